@@ -1,0 +1,69 @@
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+
+#include "base/result.h"
+
+namespace shoplake::base {
+
+namespace {
+
+constexpr char kHexDigits[] = "0123456789abcdef";
+
+const EVP_MD* method(Digest::Algorithm algorithm) {
+  return algorithm == Digest::Algorithm::md5 ? EVP_md5() : EVP_sha256();
+}
+
+std::string digest_hex(Digest::Algorithm algorithm, std::string_view bytes) {
+  Digest digest(algorithm);
+  digest.update(bytes);
+  return digest.finish_hex();
+}
+
+}  // namespace
+
+struct Digest::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Digest::Digest(Algorithm algorithm) : state_(std::make_unique<State>()) {
+  SHOPLAKE_CHECK(EVP_DigestInit_ex(state_->context, method(algorithm), nullptr) == 1);
+}
+
+Digest::~Digest() = default;
+Digest::Digest(Digest&&) noexcept = default;
+Digest& Digest::operator=(Digest&&) noexcept = default;
+
+void Digest::update(std::string_view bytes) {
+  SHOPLAKE_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
+}
+
+std::string Digest::finish_hex() {
+  unsigned char sum[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  SHOPLAKE_CHECK(EVP_DigestFinal_ex(state_->context, sum, &size) == 1);
+  return hex(std::string_view(reinterpret_cast<const char*>(sum), size));
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (unsigned char byte : bytes) {
+    text.push_back(kHexDigits[byte >> 4]);
+    text.push_back(kHexDigits[byte & 15]);
+  }
+  return text;
+}
+
+std::string md5_hex(std::string_view bytes) { return digest_hex(Digest::Algorithm::md5, bytes); }
+std::string sha256_hex(std::string_view bytes) { return digest_hex(Digest::Algorithm::sha256, bytes); }
+
+std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+  std::array<std::uint8_t, 32> sum{};
+  unsigned int size = 0;
+  SHOPLAKE_CHECK(EVP_Digest(bytes.data(), bytes.size(), sum.data(), &size, EVP_sha256(), nullptr) == 1);
+  return sum;
+}
+
+}  // namespace shoplake::base

@@ -1,0 +1,158 @@
+// The Iceberg catalog: namespaces, tables and views of the lake; table metadata as files on the lake (Iceberg table spec v2),
+// the pointer to each table's current metadata file in the control plane (SQLite), swapped by compare-and-swap.
+//
+// A commit is: write manifests, manifest list and metadata file (all durable), then one SQLite transaction that moves
+// every pointer of the commit and runs the caller's own control-plane writes (consumed object, offset). It is atomic over
+// several tables; a reader sees all of it or nothing. Files written for a commit that did not happen are orphans and
+// are never referenced.
+//
+// Errors: catalog.commit_conflict (kind conflict): somebody else committed first and the change could not be rebased;
+// nothing was committed. catalog.no_such_table, catalog.no_such_namespace (not_found). catalog.table_exists.
+// An error of kind environment from a commit means that nothing was committed: the pointer swap is the last step.
+//
+// Thread safe, and safe for several processes on one control plane. Specification: https://iceberg.apache.org/spec/
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/table_metadata.h"
+#include "io/env.h"
+#include "io/sqlite.h"
+#include "transform/data_file.h"
+
+namespace shoplake::catalog {
+
+using base::Result;
+using Properties = std::map<std::string, std::string>;
+
+// One or more levels: "marts", or {"a","b"} for clients that nest. shoplake's own namespaces have one level.
+struct Namespace {
+  std::vector<std::string> levels;
+  friend auto operator<=>(const Namespace&, const Namespace&) = default;
+};
+std::string to_string(const Namespace& name_space);  // "a.b"
+
+struct TableIdentifier {
+  Namespace name_space;
+  std::string name;
+  friend auto operator<=>(const TableIdentifier&, const TableIdentifier&) = default;
+};
+std::string to_string(const TableIdentifier& table);  // "marts.x"
+Result<TableIdentifier> parse_table_identifier(std::string_view text);  // "marts.x"
+
+// A table as of one moment.
+struct Table {
+  TableIdentifier identifier;
+  std::string metadata_location;  // absolute path of the current metadata file (local lake), or s3:// URI
+  std::shared_ptr<const TableMetadata> metadata;
+};
+
+// A SQL view (Iceberg view spec, one DuckDB-dialect representation is what shoplake itself reads).
+struct View {
+  TableIdentifier identifier;
+  std::string sql;
+  std::string metadata_location;
+  Properties properties;
+};
+
+struct CreateTable {
+  Schema schema;                     // field ids are assigned afresh, in order, where they are 0
+  std::vector<std::string> partition_by;  // top-level column names; identity transforms. Richer specs come through REST
+  Properties properties;
+  std::optional<std::string> location;    // default <lake>/<zone folder>/<name>
+};
+
+// A change of one table's content, in data files that are already durable.
+struct TableChange {
+  enum class Operation {
+    append,       // adds `added`; never conflicts with other appends
+    overwrite,    // removes `removed_paths` (data or delete files), adds `added`; conflicts if one of them is gone
+    replace,      // all current content goes, `added` comes; `schema` and `partition_by` may change the table's shape
+  };
+  TableIdentifier table;
+  Operation operation = Operation::append;
+  std::vector<transform::DataFile> added;      // data files, and position delete files (Content::position_deletes)
+  std::vector<std::string> removed_paths;
+  Properties summary;                          // extra snapshot summary, e.g. "shoplake.source-object"
+  Properties set_properties;                   // table properties, set in the same commit
+  std::optional<std::int64_t> base_snapshot_id;  // fail with commit_conflict if the current snapshot is another (not for append)
+  std::optional<CreateTable> create;           // creates the table if absent; for `replace` also gives the new shape
+  std::optional<Schema> evolve_to;             // new columns by name are added (optional), widened types are promoted
+};
+
+struct CommittedTable {
+  TableIdentifier table;
+  std::int64_t snapshot_id = 0;
+  std::string metadata_location;
+};
+
+// Runs inside the commit's SQLite transaction, after the pointers were moved; an error rolls everything back.
+using ControlPlaneWrites = std::function<Result<void>(io::Database&)>;
+
+struct CatalogOptions {
+  io::Env* env = nullptr;
+  std::string lake_root;           // absolute
+  std::string control_plane_path;  // $SHOPLAKE_HOME/state.sqlite
+};
+
+class Catalog {
+ public:
+  // Creates the control plane's tables and the standard namespaces (raw, processed, curated, staging, intermediate, marts, quarantine) if absent.
+  static Result<std::unique_ptr<Catalog>> open(const CatalogOptions& options);
+  ~Catalog();
+
+  Result<std::vector<Namespace>> list_namespaces();
+  Result<bool> namespace_exists(const Namespace& name_space);
+  Result<void> create_namespace(const Namespace& name_space, const Properties& properties);
+  Result<Properties> load_namespace(const Namespace& name_space);
+  Result<void> update_namespace(const Namespace& name_space, const std::vector<std::string>& removals, const Properties& updates);
+  Result<void> drop_namespace(const Namespace& name_space);  // error if it holds anything
+
+  Result<std::vector<TableIdentifier>> list_tables(const Namespace& name_space);
+  Result<bool> table_exists(const TableIdentifier& table);
+  Result<Table> load_table(const TableIdentifier& table);
+  // All tables and views of the lake as of one moment (one SQLite read): what a session's views are built from.
+  struct Snapshot {
+    std::vector<std::pair<TableIdentifier, std::string>> tables;  // with metadata_location
+    std::vector<View> views;
+  };
+  Result<Snapshot> snapshot();
+
+  Result<Table> create_table(const TableIdentifier& table, const CreateTable& options);
+  Result<void> drop_table(const TableIdentifier& table);  // the data stays until orphan removal, unless purge
+  Result<void> purge_table(const TableIdentifier& table);
+  Result<void> rename_table(const TableIdentifier& from, const TableIdentifier& to);
+
+  // Atomic over all changes. Appends are rebased on what others committed meanwhile, for as long as it takes.
+  Result<std::vector<CommittedTable>> commit(std::span<const TableChange> changes, const ControlPlaneWrites& also = {});
+
+  // The data and delete files of a table's current snapshot (or of the given one).
+  Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {});
+
+  Result<std::vector<View>> list_views();
+  Result<View> load_view(const TableIdentifier& view);
+  Result<void> replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties);  // creates or replaces
+  Result<void> drop_view(const TableIdentifier& view);
+
+  const CatalogOptions& options() const;
+  // The control plane, for modules that keep their own tables in it; the mutex guards the connection.
+  Result<std::unique_ptr<io::Database>> open_control_plane() const;
+
+ private:
+  friend class RestCatalog;
+  struct State;
+  explicit Catalog(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shoplake::catalog

@@ -1,0 +1,139 @@
+// The embedded SQL engine: DuckDB behind its C API. engine/ is the only includer of duckdb.h, and no DuckDB error leaves
+// it but as a Result.
+//
+// A Database is one in-memory DuckDB instance with shoplake's extensions loaded by path from the installation; it is thread
+// safe. A Session is one connection to it and belongs to one thread at a time, except interrupt(). Results are
+// materialised in engine memory (they may spill to the temporary directory) and are values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+struct ArrowArrayStream;
+
+namespace shoplake::engine {
+
+using base::Result;
+
+struct Value;
+using List = std::vector<Value>;
+struct StructField;
+using Struct = std::vector<StructField>;
+
+// A SQL value of any type. Integers up to 64 bits are int64 (uint64 above its range and hugeint become Exact); DECIMAL,
+// DATE, TIME, TIMESTAMP, INTERVAL, UUID, ENUM, HUGEINT are text in DuckDB's spelling (Exact for numbers, std::string
+// otherwise). MAP is a List of {key, value} structs.
+struct Exact {
+  std::string text;  // an exact number that fits no native type
+};
+struct Value {
+  std::variant<std::monostate, bool, std::int64_t, double, Exact, std::string, List, Struct> data;
+  bool is_null() const { return data.index() == 0; }
+};
+struct StructField {
+  std::string name;
+  Value value;
+};
+
+struct Column {
+  std::string name;
+  std::string type;  // DuckDB's spelling: "VARCHAR", "STRUCT(a BIGINT)[]"
+};
+
+class ResultSet {
+ public:
+  ResultSet(ResultSet&&) noexcept;
+  ResultSet& operator=(ResultSet&&) noexcept;
+  ~ResultSet();
+
+  const std::vector<Column>& columns() const;
+  std::int64_t row_count() const;      // rows of the answer
+  std::int64_t rows_changed() const;   // by INSERT, COPY …
+  // 0 <= row < row_count(), 0 <= column < columns().size().
+  Value value(std::int64_t row, std::size_t column) const;
+  // The same as text; no value for NULL. Nested values are JSON.
+  std::optional<std::string> text(std::int64_t row, std::size_t column) const;
+  std::int64_t integer(std::int64_t row, std::size_t column) const;  // 0 for NULL
+
+ private:
+  friend class Session;
+  struct State;
+  explicit ResultSet(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// JSON text of a value, as dbt, the API and --format json print it. Non-finite doubles become null.
+std::string to_json(const Value& value);
+std::string to_json_string(std::string_view text);  // quoted and escaped
+
+class Session {
+ public:
+  ~Session();
+
+  // Runs one or more statements; the result of the last. Errors: engine.sql (kind failed) with DuckDB's own message;
+  // engine.interrupted (kind cancelled); engine.out_of_memory (kind environment).
+  Result<ResultSet> query(std::string_view sql);
+  Result<void> execute(std::string_view sql);
+
+  // Checks that `sql` is exactly one statement that only reads (SELECT, and its forms VALUES, FROM, WITH, DESCRIBE,
+  // SHOW, SUMMARIZE, EXPLAIN). Error engine.not_a_query (kind usage) says what it is instead.
+  Result<void> check_read_only(std::string_view sql);
+
+  // Qualified names of the tables and views that a query reads ("marts.x"), without table functions and CTEs.
+  Result<std::vector<std::string>> table_names(std::string_view sql);
+
+  // Streams the answer of a query as Arrow (C data interface); the stream must be released before the session goes.
+  Result<void> query_arrow(std::string_view sql, ArrowArrayStream* out);
+
+  // Asks the running statement to end with engine.interrupted. Any thread.
+  void interrupt();
+  // 0…100 of the running statement, or -1 if not known. Any thread.
+  double progress() const;
+
+ private:
+  friend class Database;
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+struct DatabaseOptions {
+  std::string extension_directory;     // holds *.duckdb_extension; avro, httpfs (absent is fine) and iceberg are loaded
+  std::string temporary_directory;     // where large operators spill; created
+  std::uint64_t memory_limit_bytes = 0;  // 0: DuckDB's default (80 % of the machine)
+  int threads = 0;                     // 0: all cores
+};
+
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> open(const DatabaseOptions& options);
+  ~Database();
+
+  Result<std::unique_ptr<Session>> connect();
+
+  // For ever after: no file access but below `readable_directories`, no configuration change, no extension loading.
+  // (allowed_directories, enable_external_access=false, lock_configuration=true.)
+  Result<void> lock_down(std::span<const std::string> readable_directories);
+
+  static std::string version();  // of DuckDB: "v1.5.5"
+
+ private:
+  struct State;
+  explicit Database(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// SQL spelling.
+std::string quote_identifier(std::string_view name);  // "a""b"
+std::string quote_literal(std::string_view text);     // 'a''b'
+
+}  // namespace shoplake::engine

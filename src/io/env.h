@@ -1,0 +1,89 @@
+// Env: the only door to files, clock and randomness, so that tests can stop time, fill the disk, tear writes and crash.
+//
+// Three versions: posix_env() is the machine; MemoryEnv keeps files in memory and a clock that only moves when told;
+// FaultyEnv wraps another Env, fails chosen operations and forgets what was not synced (as LevelDB's fault-injection Env).
+//
+// Durability: bytes are durable after WritableFile::sync(), a name is durable after sync_directory() of its folder.
+// An error of sync() proves nothing about what is on the disk: the file must be given up, not synced again.
+// Paths are UTF-8, '/'-separated. Env is thread safe; a WritableFile belongs to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace shoplake::io {
+
+using base::Result;
+
+// Sequential writer of a new file. Dropping it without close() leaves the file in any state.
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;
+  virtual Result<void> append(std::string_view bytes) = 0;
+  virtual Result<void> sync() = 0;   // fdatasync
+  virtual Result<void> close() = 0;  // does not sync
+};
+
+// Positional reader; many threads may read at once.
+class RandomAccessFile {
+ public:
+  virtual ~RandomAccessFile() = default;
+  // Reads up to `size` bytes at `offset` into `buffer`; fewer only at the end of the file.
+  virtual Result<std::size_t> read(std::uint64_t offset, std::size_t size, char* buffer) const = 0;
+  virtual Result<std::uint64_t> size() const = 0;
+};
+
+struct DirectoryEntry {
+  std::string name;  // without the directory
+  bool is_directory = false;
+  std::uint64_t size_bytes = 0;  // 0 for directories
+};
+
+class Env {
+ public:
+  virtual ~Env() = default;
+
+  // Creates or truncates.
+  virtual Result<std::unique_ptr<WritableFile>> create_file(const std::string& path) = 0;
+  // Appends to what is there; creates the file if absent.
+  virtual Result<std::unique_ptr<WritableFile>> append_file(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<RandomAccessFile>> open_file(const std::string& path) = 0;
+  virtual Result<bool> exists(const std::string& path) = 0;
+  virtual Result<bool> is_directory(const std::string& path) = 0;
+  virtual Result<std::uint64_t> file_size(const std::string& path) = 0;
+  // Sorted by name.
+  virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
+  virtual Result<void> create_directories(const std::string& path) = 0;
+  virtual Result<void> remove_file(const std::string& path) = 0;  // not_found if absent
+  virtual Result<void> remove_tree(const std::string& path) = 0;  // fine if absent
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to` atomically
+  virtual Result<void> sync_directory(const std::string& path) = 0;
+
+  virtual std::int64_t now_micros() = 0;        // microseconds since 1970-01-01 UTC
+  virtual std::int64_t monotonic_micros() = 0;  // for durations
+  virtual void fill_random(char* buffer, std::size_t size) = 0;
+
+  // Conveniences over the above.
+  Result<std::string> read_file(const std::string& path);
+  // Replaces `path` atomically and durably: temporary file beside it, sync, rename, sync of the folder.
+  Result<void> write_file(const std::string& path, std::string_view bytes);
+  // A random (version 4) UUID in its canonical text form.
+  std::string new_uuid();
+  std::uint64_t random_uint64();
+};
+
+// The machine's own files, clock and random numbers. One instance for the process.
+Env& posix_env();
+
+// A path below a folder: join("a", "b/c") == "a/b/c".
+std::string join_path(std::string_view folder, std::string_view name);
+std::string parent_path(std::string_view path);
+std::string file_name(std::string_view path);
+
+}  // namespace shoplake::io
