@@ -1,0 +1,38 @@
+// The composition root: one open home with what the commands share. Everything is opened on first use, so that
+// `shoplake --version` costs nothing. Belongs to the thread that made it; the parts say who may use them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/home.h"
+#include "app/installation.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "engine/session.h"
+#include "io/env.h"
+
+namespace shoplake::app {
+
+class App {
+ public:
+  // Finds the installation and opens (or creates) the home.
+  static base::Result<std::unique_ptr<App>> open(io::Env& env);
+  ~App();
+
+  io::Env& env() { return env_; }
+  const Home& home() const { return home_; }
+  const Installation& installation() const { return installation_; }
+
+  base::Result<catalog::Catalog*> catalog();                     // one, kept
+  base::Result<std::unique_ptr<engine::Database>> open_engine();  // a new one each time, with the home's limits
+
+ private:
+  App(io::Env& env, Home home, Installation installation);
+  io::Env& env_;
+  Home home_;
+  Installation installation_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+};
+
+}  // namespace shoplake::app
