@@ -32,5 +32,6 @@ apt_build=(
 apt_rust=(rustc-web cargo-web)          # where no cargo of 1.70 or newer is found
 apt_browser=(chromium fonts-dejavu-core)
 apt_fmt=(clang-format clang-tidy)
+apt_bench=(openjdk-17-jre-headless)      # for PySpark
 
 cargo_minimum='1.70'
