@@ -5,6 +5,8 @@
 //
 // Durability: bytes are durable after WritableFile::sync(), a name is durable after sync_directory() of its folder.
 // An error of sync() proves nothing about what is on the disk: the file must be given up, not synced again.
+// Errors: io.not_found (kind not_found), io.is_directory (kind usage: a folder where a file is meant), and of kind
+// environment io.disk_full, io.permission_denied, io.failed; each message names the path and the system's reason.
 // Paths are UTF-8, '/'-separated. Env is thread safe; a WritableFile belongs to one thread at a time.
 #pragma once
 
@@ -59,6 +61,7 @@ class Env {
   virtual Result<std::uint64_t> file_size(const std::string& path) = 0;
   // Sorted by name.
   virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
+  // With all parents that are missing; the new names are durable when it returns.
   virtual Result<void> create_directories(const std::string& path) = 0;
   virtual Result<void> remove_file(const std::string& path) = 0;  // not_found if absent
   virtual Result<void> remove_tree(const std::string& path) = 0;  // fine if absent
