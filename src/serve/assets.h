@@ -1,0 +1,32 @@
+// The dashboard's files, read once at start and served from memory: strong entity tags, gzip if the client takes it, and a
+// Content-Security-Policy that lets a page load nothing but its own origin's files. Immutable after load(); thread safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "io/env.h"
+#include "serve/http.h"
+
+namespace shoplake::serve {
+
+class Assets {
+ public:
+  // All files below `directory`, by their path there; "/" is index.html. Error serve.no_assets (environment) without index.html.
+  static base::Result<std::unique_ptr<Assets>> load(io::Env& env, const std::string& directory);
+  ~Assets();
+
+  // 200, 304 or 404.
+  Response respond(const Request& request) const;
+
+ private:
+  struct File;
+  Assets();
+  base::Result<void> load_directory(io::Env& env, const std::string& directory, const std::string& prefix, int depth);
+  std::map<std::string, std::unique_ptr<File>, std::less<>> files_;  // by "/path"
+};
+
+}  // namespace shoplake::serve
