@@ -1,0 +1,153 @@
+{# What engines spell differently: one macro each, a branch for each adapter. Models call these and nothing engine-own. #}
+
+{# UTC timestamp of microseconds since 1970. #}
+{% macro timestamp_from_micros(micros) -%}
+    {{ return(adapter.dispatch('timestamp_from_micros', 'shoplake')(micros)) }}
+{%- endmacro %}
+{% macro duckdb__timestamp_from_micros(micros) -%}
+    make_timestamp({{ micros }})
+{%- endmacro %}
+{% macro default__timestamp_from_micros(micros) -%}
+    timestamp_micros({{ micros }})
+{%- endmacro %}
+
+{# Microseconds since 1970 of a timestamp with time zone. #}
+{% macro micros_from_timestamp(moment) -%}
+    {{ return(adapter.dispatch('micros_from_timestamp', 'shoplake')(moment)) }}
+{%- endmacro %}
+{% macro duckdb__micros_from_timestamp(moment) -%}
+    epoch_us({{ moment }})
+{%- endmacro %}
+{% macro default__micros_from_timestamp(moment) -%}
+    unix_micros({{ moment }})
+{%- endmacro %}
+
+{# Date of text YYYYMMDD; NULL if it is none. #}
+{% macro date_from_yyyymmdd(text) -%}
+    {{ return(adapter.dispatch('date_from_yyyymmdd', 'shoplake')(text)) }}
+{%- endmacro %}
+{% macro duckdb__date_from_yyyymmdd(text) -%}
+    cast(try_strptime({{ text }}, '%Y%m%d') as date)
+{%- endmacro %}
+{% macro default__date_from_yyyymmdd(text) -%}
+    to_date({{ text }}, 'yyyyMMdd')
+{%- endmacro %}
+
+{# A date and a number of days later (earlier if negative). #}
+{% macro add_days(date, days) -%}
+    {{ return(adapter.dispatch('add_days', 'shoplake')(date, days)) }}
+{%- endmacro %}
+{% macro duckdb__add_days(date, days) -%}
+    ({{ date }} + cast({{ days }} as integer))
+{%- endmacro %}
+{% macro default__add_days(date, days) -%}
+    date_add({{ date }}, {{ days }})
+{%- endmacro %}
+
+{# Whole days from one date to another. #}
+{% macro days_between(from_date, to_date) -%}
+    {{ return(adapter.dispatch('days_between', 'shoplake')(from_date, to_date)) }}
+{%- endmacro %}
+{% macro duckdb__days_between(from_date, to_date) -%}
+    ({{ to_date }} - {{ from_date }})
+{%- endmacro %}
+{% macro default__days_between(from_date, to_date) -%}
+    datediff({{ to_date }}, {{ from_date }})
+{%- endmacro %}
+
+{# Whether text contains a literal. #}
+{% macro contains(text, literal) -%}
+    {{ return(adapter.dispatch('contains', 'shoplake')(text, literal)) }}
+{%- endmacro %}
+{% macro duckdb__contains(text, literal) -%}
+    contains({{ text }}, {{ literal }})
+{%- endmacro %}
+{% macro default__contains(text, literal) -%}
+    (position({{ literal }} in {{ text }}) > 0)
+{%- endmacro %}
+
+{# Whether text ends with other text. #}
+{% macro ends_with(text, ending) -%}
+    (right({{ text }}, length({{ ending }})) = {{ ending }})
+{%- endmacro %}
+
+{# Whether a regular expression matches somewhere in text. #}
+{% macro matches(text, pattern) -%}
+    {{ return(adapter.dispatch('matches', 'shoplake')(text, pattern)) }}
+{%- endmacro %}
+{% macro duckdb__matches(text, pattern) -%}
+    regexp_matches({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+{% macro default__matches(text, pattern) -%}
+    ({{ text }} rlike '{{ pattern }}')
+{%- endmacro %}
+
+{# First group of a regular expression in text; NULL if it does not match or the group is empty. #}
+{% macro extract_group(text, pattern) -%}
+    {{ return(adapter.dispatch('extract_group', 'shoplake')(text, pattern)) }}
+{%- endmacro %}
+{% macro duckdb__extract_group(text, pattern) -%}
+    nullif(regexp_extract({{ text }}, '{{ pattern }}', 1), '')
+{%- endmacro %}
+{% macro default__extract_group(text, pattern) -%}
+    nullif(regexp_extract({{ text }}, '{{ pattern | replace("\\", "\\\\") }}', 1), '')
+{%- endmacro %}
+
+{# Text with all matches of a regular expression replaced. #}
+{% macro replace_pattern(text, pattern, replacement) -%}
+    {{ return(adapter.dispatch('replace_pattern', 'shoplake')(text, pattern, replacement)) }}
+{%- endmacro %}
+{% macro duckdb__replace_pattern(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
+{%- endmacro %}
+{% macro default__replace_pattern(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, '{{ pattern | replace("\\", "\\\\") }}', '{{ replacement }}')
+{%- endmacro %}
+
+{# Value of the row of a group that comes first by an order; rows that do not meet the condition do not count. #}
+{% macro first_by(value, order, condition='true') -%}
+    {{ return(adapter.dispatch('first_by', 'shoplake')(value, order, condition)) }}
+{%- endmacro %}
+{% macro duckdb__first_by(value, order, condition) -%}
+    arg_min({{ value }}, {{ order }}){% if condition != 'true' %} filter (where {{ condition }}){% endif %}
+{%- endmacro %}
+{% macro default__first_by(value, order, condition) -%}
+    min_by({{ value }}, {{ order }}) filter (where {{ condition }})
+{%- endmacro %}
+
+{% macro last_by(value, order, condition='true') -%}
+    {{ return(adapter.dispatch('last_by', 'shoplake')(value, order, condition)) }}
+{%- endmacro %}
+{% macro duckdb__last_by(value, order, condition) -%}
+    arg_max({{ value }}, {{ order }}){% if condition != 'true' %} filter (where {{ condition }}){% endif %}
+{%- endmacro %}
+{% macro default__last_by(value, order, condition) -%}
+    max_by({{ value }}, {{ order }}) filter (where {{ condition }})
+{%- endmacro %}
+
+{# One value of several columns: {'name': expression}. Read with column.name. #}
+{% macro record(fields) -%}
+    {{ return(adapter.dispatch('record', 'shoplake')(fields)) }}
+{%- endmacro %}
+{% macro duckdb__record(fields) -%}
+    { {%- for name, expression in fields.items() %}'{{ name }}': {{ expression }}{{ ', ' if not loop.last }}{% endfor -%} }
+{%- endmacro %}
+{% macro default__record(fields) -%}
+    named_struct({%- for name, expression in fields.items() %}'{{ name }}', {{ expression }}{{ ', ' if not loop.last }}{% endfor -%})
+{%- endmacro %}
+
+{# Texts of a group joined by a comma, in the given order. #}
+{% macro joined_text(text, order) -%}
+    {{ return(adapter.dispatch('joined_text', 'shoplake')(text, order)) }}
+{%- endmacro %}
+{% macro duckdb__joined_text(text, order) -%}
+    string_agg({{ text }}, ',' order by {{ order }})
+{%- endmacro %}
+{% macro default__joined_text(text, order) -%}
+    array_join(transform(array_sort(collect_list(struct({{ order }} as o, {{ text }} as t))), x -> x.t), ',')
+{%- endmacro %}
+
+{# SQL list of text literals from a list. #}
+{% macro literals(values) -%}
+    ({% for value in values %}'{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}

@@ -1,0 +1,40 @@
+{# Money is summed as whole millionths (micros), so that no order of summing changes a result. #}
+
+{# Millionths of a floating-point amount; NULL for what is not a number or not a plausible amount. #}
+{% macro micros(amount) -%}
+    case
+        when {{ amount }} between -9e12 and 9e12
+            then cast(round({{ amount }} * 1000000) as {{ dbt.type_bigint() }})
+    end
+{%- endmacro %}
+
+{# Amount with two decimals for display; the micros stay beside it. #}
+{% macro amount(micros) -%}
+    cast(round(cast({{ micros }} as {{ dbt.type_float() }}) / 1000000, 2) as decimal(18, 2))
+{%- endmacro %}
+
+{# Sum of whole numbers as BIGINT (some engines widen it), 0 over no value. #}
+{% macro sum_bigint(expression) -%}
+    cast(coalesce(sum({{ expression }}), 0) as {{ dbt.type_bigint() }})
+{%- endmacro %}
+
+{# Count of the rows for which a condition is true. #}
+{% macro count_if(condition) -%}
+    cast(count(case when {{ condition }} then 1 end) as {{ dbt.type_bigint() }})
+{%- endmacro %}
+
+{# Ratio, rounded, NULL over nothing. #}
+{% macro ratio(numerator, denominator, decimals=4) -%}
+    case
+        when {{ denominator }} <> 0
+            then round(cast({{ numerator }} as {{ dbt.type_float() }}) / {{ denominator }}, {{ decimals }})
+    end
+{%- endmacro %}
+
+{# Difference from `before` to `after` in percent of `before`, NULL if there was nothing before. #}
+{% macro percent_difference(before, after) -%}
+    case
+        when {{ before }} <> 0
+            then round(100.0 * cast({{ after }} - {{ before }} as {{ dbt.type_float() }}) / {{ before }}, 2)
+    end
+{%- endmacro %}

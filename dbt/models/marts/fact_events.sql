@@ -1,0 +1,244 @@
+{#-
+    Incremental by day. day_fingerprint is the state of a day in processed.events (records, moments of loading) and of its
+    clickstream sessions. A day whose fingerprint differs from the one this table was built from is computed again as a
+    whole, so late records, duplicates, erased records and replaced shards are all the same case. (A day that vanished from
+    processed.events altogether goes with --full-refresh.)
+-#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='event_date',
+    )
+}}
+
+with
+
+source_days as (
+
+    select
+        event_day,
+        event_date,
+        cast(count(*) as {{ dbt.type_string() }})
+            || '/' || cast(min(ingested_timestamp) as {{ dbt.type_string() }})
+            || '/' || cast(max(ingested_timestamp) as {{ dbt.type_string() }}) as records_fingerprint
+    from {{ ref('stg_ga4_events') }}
+    group by event_day, event_date
+
+),
+
+clickstream_days as (
+
+    select
+        event_date,
+        cast(sum(ga_session_id) as {{ dbt.type_string() }}) as sessions_fingerprint
+    from {{ ref('stg_clickstream_sessions') }}
+    group by event_date
+
+),
+
+days as (
+
+    select
+        source_days.event_day,
+        source_days.event_date,
+        source_days.records_fingerprint || coalesce('/' || clickstream_days.sessions_fingerprint, '') as day_fingerprint
+    from source_days
+    left join clickstream_days on source_days.event_date = clickstream_days.event_date
+
+),
+
+changed_days as (
+
+    select
+        days.event_day,
+        days.event_date,
+        days.day_fingerprint
+    from days
+    {% if is_incremental() %}
+    left join (select distinct event_date, day_fingerprint from {{ this }}) as known
+        on days.event_date = known.event_date and days.day_fingerprint = known.day_fingerprint
+    where known.event_date is null
+    {% endif %}
+
+),
+
+changed_events as (
+
+    select
+        events.*,
+        changed_days.day_fingerprint
+    from {{ ref('stg_ga4_events') }} as events
+    inner join changed_days on events.event_day = changed_days.event_day
+
+),
+
+-- Records of one event: few, so they are found by identity alone, before the wide rows are read.
+duplicated as (
+
+    select
+        event_id,
+        count(*) as source_row_count
+    from changed_events
+    group by event_id
+    having count(*) > 1
+
+),
+
+ranked_duplicates as (
+
+    select
+        changed_events.event_id,
+        changed_events.source_object,
+        changed_events.source_line,
+        duplicated.source_row_count,
+        row_number() over (
+            partition by changed_events.event_id
+            order by
+                changed_events.ingested_timestamp,
+                changed_events.event_day,
+                changed_events.source_object,
+                changed_events.source_line
+        ) as record_number
+    from changed_events
+    inner join duplicated on changed_events.event_id = duplicated.event_id
+
+),
+
+kept_duplicates as (
+
+    select * from ranked_duplicates where record_number = 1
+
+),
+
+{% if is_incremental() %}
+-- The same event under another day that is not computed again: it is there already.
+present_elsewhere as (
+
+    select distinct present.event_id
+    from {{ this }} as present
+    inner join changed_events
+        on present.event_timestamp = changed_events.event_timestamp and present.event_id = changed_events.event_id
+    where present.event_date not in (select event_date from changed_days)
+
+),
+{% endif %}
+
+distinct_events as (
+
+    select
+        changed_events.*,
+        coalesce(kept_duplicates.source_row_count, 1) as source_row_count
+    from changed_events
+    left join kept_duplicates on changed_events.event_id = kept_duplicates.event_id
+    {% if is_incremental() %}
+    left join present_elsewhere on changed_events.event_id = present_elsewhere.event_id
+    {% endif %}
+    where (
+            kept_duplicates.event_id is null
+            or (
+                changed_events.source_object = kept_duplicates.source_object
+                and changed_events.source_line = kept_duplicates.source_line
+            )
+        )
+        {% if is_incremental() %}
+        and present_elsewhere.event_id is null
+        {% endif %}
+
+),
+
+joined as (
+
+    select
+        distinct_events.*,
+        coalesce(distinct_events.ga_session_id, clickstream.ga_session_id) as known_session_id,
+        coalesce(distinct_events.session_number, clickstream.session_number) as known_session_number,
+        click_ids.click_id as known_click_id,
+        click_ids.source as click_source,
+        click_ids.medium as click_medium,
+        click_ids.campaign as click_campaign
+    from distinct_events
+    left join {{ ref('stg_clickstream_sessions') }} as clickstream
+        on distinct_events.event_id = clickstream.event_id and distinct_events.event_date = clickstream.event_date
+    left join {{ ref('click_ids') }} as click_ids on distinct_events.page_click_id = click_ids.click_id
+
+),
+
+final as (
+
+    select
+        event_id,
+        event_date,
+        event_timestamp,
+        event_at,
+        event_name,
+        stream_id,
+        platform,
+        user_pseudo_id,
+        user_id,
+        known_session_id as ga_session_id,
+        {{ session_key('stream_id', 'known_session_id', 'user_pseudo_id') }} as session_id,
+        known_session_number as session_number,
+        session_engaged,
+        engagement_time_msec,
+        is_entrance,
+        original_page_location,
+        original_page_referrer,
+        page_location,
+        page_referrer,
+        page_title,
+        {{ url_hostname('page_location') }} as page_hostname,
+        {{ url_path('page_location') }} as page_path,
+        {{ url_query_string('page_location') }} as page_query_string,
+        content_group,
+        coalesce(exported_source, click_source) as event_source,
+        case
+            when click_medium is not null and (exported_medium is null or exported_medium = 'organic') then click_medium
+            else exported_medium
+        end as event_medium,
+        case
+            when click_campaign is not null and (exported_campaign is null or exported_campaign in ('organic', '(organic)'))
+                then click_campaign
+            else exported_campaign
+        end as event_campaign,
+        event_content,
+        event_term,
+        case
+            when exported_source is null
+                or exported_medium is null or exported_medium = 'organic'
+                or exported_campaign is null or exported_campaign in ('organic', '(organic)')
+                then known_click_id
+        end as click_id,
+        exported_channel_group,
+        user_source,
+        user_medium,
+        user_campaign,
+        device_category,
+        device_operating_system,
+        device_browser,
+        device_language,
+        geo_country,
+        geo_region,
+        geo_city,
+        transaction_id,
+        currency,
+        event_value_micros,
+        event_value_in_usd,
+        event_value_in_usd_micros,
+        purchase_revenue_micros,
+        purchase_revenue_in_usd_micros,
+        item_quantity,
+        first_touch_timestamp,
+        is_active_user,
+        batch_page_id,
+        batch_ordering_id,
+        batch_event_index,
+        source_row_count,
+        source_object,
+        source_line,
+        day_fingerprint
+    from joined
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ single_touch_attribution('is_first_touch') }}

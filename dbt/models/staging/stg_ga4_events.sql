@@ -1,0 +1,173 @@
+-- A view that nothing but fact_events should read in full: each reading unpacks the nested fields again.
+with
+
+source as (
+
+    select
+        *,
+        {{ event_param_keys('event_params') }} as param_keys
+    from {{ source('ga4', 'events') }}
+
+),
+
+params as (
+
+    select
+        *,
+        {{ event_param('event_params', 'param_keys', 'ga_session_id') }} as ga_session_id_param,
+        {{ event_param('event_params', 'param_keys', 'ga_session_number') }} as ga_session_number_param,
+        {{ event_param('event_params', 'param_keys', 'session_engaged') }} as session_engaged_param,
+        {{ event_param('event_params', 'param_keys', 'engagement_time_msec') }} as engagement_time_msec_param,
+        {{ event_param('event_params', 'param_keys', 'entrances') }} as entrances_param,
+        {{ event_param('event_params', 'param_keys', 'page_location') }} as page_location_param,
+        {{ event_param('event_params', 'param_keys', 'page_referrer') }} as page_referrer_param,
+        {{ event_param('event_params', 'param_keys', 'page_title') }} as page_title_param,
+        {{ event_param('event_params', 'param_keys', 'content_group') }} as content_group_param,
+        {{ event_param('event_params', 'param_keys', 'source') }} as source_param,
+        {{ event_param('event_params', 'param_keys', 'medium') }} as medium_param,
+        {{ event_param('event_params', 'param_keys', 'campaign') }} as campaign_param,
+        {{ event_param('event_params', 'param_keys', 'content') }} as content_param,
+        {{ event_param('event_params', 'param_keys', 'term') }} as term_param,
+        {{ event_param('event_params', 'param_keys', 'value') }} as value_param,
+        {{ event_param('event_params', 'param_keys', 'currency') }} as currency_param,
+        {{ event_param('event_params', 'param_keys', 'transaction_id') }} as transaction_id_param
+    from source
+
+),
+
+typed as (
+
+    select
+        _shoplake_event_id as event_id,
+        event_date as event_day,
+        {{ date_from_yyyymmdd('event_date') }} as event_date,
+        event_timestamp,
+        lower(replace(trim(event_name), ' ', '_')) as event_name,
+        stream_id,
+        platform,
+        user_pseudo_id,
+        user_id,
+        {{ param_integer('ga_session_id_param') }} as ga_session_id,
+        {{ param_integer('ga_session_number_param') }} as session_number,
+        -- Text "0" says as little as no parameter: the tag sends it on events that know nothing about engagement.
+        case
+            when session_engaged_param.int_value is not null then session_engaged_param.int_value
+            when session_engaged_param.string_value = '1' then 1
+        end as session_engaged,
+        {{ param_integer('engagement_time_msec_param') }} as engagement_time_msec,
+        coalesce(entrances_param.int_value = 1, false) as is_entrance,
+        {{ param_string('page_location_param') }} as original_page_location,
+        {{ param_string('page_referrer_param') }} as original_page_referrer,
+        {{ param_string('page_title_param') }} as page_title,
+        {{ param_string('content_group_param') }} as content_group,
+        -- The parameters belong to the event; collected_traffic_source is the newer place of the same.
+        lower(coalesce({{ param_string('source_param') }}, collected_traffic_source.manual_source)) as exported_source,
+        lower(coalesce({{ param_string('medium_param') }}, collected_traffic_source.manual_medium)) as exported_medium,
+        lower(coalesce({{ param_string('campaign_param') }}, collected_traffic_source.manual_campaign_name)) as exported_campaign,
+        lower(coalesce({{ param_string('content_param') }}, collected_traffic_source.manual_content)) as event_content,
+        lower(coalesce({{ param_string('term_param') }}, collected_traffic_source.manual_term)) as event_term,
+        session_traffic_source_last_click.cross_channel_campaign.default_channel_group as exported_channel_group,
+        traffic_source.source as user_source,
+        traffic_source.medium as user_medium,
+        traffic_source.name as user_campaign,
+        device.category as device_category,
+        device.operating_system as device_operating_system,
+        coalesce(device.web_info.browser, device.browser) as device_browser,
+        device.language as device_language,
+        geo.country as geo_country,
+        geo.region as geo_region,
+        geo.city as geo_city,
+        nullif(nullif(coalesce(ecommerce.transaction_id, {{ param_string('transaction_id_param') }}), '(not set)'), '') as transaction_id,
+        {{ param_string('currency_param') }} as currency,
+        {{ param_double('value_param') }} as event_value,
+        event_value_in_usd,
+        ecommerce.purchase_revenue as purchase_revenue,
+        ecommerce.purchase_revenue_in_usd as purchase_revenue_in_usd,
+        ecommerce.total_item_quantity as item_quantity,
+        user_first_touch_timestamp as first_touch_timestamp,
+        is_active_user,
+        batch_page_id,
+        batch_ordering_id,
+        batch_event_index,
+        _shoplake_source_object as source_object,
+        _shoplake_line as source_line,
+        {{ micros_from_timestamp('_shoplake_ingested_at') }} as ingested_timestamp
+    from params
+
+),
+
+-- Only URLs that hold a click id pay for finding out which.
+click_ids as (
+
+    select
+        *,
+        case
+            when {{ contains('original_page_location', "'clid='") }} or {{ contains('original_page_location', "'braid='") }}
+                then {{ extract_group('original_page_location', '[?&#]([a-z]*(?:clid|braid))=') }}
+        end as page_click_id
+    from typed
+
+),
+
+final as (
+
+    select
+        event_id,
+        event_day,
+        event_date,
+        event_timestamp,
+        {{ timestamp_from_micros('event_timestamp') }} as event_at,
+        event_name,
+        stream_id,
+        platform,
+        user_pseudo_id,
+        user_id,
+        ga_session_id,
+        session_number,
+        session_engaged,
+        engagement_time_msec,
+        is_entrance,
+        original_page_location,
+        original_page_referrer,
+        {{ cleaned_url('original_page_location') }} as page_location,
+        {{ cleaned_url('original_page_referrer') }} as page_referrer,
+        page_title,
+        content_group,
+        page_click_id,
+        exported_source,
+        exported_medium,
+        exported_campaign,
+        event_content,
+        event_term,
+        exported_channel_group,
+        user_source,
+        user_medium,
+        user_campaign,
+        device_category,
+        device_operating_system,
+        device_browser,
+        device_language,
+        geo_country,
+        geo_region,
+        geo_city,
+        transaction_id,
+        currency,
+        {{ micros('event_value') }} as event_value_micros,
+        event_value_in_usd,
+        {{ micros('event_value_in_usd') }} as event_value_in_usd_micros,
+        {{ micros('purchase_revenue') }} as purchase_revenue_micros,
+        {{ micros('purchase_revenue_in_usd') }} as purchase_revenue_in_usd_micros,
+        item_quantity,
+        first_touch_timestamp,
+        is_active_user,
+        batch_page_id,
+        batch_ordering_id,
+        batch_event_index,
+        source_object,
+        source_line,
+        ingested_timestamp
+    from click_ids
+
+)
+
+select * from final
