@@ -13,6 +13,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "app/app.h"
 #include "base/progress.h"
@@ -33,8 +34,12 @@ struct Context {
 
   // The opened home; opened by the first call.
   base::Result<app::App*> app();
-  // A bar on a terminal, nothing elsewhere.
+  // A bar on a terminal for work over a second; elsewhere a plain line every ten seconds. Nothing with --json or --quiet.
   base::Progress& progress();
+  // One line for people on standard output (colour already decided by cli/terminal.h). Nothing with --json or --quiet.
+  void say(std::string_view line);
+  // The result itself, as is: a --json object (without its line end), rows of a query. Always printed.
+  void print(std::string_view text);
   // Takes a command's outcome: its exit code, or its error, which is printed (or given as JSON) with its exit code.
   void finish(base::Result<int> outcome);
 

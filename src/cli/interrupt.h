@@ -1,0 +1,27 @@
+// Ctrl-C (SIGINT) and SIGTERM: the first asks the command to stop by its stop token, so that it ends between two commits and
+// says what was committed; the second ends the process at once (exit code 130), which every stage survives like a crash.
+#pragma once
+
+#include <stop_token>
+#include <thread>
+
+namespace shoplake::cli {
+
+// Installs the handlers for its lifetime. One at a time.
+class InterruptGuard {
+ public:
+  // Says "stopping …" on standard error at the first signal unless quiet.
+  explicit InterruptGuard(bool quiet);
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  int pipe_[2] = {-1, -1};
+  std::thread watcher_;
+};
+
+}  // namespace shoplake::cli

@@ -1,0 +1,199 @@
+// shoplake's entry: the explicit list of commands, what holds for each of them, and how a usage error is told.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/errors.h"
+#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+
+namespace shoplake::cli {
+
+namespace {
+
+struct Command {
+  const char* group;
+  void (*add)(CLI::App& root, Context& context);
+};
+
+// In the order of the help text.
+const Command kCommands[] = {
+    {"Try it", add_demo},
+    {"Try it", add_generate},
+    {"Data in", add_load},
+    {"Data in", add_quarantine},
+    {"Models (the dbt project)", add_build},
+    {"Models (the dbt project)", add_run},
+    {"Models (the dbt project)", add_test},
+    {"Models (the dbt project)", add_seed},
+    {"Models (the dbt project)", add_source},
+    {"Models (the dbt project)", add_compile},
+    {"Models (the dbt project)", add_ls},
+    {"Models (the dbt project)", add_docs},
+    {"Answers", add_query},
+    {"Answers", add_serve},
+    {"The lake", add_catalog},
+    {"Set-up", add_init},
+    {"Set-up", add_doctor},
+    {"Set-up", add_completion},
+};
+
+constexpr const char* kDescription =
+    "shoplake: an online shop's raw events into trusted sessions, funnels, retention and attribution, on Apache Iceberg tables";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  shoplake demo                                         the whole pipeline on generated events\n"
+    "  shoplake load events ga4_export.ndjson.gz             a GA4 BigQuery export into the lake\n"
+    "  shoplake build                                        models and tests, in graph order\n"
+    "  shoplake query \"select * from marts.mart_attribution_comparison\"\n"
+    "  shoplake serve                                        dashboard and Iceberg REST catalog\n"
+    "\n"
+    "State lives in $SHOPLAKE_HOME (default ./shoplake-data). shoplake COMMAND --help says more.";
+
+// --json, --quiet and --verbose are understood before and after the command's name and by each of its subcommands.
+void add_common_options(CLI::App& command, Context& context) {
+  const auto add = [&](const char* name, bool& flag, const char* description) {
+    if (command.get_option_no_throw(std::string("--") + name) == nullptr) {
+      command.add_flag(std::string("--") + name, flag, description)->group(kEverywhere);
+    }
+  };
+  add("json", context.json, "one JSON object on standard output instead of text");
+  add("quiet", context.quiet, "errors only");
+  add("verbose", context.verbose, "what happens inside, as log lines on standard error");
+  command.get_help_ptr()->description("this page")->group(kEverywhere);
+  for (CLI::App* subcommand : command.get_subcommands([](const CLI::App*) { return true; })) {
+    add_common_options(*subcommand, context);
+  }
+}
+
+// The deepest command that the arguments name, and the first word in the place of a command that names none.
+struct Place {
+  const CLI::App* command;
+  std::string unknown;
+};
+
+Place find_place(const CLI::App& root, const std::vector<std::string>& arguments) {
+  Place place{&root, {}};
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with("-")) {
+      continue;
+    }
+    const std::vector<std::string> names = subcommand_names(*place.command);
+    if (names.empty()) {
+      break;
+    }
+    if (std::find(names.begin(), names.end(), argument) == names.end()) {
+      place.unknown = argument;
+      break;
+    }
+    place.command = place.command->get_subcommand(argument);
+  }
+  return place;
+}
+
+std::string name_of(const CLI::App& command) {
+  return command.get_parent() == nullptr ? "shoplake" : name_of(*command.get_parent()) + " " + command.get_name();
+}
+
+base::Error usage_error(const CLI::App& root, const std::vector<std::string>& arguments, const CLI::ParseError& error) {
+  const Place place = find_place(root, arguments);
+  const std::string name = name_of(*place.command);
+  if (!place.unknown.empty()) {
+    const std::string meant = closest(place.unknown, subcommand_names(*place.command));
+    return base::make_error(base::ErrorKind::usage, "cli.unknown_command",
+                            fmt::format("{} has no command \"{}\"", name, place.unknown),
+                            meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean `{} {}`?", name, meant));
+  }
+  const std::vector<std::string> options = option_names(*place.command);
+  for (const std::string& argument : arguments) {
+    const std::string option = argument.substr(0, argument.find('='));
+    if (option.size() > 2 && option.starts_with("--") && std::find(options.begin(), options.end(), option) == options.end()) {
+      const std::string meant = closest(option, options);
+      return base::make_error(base::ErrorKind::usage, "cli.unknown_option", fmt::format("{} has no option {}", name, option),
+                              meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean {}?", meant));
+    }
+  }
+  return base::make_error(base::ErrorKind::usage, "cli.usage", fmt::format("{}: {}", name, error.what()),
+                          fmt::format("see `{} --help`", name));
+}
+
+int run(int argc, char** argv) {
+  Context context;
+  CLI::App root(kDescription, "shoplake");
+  root.footer(kFooter);
+  root.formatter(make_help_formatter());
+  root.option_defaults()->always_capture_default();
+  root.set_version_flag("--version", "shoplake " SHOPLAKE_VERSION, "the version");
+  for (const Command& command : kCommands) {
+    if (command.add == nullptr) {
+      continue;
+    }
+    const std::size_t before = subcommand_names(root).size();
+    command.add(root, context);
+    const auto all = root.get_subcommands([](const CLI::App*) { return true; });
+    for (std::size_t added = before; added < all.size(); ++added) {
+      all[added]->group(command.group);
+    }
+  }
+  root.require_subcommand(0, 1);
+  add_common_options(root, context);
+
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::optional<InterruptGuard> interrupts;
+  root.parse_complete_callback([&] {
+    using base::log::Level;
+    base::log::configure(context.verbose ? Level::debug : context.quiet ? Level::error : Level::warning,
+                         !standard_error().interactive);
+    interrupts.emplace(context.quiet);
+    context.stop = interrupts->token();
+  });
+  try {
+    if (arguments.empty()) {
+      std::fputs(root.help().c_str(), stdout);
+      return 0;
+    }
+    root.parse(argc, argv);
+    if (root.get_subcommands().empty()) {
+      throw CLI::RequiredError("a command");
+    }
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(find_place(root, arguments).command->help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::CallForAllHelp&) {
+    std::fputs(root.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    std::printf("%s\n", version.what());
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    context.json = context.json || std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+    context.finish(usage_error(root, arguments, error));
+  } catch (const std::exception& error) {
+    context.finish(base::make_error(base::ErrorKind::internal, "cli.exception", fmt::format("an unexpected exception: {}", error.what()),
+                                    "this is a defect of shoplake; please report the command and this message"));
+  }
+  if (std::fflush(stdout) != 0 && context.exit_code == 0) {
+    context.finish(base::make_error(base::ErrorKind::environment, "cli.output_failed", "standard output could not be written",
+                                    "check the disk or pipe that it goes to"));
+  }
+  return context.exit_code;
+}
+
+}  // namespace
+
+}  // namespace shoplake::cli
+
+int main(int argc, char** argv) { return shoplake::cli::run(argc, argv); }
