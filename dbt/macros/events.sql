@@ -28,18 +28,20 @@
 
 {# Host without scheme, port and a leading www. #}
 {% macro url_hostname(url) -%}
-    {{ extract_group(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?(?:www[.])?([^/:?#]*)') }}
+    {{ extract_group(url, '^(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?(?:www[.])?([^/:?#]*)') }}
 {%- endmacro %}
 
 {# Path without query and fragment; / if there is none. #}
 {% macro url_path(url) -%}
     case
+        when {{ matches(url, '^([A-Za-z][A-Za-z0-9+.-]*:)?//') }}
+            then coalesce({{ extract_group(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*(/[^?#]*)') }}, '/')
         when {{ url }} is not null
-            then coalesce({{ extract_group(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?[^/?#]*(/[^?#]*)') }}, '/')
+            then coalesce({{ extract_group(url, '^[^/?#]*(/[^?#]*)') }}, '/')
     end
 {%- endmacro %}
 
-{# Query without question mark and fragment. #}
+{# Query without question mark and fragment; NULL if there is none. #}
 {% macro url_query_string(url) -%}
-    {{ extract_group(url, '[?]([^#]*)') }}
+    {{ extract_group(url, '^[^?#]*[?]([^#]*)') }}
 {%- endmacro %}

@@ -160,7 +160,9 @@ joined as (
     from distinct_events
     left join {{ ref('stg_clickstream_sessions') }} as clickstream
         on distinct_events.event_id = clickstream.event_id and distinct_events.event_date = clickstream.event_date
-    left join {{ ref('click_ids') }} as click_ids on distinct_events.page_click_id = click_ids.click_id
+    left join {{ ref('click_ids') }} as click_ids
+        on distinct_events.page_click_id = click_ids.click_id
+        and click_ids.is_deciding
 
 ),
 
@@ -187,9 +189,6 @@ final as (
         page_location,
         page_referrer,
         page_title,
-        {{ url_hostname('page_location') }} as page_hostname,
-        {{ url_path('page_location') }} as page_path,
-        {{ url_query_string('page_location') }} as page_query_string,
         content_group,
         coalesce(exported_source, click_source) as event_source,
         case
