@@ -2,8 +2,12 @@
 // it but as a Result.
 //
 // A Database is one in-memory DuckDB instance with shoplake's extensions loaded by path from the installation; it is thread
-// safe. A Session is one connection to it and belongs to one thread at a time, except interrupt(). Results are
-// materialised in engine memory (they may spill to the temporary directory) and are values.
+// safe. A Session is one connection to it and belongs to one thread at a time, except interrupt() and progress(). A ResultSet
+// is materialised in engine memory, belongs to one thread at a time, may outlive its Session and must not outlive its Database.
+//
+// Every Database runs with TimeZone UTC, keeps the order of insertion (so that one input gives one output, whatever the number
+// of threads) and neither installs nor loads extensions by itself. Signatures of extensions are not checked when they are
+// loaded: that costs 0.1 s a process, the set-up has checked their hashes, and `shoplake doctor` checks the signatures.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +33,9 @@ using List = std::vector<Value>;
 struct StructField;
 using Struct = std::vector<StructField>;
 
-// A SQL value of any type. Integers up to 64 bits are int64 (uint64 above its range and hugeint become Exact); DECIMAL,
-// DATE, TIME, TIMESTAMP, INTERVAL, UUID, ENUM, HUGEINT are text in DuckDB's spelling (Exact for numbers, std::string
-// otherwise). MAP is a List of {key, value} structs.
+// A SQL value of any type. Integers up to 64 bits are int64; UBIGINT above its range, HUGEINT, UHUGEINT, BIGNUM and DECIMAL
+// are Exact. DATE, TIME, TIMESTAMP, INTERVAL, UUID, ENUM, BLOB and BIT are text in DuckDB's spelling. LIST and ARRAY are a
+// List, MAP is a List of {key, value} structs, a UNION is the value of its member.
 struct Exact {
   std::string text;  // an exact number that fits no native type
 };
@@ -80,7 +84,8 @@ class Session {
   ~Session();
 
   // Runs one or more statements; the result of the last. Errors: engine.sql (kind failed) with DuckDB's own message;
-  // engine.interrupted (kind cancelled); engine.out_of_memory (kind environment).
+  // engine.interrupted (kind cancelled); engine.out_of_memory and engine.io (kind environment); engine.forbidden (kind
+  // usage: lock_down() does not allow it); engine.unsupported_type (kind usage: VARIANT and GEOMETRY want a cast).
   Result<ResultSet> query(std::string_view sql);
   Result<void> execute(std::string_view sql);
 
@@ -88,8 +93,13 @@ class Session {
   // SHOW, SUMMARIZE, EXPLAIN). Error engine.not_a_query (kind usage) says what it is instead.
   Result<void> check_read_only(std::string_view sql);
 
-  // Qualified names of the tables and views that a query reads ("marts.x"), without table functions and CTEs.
+  // Names of the tables and views that a query reads, as it spells them ("marts.x", "x"; parts quoted only where needed),
+  // in order of appearance, without table functions and CTEs. They need not exist, unless the statement is no SELECT.
   Result<std::vector<std::string>> table_names(std::string_view sql);
+
+  // The syntax tree of one or more SELECT statements as JSON, in the form of DuckDB's json_serialize_sql(). Nothing is
+  // bound or run. Errors: engine.sql (syntax), engine.not_a_query (kind usage).
+  Result<std::string> syntax_tree(std::string_view sql);
 
   // Streams the answer of a query as Arrow (C data interface); the stream must be released before the session goes.
   Result<void> query_arrow(std::string_view sql, ArrowArrayStream* out);
@@ -111,6 +121,7 @@ struct DatabaseOptions {
   std::string temporary_directory;     // where large operators spill; created
   std::uint64_t memory_limit_bytes = 0;  // 0: DuckDB's default (80 % of the machine)
   int threads = 0;                     // 0: all cores
+  bool verify_signatures = false;      // of the extensions, by DuckDB's key
 };
 
 class Database {
@@ -120,7 +131,8 @@ class Database {
 
   Result<std::unique_ptr<Session>> connect();
 
-  // For ever after: no file access but below `readable_directories`, no configuration change, no extension loading.
+  // For ever after, in all sessions: no file access but below `readable_directories` (where writing too stays possible:
+  // check_read_only() is what refuses it), no configuration change, no extension loading.
   // (allowed_directories, enable_external_access=false, lock_configuration=true.)
   Result<void> lock_down(std::span<const std::string> readable_directories);
 

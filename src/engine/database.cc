@@ -1,0 +1,145 @@
+#include <filesystem>
+#include <system_error>
+
+#include "engine/duckdb_handle.h"
+#include "engine/session.h"
+#include "engine/session_state.h"
+
+namespace shoplake::engine {
+namespace {
+
+// In the order in which they need each other.
+constexpr struct {
+  const char* name;
+  bool required;
+} kExtensions[] = {{"avro", true}, {"httpfs", false}, {"iceberg", true}};
+
+Result<void> set_option(ConfigurationHandle& configuration, const char* name, const std::string& value) {
+  if (duckdb_set_config(configuration.get(), name, value.c_str()) != DuckDBSuccess) {
+    return base::make_error(base::ErrorKind::internal, "engine.configuration",
+                            std::string("DuckDB does not know the option ") + name);
+  }
+  return {};
+}
+
+Result<void> run(duckdb_connection connection, const std::string& sql) {
+  ResultHandle result;
+  if (duckdb_query(connection, sql.c_str(), result.address()) != DuckDBSuccess) {
+    return duckdb_error(duckdb_result_error(result.address()));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Database::State {
+  DatabaseHandle handle;
+  bool locked_down = false;
+};
+
+Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
+  ConfigurationHandle configuration;
+  SHOPLAKE_CHECK(duckdb_create_config(configuration.address()) == DuckDBSuccess);
+  SHOPLAKE_TRY(set_option(configuration, "autoinstall_known_extensions", "false"));
+  SHOPLAKE_TRY(set_option(configuration, "autoload_known_extensions", "false"));
+  SHOPLAKE_TRY(set_option(configuration, "allow_unsigned_extensions", options.verify_signatures ? "false" : "true"));
+  SHOPLAKE_TRY(set_option(configuration, "allow_persistent_secrets", "false"));
+  SHOPLAKE_TRY(set_option(configuration, "preserve_insertion_order", "true"));
+  if (options.threads > 0) {
+    SHOPLAKE_TRY(set_option(configuration, "threads", std::to_string(options.threads)));
+  }
+  if (options.memory_limit_bytes > 0) {
+    SHOPLAKE_TRY(set_option(configuration, "memory_limit", std::to_string(options.memory_limit_bytes) + "B"));
+  }
+  if (!options.temporary_directory.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options.temporary_directory, error);
+    if (error) {
+      return base::make_error(base::ErrorKind::environment, "engine.io",
+                              "cannot create the folder " + options.temporary_directory + ": " + error.message());
+    }
+    SHOPLAKE_TRY(set_option(configuration, "temp_directory", options.temporary_directory));
+  }
+
+  auto state = std::make_unique<State>();
+  char* message = nullptr;
+  if (duckdb_open_ext(nullptr, state->handle.address(), configuration.get(), &message) != DuckDBSuccess) {
+    return duckdb_error(take_text(message).c_str()).within("cannot start the engine");
+  }
+  ConnectionHandle connection;
+  if (duckdb_connect(state->handle.get(), connection.address()) != DuckDBSuccess) {
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  }
+  SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL TimeZone = 'UTC'"));
+  if (!options.extension_directory.empty()) {
+    for (const auto& extension : kExtensions) {
+      const std::string path = options.extension_directory + "/" + extension.name + ".duckdb_extension";
+      if (!extension.required && !std::filesystem::exists(path)) {
+        continue;
+      }
+      auto loaded = run(connection.get(), "LOAD " + quote_literal(path));
+      if (!loaded.ok()) {
+        auto error = std::move(loaded).error();
+        error.kind = base::ErrorKind::environment;
+        error.code = "engine.extension";
+        error.advice = "The installation is not complete; `shoplake doctor` says what is missing.";
+        return std::move(error).within(std::string("cannot load the engine's extension ") + extension.name);
+      }
+    }
+  }
+  return std::unique_ptr<Database>(new Database(std::move(state)));
+}
+
+Result<std::unique_ptr<Session>> Database::connect() {
+  auto session = std::make_unique<Session::State>();
+  if (duckdb_connect(state_->handle.get(), session->connection.address()) != DuckDBSuccess) {
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  }
+  if (!state_->locked_down) {
+    // Progress is counted only where a bar is on; nothing is printed.
+    SHOPLAKE_TRY(run(session->connection.get(), "SET enable_progress_bar = true"));
+    SHOPLAKE_TRY(run(session->connection.get(), "SET enable_progress_bar_print = false"));
+  }
+  return std::unique_ptr<Session>(new Session(std::move(session)));
+}
+
+Result<void> Database::lock_down(std::span<const std::string> readable_directories) {
+  ConnectionHandle connection;
+  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess) {
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  }
+  std::string directories;
+  for (const std::string& directory : readable_directories) {
+    // DuckDB compares prefixes of text; without the slash "/lake" would open "/lake-of-others".
+    const std::string folder = directory.ends_with('/') ? directory : directory + "/";
+    directories.append(directories.empty() ? "" : ", ").append(quote_literal(folder));
+  }
+  SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL allowed_directories = [" + directories + "]"));
+  SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL enable_external_access = false"));
+  SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL lock_configuration = true"));
+  state_->locked_down = true;
+  return {};
+}
+
+std::string Database::version() { return duckdb_library_version(); }
+
+std::string quote_identifier(std::string_view name) {
+  std::string quoted = "\"";
+  for (const char c : name) {
+    quoted.append(c == '"' ? 2 : 1, c);
+  }
+  return quoted.append("\"");
+}
+
+std::string quote_literal(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    quoted.append(c == '\'' ? 2 : 1, c);
+  }
+  return quoted.append("'");
+}
+
+}  // namespace shoplake::engine

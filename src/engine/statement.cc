@@ -1,0 +1,234 @@
+// What a statement is and what it reads, from its text alone: Session::check_read_only(), syntax_tree(), table_names().
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/duckdb_handle.h"
+#include "engine/session.h"
+#include "engine/session_state.h"
+
+namespace shoplake::engine {
+namespace {
+
+using base::ErrorKind;
+using Json = nlohmann::json;
+
+constexpr char kReadingAdvice[] = "Only a query may run here: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.";
+
+// Takes white space and comments off the front.
+std::string_view skip_space(std::string_view sql) {
+  while (!sql.empty()) {
+    if (std::isspace(static_cast<unsigned char>(sql[0]))) {
+      sql.remove_prefix(1);
+    } else if (sql.starts_with("--")) {
+      sql.remove_prefix(std::min(sql.find('\n'), sql.size()));
+    } else if (sql.starts_with("/*")) {
+      // Comments nest, as in PostgreSQL.
+      std::size_t depth = 1;
+      std::size_t end = 2;
+      while (end < sql.size() && depth > 0) {
+        if (sql.substr(end).starts_with("*/")) {
+          --depth;
+          end += 2;
+        } else if (sql.substr(end).starts_with("/*")) {
+          ++depth;
+          end += 2;
+        } else {
+          ++end;
+        }
+      }
+      sql.remove_prefix(end);
+    } else {
+      break;
+    }
+  }
+  return sql;
+}
+
+// Takes the first word off, in upper case; empty if none is there.
+std::string take_word(std::string_view& sql) {
+  sql = skip_space(sql);
+  std::string word;
+  while (word.size() < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[word.size()])) || sql[word.size()] == '_')) {
+    word.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(sql[word.size()]))));
+  }
+  sql.remove_prefix(word.size());
+  return word;
+}
+
+// The statement that an EXPLAIN explains: ANALYZE runs it, so it must be a reading one itself.
+std::string_view explained(std::string_view sql) {
+  (void)take_word(sql);  // EXPLAIN
+  std::string_view rest = skip_space(sql);
+  if (rest.starts_with('(')) {  // options, without nesting; or a SELECT in parentheses
+    std::string_view inside = rest.substr(1);
+    const std::string word = take_word(inside);
+    if (word == "ANALYZE" || word == "FORMAT" || word == "VERBOSE") {
+      const std::size_t end = rest.find(')');
+      return end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+    return rest;
+  }
+  std::string_view after = rest;
+  const std::string word = take_word(after);
+  return word == "ANALYZE" || word == "VERBOSE" ? after : rest;
+}
+
+base::Error not_a_query(std::string message, std::string advice = kReadingAdvice) {
+  return base::make_error(ErrorKind::usage, "engine.not_a_query", std::move(message), std::move(advice));
+}
+
+std::string unquoted_if_plain(const std::string& name) {
+  const bool plain = !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
+                     std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+  return plain ? name : quote_identifier(name);
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+// Gathers the tables of a syntax tree; knows which names are those of CTEs where it stands.
+class TableNames {
+ public:
+  void visit(const Json& node, const std::set<std::string>& outer) {
+    if (node.is_array()) {
+      for (const Json& element : node) {
+        visit(element, outer);
+      }
+      return;
+    }
+    if (!node.is_object()) {
+      return;
+    }
+    if (node.value("type", Json()) == "BASE_TABLE" && node.contains("table_name")) {
+      add(node, outer);
+    }
+    std::set<std::string> names = outer;
+    if (const auto ctes = node.find("cte_map"); ctes != node.end()) {
+      for (const Json& cte : ctes->at("map")) {
+        // A CTE sees the ones before it, and itself only if it is recursive; so `with x as (from x)` reads a table x.
+        const std::string name = lower(cte.at("key"));
+        std::set<std::string> visible = names;
+        if (is_recursive(cte.at("value"))) {
+          visible.insert(name);
+        }
+        visit(cte.at("value"), visible);
+        names.insert(name);
+      }
+    }
+    for (const auto& [key, child] : node.items()) {
+      if (key != "cte_map") {
+        visit(child, names);
+      }
+    }
+  }
+
+  std::vector<std::string> take() { return std::move(found_); }
+
+ private:
+  static bool is_recursive(const Json& node) {
+    if (node.is_object() && node.value("type", Json()) == "RECURSIVE_CTE_NODE") {
+      return true;
+    }
+    if (const auto query = node.find("query"); node.is_object() && query != node.end() && query->is_object()) {
+      return query->contains("node") && is_recursive(query->at("node"));
+    }
+    return false;
+  }
+
+  void add(const Json& node, const std::set<std::string>& ctes) {
+    const std::string catalog = node.value("catalog_name", "");
+    const std::string schema = node.value("schema_name", "");
+    const std::string table = node.at("table_name");
+    if (schema.empty() && ctes.contains(lower(table))) {
+      return;
+    }
+    std::string name;
+    for (const std::string& part : {catalog, schema, table}) {
+      if (!part.empty()) {
+        name.append(name.empty() ? "" : ".").append(unquoted_if_plain(part));
+      }
+    }
+    if (std::ranges::find(found_, name) == found_.end()) {
+      found_.push_back(std::move(name));
+    }
+  }
+
+  std::vector<std::string> found_;
+};
+
+}  // namespace
+
+Result<std::string> Session::syntax_tree(std::string_view sql) {
+  StatementsHandle statements;
+  if (duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address()) == 0) {
+    const char* message = duckdb_extract_statements_error(statements.get());
+    return message != nullptr ? duckdb_error(message) : not_a_query("there is no SQL statement");
+  }
+  const ResultSet answer = SHOPLAKE_TRY(query("SELECT json_serialize_sql(" + quote_literal(sql) + "::VARCHAR)"));
+  std::string tree = answer.text(0, 0).value_or("");
+  if (tree.starts_with("{\"error\":true")) {
+    std::string_view rest = sql;
+    return not_a_query("a statement that begins with " + take_word(rest) + " is no query");
+  }
+  return tree;
+}
+
+Result<void> Session::check_read_only(std::string_view sql) {
+  StatementsHandle statements;
+  const idx_t count = duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address());
+  if (count == 0) {
+    const char* message = duckdb_extract_statements_error(statements.get());
+    return message != nullptr ? duckdb_error(message) : not_a_query("there is no SQL statement");
+  }
+  std::string_view rest = sql;
+  const std::string word = take_word(rest);
+  if (count > 1) {
+    if (word == "PIVOT") {
+      return not_a_query("PIVOT without IN looks for its columns in a statement of its own, which writes a type",
+                         "Name the columns: PIVOT … ON x IN ('a', 'b') USING …");
+    }
+    return not_a_query("there are " + std::to_string(count) + " statements", "Give one statement at a time.");
+  }
+  if (word == "EXPLAIN") {
+    return check_read_only(explained(sql));
+  }
+  auto tree = syntax_tree(sql);
+  if (!tree.ok()) {
+    return std::move(tree).error();
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> Session::table_names(std::string_view sql) {
+  std::string_view rest = sql;
+  if (take_word(rest) == "EXPLAIN") {
+    return table_names(explained(sql));
+  }
+  auto tree = syntax_tree(sql);
+  if (tree.ok()) {
+    TableNames names;
+    names.visit(Json::parse(*tree), {});
+    return names.take();
+  }
+  if (tree.error().code != "engine.not_a_query") {
+    return std::move(tree).error();
+  }
+  // Other statements are taken apart by DuckDB, which has to bind them.
+  const ValueHandle found(duckdb_get_table_names(state_->connection.get(), std::string(sql).c_str(), true));
+  if (found.get() == nullptr) {
+    return std::move(tree).error();
+  }
+  std::vector<std::string> names;
+  for (idx_t i = 0; i < duckdb_get_list_size(found.get()); ++i) {
+    const ValueHandle name(duckdb_get_list_child(found.get(), i));
+    names.push_back(take_text(duckdb_get_varchar(name.get())));
+  }
+  return names;
+}
+
+}  // namespace shoplake::engine
