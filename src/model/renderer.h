@@ -108,6 +108,9 @@ struct RendererOptions {
   std::string invocation_id;
   std::string run_started_at;  // ISO 8601, UTC
   Json flags = Json::object();     // FULL_REFRESH …
+  Json dispatch = Json::object();  // dbt_project.yml dispatch: {"dbt_utils": ["shoplake", "dbt_utils"]}
+  Json graph = {{"nodes", Json::object()}, {"sources", Json::object()}};  // `graph`: what is known when the renderer is made
+  Json selected_resources = Json::array();
 };
 
 class Renderer {

@@ -1,0 +1,12 @@
+# Writes OUTPUT, a C++ file with the text of every FOLDER/*.sql, declared in jinja.h.
+file(GLOB files "${FOLDER}/*.sql")
+list(SORT files)
+set(text "// Made by embed_macros.cmake.\n#include \"model/jinja.h\"\n\nnamespace shoplake::model::jinja {\n\n")
+string(APPEND text "std::span<const BuiltinFile> builtin_files() {\n  static constexpr BuiltinFile kFiles[] = {\n")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME)
+  file(READ "${file}" content)
+  string(APPEND text "      {\"macros/${name}\", R\"~~sql~~(${content})~~sql~~\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kFiles;\n}\n\n}  // namespace shoplake::model::jinja\n")
+file(WRITE "${OUTPUT}" "${text}")

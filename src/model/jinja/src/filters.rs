@@ -1,0 +1,60 @@
+//! Filters and tests in which Jinja (or dbt) differs from minijinja.
+
+use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::{Environment, Error};
+
+use crate::methods;
+use crate::value::{self, failed, items, list, to_json, tuple};
+
+
+pub fn add(environment: &mut Environment<'static>) {
+    for name in ["as_text", "as_bool", "as_native", "as_number"] {
+        environment.add_filter(name, |value: Value| value);
+    }
+    environment.add_filter("tojson", |value: Value| {
+        // Jinja makes it safe inside of HTML.
+        let text = value::dumps(&to_json(&value), true);
+        text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027")
+    });
+    environment.add_filter("string", |value: Value| Value::from(value.to_string()));
+    environment.add_filter("title", |text: String| methods::title(&text));
+    environment.add_filter("float", |value: Value, default: Option<f64>| {
+        let parsed = value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());
+        parsed.or(default).unwrap_or(0.0)
+    });
+    environment.add_filter("int", |value: Value, default: Option<i64>| {
+        let parsed = match value.as_str() {
+            Some(text) => text.trim().replace('_', "").parse::<i64>().ok().or_else(|| text.trim().parse::<f64>().ok().map(|f| f as i64)),
+            None if value.kind() == ValueKind::Bool => Some(i64::from(value.is_true())),
+            None => value.as_i64().or_else(|| f64::try_from(value.clone()).ok().map(|f| f as i64)),
+        };
+        parsed.or(default).unwrap_or(0)
+    });
+    environment.add_filter("list", |value: Value| -> Result<Value, Error> {
+        if let Some(text) = value.as_str() {
+            return Ok(list(text.chars().map(|c| Value::from(c.to_string())).collect()));
+        }
+        Ok(list(items(&value)?))
+    });
+    environment.add_filter("items", |value: Value| -> Result<Value, Error> {
+        Ok(list(value::entries(&value)?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect()))
+    });
+    environment.add_filter("wordcount", |text: String| text.split_whitespace().count());
+    environment.add_filter("truncate", |text: String, length: Option<usize>, kill: Option<bool>, end: Option<String>, kwargs: Kwargs| -> Result<String, Error> {
+        let length = kwargs.get::<Option<usize>>("length")?.or(length).unwrap_or(255);
+        let end = kwargs.get::<Option<String>>("end")?.or(end).unwrap_or_else(|| "...".to_string());
+        let kill = kwargs.get::<Option<bool>>("killwords")?.or(kill).unwrap_or(false);
+        let leeway = kwargs.get::<Option<usize>>("leeway")?.unwrap_or(5);
+        let chars: Vec<char> = text.chars().collect();
+        if chars.len() <= length + leeway {
+            return Ok(text);
+        }
+        let cut: String = chars[..length.saturating_sub(end.chars().count())].iter().collect();
+        let cut = if kill { cut } else { cut.rsplit_once(' ').map_or(cut.clone(), |(head, _)| head.to_string()) };
+        Ok(cut + &end)
+    });
+    environment.add_filter("random", |value: Value| -> Result<Value, Error> {
+        let _ = value;
+        Err(failed("the filter 'random' would make a model differ from run to run"))
+    });
+}
