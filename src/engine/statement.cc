@@ -17,6 +17,9 @@ using Json = nlohmann::json;
 
 constexpr char kReadingAdvice[] = "Only a query may run here: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.";
 
+constexpr std::string_view kReadingWords[] = {"SELECT", "WITH",      "FROM",  "VALUES",  "DESCRIBE", "DESC",
+                                              "SHOW",   "SUMMARIZE", "TABLE", "EXPLAIN", "PIVOT",    "UNPIVOT"};
+
 // Takes white space and comments off the front.
 std::string_view skip_space(std::string_view sql) {
   while (!sql.empty()) {
@@ -179,23 +182,32 @@ Result<std::string> Session::syntax_tree(std::string_view sql) {
 }
 
 Result<void> Session::check_read_only(std::string_view sql) {
+  std::string_view rest = sql;
+  const std::string word = take_word(rest);
+  rest = skip_space(rest);
+  const bool opens_query = word.empty() && rest.starts_with('(');
+  if (word.empty() && !opens_query) {
+    return not_a_query(rest.empty() || rest == ";" ? "there is no SQL statement" : "the text does not begin as a statement does");
+  }
+  // The first word decides before DuckDB sees the text: taking statements apart already reads the files of IMPORT DATABASE.
+  if (!opens_query && std::ranges::find(kReadingWords, word) == std::end(kReadingWords)) {
+    return not_a_query("a statement that begins with " + word + " is no query");
+  }
+  if (word == "EXPLAIN") {
+    return check_read_only(explained(sql));
+  }
   StatementsHandle statements;
   const idx_t count = duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address());
   if (count == 0) {
     const char* message = duckdb_extract_statements_error(statements.get());
     return message != nullptr ? duckdb_error(message) : not_a_query("there is no SQL statement");
   }
-  std::string_view rest = sql;
-  const std::string word = take_word(rest);
   if (count > 1) {
     if (word == "PIVOT") {
       return not_a_query("PIVOT without IN looks for its columns in a statement of its own, which writes a type",
                          "Name the columns: PIVOT … ON x IN ('a', 'b') USING …");
     }
     return not_a_query("there are " + std::to_string(count) + " statements", "Give one statement at a time.");
-  }
-  if (word == "EXPLAIN") {
-    return check_read_only(explained(sql));
   }
   auto tree = syntax_tree(sql);
   if (!tree.ok()) {
