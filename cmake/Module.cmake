@@ -34,6 +34,8 @@ function(shoplake_module name)
 endfunction()
 
 function(shoplake_compile_options target)
+  # No path of the building machine in the program, and the same objects wherever it is built.
+  target_compile_options(${target} PRIVATE "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wno-pedantic -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual)
   if(SHOPLAKE_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${SHOPLAKE_SANITIZE} -fno-omit-frame-pointer)
