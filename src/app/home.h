@@ -21,7 +21,21 @@ struct Home {
   int threads = 0;
 };
 
-// Reads shoplake.yml if there is one and creates the folders. Unknown keys are an error that names the line.
+// Reads shoplake.yml if there is one and creates the folders. Errors: home.configuration (kind usage; unknown keys and bad
+// values, with file and line), and those of Env.
 base::Result<Home> open_home(io::Env& env);
+
+// The same without creating anything.
+base::Result<Home> read_home(io::Env& env);
+
+// The folder of the home: $SHOPLAKE_HOME or ./shoplake-data, absolute.
+std::string home_directory();
+
+// Makes `directory` a home with a commented shoplake.yml. Error: home.exists (kind already_exists) if it has one.
+base::Result<Home> init_home(io::Env& env, const std::string& directory);
+
+// "4GiB", "512 MB", "1.5g", "100000": bytes. Units B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (of 1024); a
+// bare letter is the power of 1024.
+base::Result<std::uint64_t> parse_size(const std::string& text);
 
 }  // namespace shoplake::app

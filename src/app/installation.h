@@ -13,6 +13,7 @@ struct Installation {
   std::string share_directory;      // <prefix>/share/shoplake
 };
 
+// $SHOPLAKE_PREFIX, where set, stands for the prefix (tests, unusual packaging).
 Installation find_installation();
 
 }  // namespace shoplake::app

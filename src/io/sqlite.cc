@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 namespace shoplake::io {
@@ -61,7 +60,7 @@ int set_write_ahead_log(sqlite3* handle) {
     if ((code != SQLITE_BUSY && code != SQLITE_LOCKED) || std::chrono::steady_clock::now() >= deadline) {
       return code;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    sqlite3_sleep(5);  // milliseconds
   }
 }
 

@@ -1,0 +1,117 @@
+#include "app/home.h"
+
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/installation.h"
+#include "io/temporary_directory.h"
+
+namespace shoplake::app {
+namespace {
+
+using testing::HasSubstr;
+
+class HomeTest : public testing::Test {
+ protected:
+  HomeTest() {
+    ::setenv("SHOPLAKE_HOME", folder_.file("home").c_str(), 1);
+    ::setenv("SHOPLAKE_PREFIX", "/opt/shoplake", 1);
+  }
+  ~HomeTest() override {
+    ::unsetenv("SHOPLAKE_HOME");
+    ::unsetenv("SHOPLAKE_PREFIX");
+  }
+  base::Result<Home> with(const std::string& configuration) {
+    EXPECT_TRUE(env_.create_directories(folder_.file("home")).ok());
+    EXPECT_TRUE(env_.write_file(folder_.file("home/shoplake.yml"), configuration).ok());
+    return open_home(env_);
+  }
+  base::Error error_of(const std::string& configuration) {
+    auto home = with(configuration);
+    EXPECT_FALSE(home.ok()) << configuration;
+    return home.ok() ? base::Error{} : std::move(home).error();
+  }
+
+  io::Env& env_ = io::posix_env();
+  io::TemporaryDirectory folder_;
+};
+
+TEST_F(HomeTest, WithoutConfigurationEverythingHasADefault) {
+  const Home home = open_home(env_).value();
+  EXPECT_EQ(home.directory, folder_.file("home"));
+  EXPECT_EQ(home.lake_root, folder_.file("home/lake"));
+  EXPECT_EQ(home.control_plane, folder_.file("home/state.sqlite"));
+  EXPECT_EQ(home.temporary_directory, folder_.file("home/lake/tmp"));
+  EXPECT_EQ(home.project_directory, "/opt/shoplake/share/shoplake/dbt");
+  EXPECT_EQ(home.datasets_directory, "/opt/shoplake/share/shoplake/datasets");
+  EXPECT_EQ(home.memory_limit_bytes, 0u);
+  EXPECT_TRUE(env_.is_directory(home.lake_root + "/processed").value());
+  EXPECT_TRUE(env_.is_directory(home.temporary_directory).value());
+}
+
+TEST_F(HomeTest, KeysAreTakenAndPathsAreRelativeToTheHome) {
+  const Home home = with("# comment\nlake: ../elsewhere/lake\nproject: /srv/dbt\ndatasets: contracts\nmemory_limit: 4GiB\nthreads: 3\n").value();
+  EXPECT_EQ(home.lake_root, folder_.file("elsewhere/lake"));
+  EXPECT_EQ(home.temporary_directory, folder_.file("elsewhere/lake/tmp"));
+  EXPECT_EQ(home.project_directory, "/srv/dbt");
+  EXPECT_EQ(home.datasets_directory, folder_.file("home/contracts"));
+  EXPECT_EQ(home.memory_limit_bytes, 4ULL << 30);
+  EXPECT_EQ(home.threads, 3);
+  EXPECT_TRUE(with("").ok());
+  EXPECT_TRUE(with("lake:\n").ok());
+}
+
+TEST_F(HomeTest, BadConfigurationNamesFileLineAndWhatWasMeant) {
+  const base::Error unknown = error_of("threads: 2\nmemory_limt: 4GiB\n");
+  EXPECT_EQ(unknown.code, "home.configuration");
+  EXPECT_EQ(unknown.kind, base::ErrorKind::usage);
+  EXPECT_EQ(unknown.message, folder_.file("home/shoplake.yml") + ":2: there is no key memory_limt");
+  EXPECT_EQ(unknown.advice, "Did you mean memory_limit?");
+  EXPECT_THAT(error_of("colour: red\n").advice, HasSubstr("Known keys: datasets lake"));
+  EXPECT_THAT(error_of("\n\nthreads: many\n").message, HasSubstr(":3: threads: \"many\""));
+  EXPECT_THAT(error_of("threads: 0\n").message, HasSubstr("1 to 1024"));
+  EXPECT_THAT(error_of("memory_limit: lots\n").message, HasSubstr("\"lots\" is no size"));
+  EXPECT_THAT(error_of("lake: s3://bucket/lake\n").message, HasSubstr("no local folder"));
+  EXPECT_THAT(error_of("lake: [a, b]\n").message, HasSubstr(":1: lake is no single value"));
+  EXPECT_THAT(error_of("lake: a\nlake: b\n").message, HasSubstr(":2: the key lake stands twice"));
+  EXPECT_THAT(error_of("- a\n").message, HasSubstr("no mapping"));
+  EXPECT_THAT(error_of("a: \"unfinished\n").message, HasSubstr("shoplake.yml:"));
+}
+
+TEST_F(HomeTest, InitWritesAConfigurationThatIsReadBack) {
+  const Home home = init_home(env_, folder_.file("new/home")).value();
+  EXPECT_EQ(home.directory, folder_.file("new/home"));
+  EXPECT_TRUE(env_.is_directory(folder_.file("new/home/lake/raw")).value());
+  ::setenv("SHOPLAKE_HOME", folder_.file("new/home").c_str(), 1);
+  EXPECT_EQ(open_home(env_).value().lake_root, folder_.file("new/home/lake"));
+  EXPECT_EQ(init_home(env_, folder_.file("new/home")).error().code, "home.exists");
+
+  // The defaults it shows are right: without the comment signs it says the same, memory and threads aside.
+  std::string text = env_.read_file(folder_.file("new/home/shoplake.yml")).value();
+  for (const char* key : {"lake", "memory_limit", "threads"}) {
+    const std::size_t place = text.find(std::string("\n#") + key + ":");
+    ASSERT_NE(place, std::string::npos) << key;
+    text.erase(place + 1, 1);
+  }
+  ASSERT_TRUE(env_.write_file(folder_.file("new/home/shoplake.yml"), text).ok());
+  const Home uncommented = open_home(env_).value();
+  EXPECT_EQ(uncommented.lake_root, folder_.file("new/home/lake"));
+  EXPECT_EQ(uncommented.memory_limit_bytes, 4ULL << 30);
+}
+
+TEST(ParseSize, TakesTheUsualUnits) {
+  EXPECT_EQ(parse_size("100000").value(), 100'000u);
+  EXPECT_EQ(parse_size("4GiB").value(), 4ULL << 30);
+  EXPECT_EQ(parse_size("4 gb").value(), 4'000'000'000u);
+  EXPECT_EQ(parse_size("1.5g").value(), 3ULL << 29);
+  EXPECT_EQ(parse_size("512 MiB").value(), 512ULL << 20);
+  EXPECT_EQ(parse_size("7B").value(), 7u);
+  for (const char* bad : {"", "GiB", "-1GiB", "0", "4XB", "4GiBs", "1e5", "inf", "99999999TiB"}) {
+    EXPECT_FALSE(parse_size(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace shoplake::app
