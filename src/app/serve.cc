@@ -1,0 +1,136 @@
+#include "app/serve.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/session.h"
+#include "serve/assets.h"
+#include "serve/dashboard.h"
+#include "serve/http_server.h"
+#include "serve/lake_reader.h"
+#include "serve/metrics.h"
+#include "serve/version.h"
+
+namespace shoplake::app {
+namespace {
+
+constexpr std::string_view kApi = "/api/";
+
+// Resident memory of this process in bytes; 0 if the system does not say.
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+void describe(serve::Metrics& metrics, std::int64_t started_micros) {
+  metrics.describe_gauge("shoplake_build_info", "Always 1; the labels say which shoplake and which engine run.");
+  metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}}, 1);
+  metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
+  metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
+  metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
+  metrics.before_exposition([](serve::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
+}
+
+}  // namespace
+
+base::Result<void> parse_listen_address(std::string_view text, ServeOptions& options) {
+  auto parsed = SHOPLAKE_TRY(serve::parse_host_and_port(text, {options.host, options.port}));
+  options.host = std::move(parsed.host);
+  options.port = parsed.port;
+  return {};
+}
+
+struct Server::State {
+  serve::Metrics metrics;
+  std::unique_ptr<serve::Assets> assets;
+  std::unique_ptr<serve::LakeReader> lake;
+  std::unique_ptr<serve::Dashboard> dashboard;
+  std::unique_ptr<serve::HttpServer> http;  // after what its handlers use, so that it goes before
+  std::atomic<bool> ready{false};
+  std::jthread warm_up;
+
+  serve::Response readiness() const {
+    if (ready) return serve::json_response(R"({"status":"ready"})");
+    serve::Response response = serve::json_response(R"({"status":"starting"})", 503);
+    response.set("Retry-After", "1");
+    return response;
+  }
+
+  void add_routes() {
+    using serve::Request;
+    using serve::Route;
+    http->route({.path = "/", .handler = [this](const Request& request) { return assets->respond(request); }, .name = "page", .match = Route::Match::prefix, .where = Route::Where::io});
+    http->route({.path = "/health", .handler = [](const Request&) { return serve::json_response(R"({"status":"ok"})"); }, .where = Route::Where::io});
+    http->route({.path = "/ready", .handler = [this](const Request&) { return readiness(); }, .where = Route::Where::io});
+    http->route({.path = "/metrics", .handler = [this](const Request&) {
+                   serve::Response response = serve::text_response(metrics.exposition());
+                   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                   return response;
+                 }});
+    for (const std::string& name : serve::Dashboard::names()) {
+      http->route({.path = std::string(kApi) + name, .handler = [this, name](const Request& request) { return dashboard->respond(name, request); }});
+    }
+    http->route({.path = std::string(kApi), .handler = [this](const Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
+                 .name = "/api/", .match = Route::Match::prefix, .methods = {}});
+  }
+
+  // Opens the engine and computes the default view, which is what the first visitor asks for.
+  void warm() {
+    for (const std::string& name : serve::Dashboard::names()) {
+      serve::Request request;
+      request.path = std::string(kApi) + name;
+      request.query = name == "freshness" ? "" : "event=purchase";
+      const serve::Response response = dashboard->respond(name, request);
+      if (response.status >= 500) base::log::warning("serve.warm_up", {{"block", name}, {"answer", response.bytes()}});
+    }
+    ready = true;
+  }
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() { stop(); }
+
+base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
+  auto state = std::make_unique<State>();
+  describe(state->metrics, app.env().now_micros());
+  state->assets = SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
+  catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
+  state->lake = std::make_unique<serve::LakeReader>(*catalog, [&app] { return app.open_engine(); });
+  serve::DashboardOptions dashboard_options;
+  dashboard_options.stale_after_seconds = options.stale_after_hours * 3600;
+  dashboard_options.shoplake_version = serve::shoplake_version();
+  state->dashboard = std::make_unique<serve::Dashboard>(app.env(), *state->lake, dashboard_options);
+
+  serve::HttpServerOptions http_options;
+  http_options.host = options.host;
+  http_options.port = options.port;
+  http_options.host_names = options.host_names;
+  state->http = std::make_unique<serve::HttpServer>(std::move(http_options), app.env(), state->metrics);
+  state->add_routes();
+  SHOPLAKE_TRY(state->http->start());
+  State* raw = state.get();
+  state->warm_up = std::jthread([raw] { raw->warm(); });
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+std::string Server::address() const { return state_->http->address(); }
+std::uint16_t Server::port() const { return state_->http->port(); }
+bool Server::on_loopback() const { return state_->http->on_loopback(); }
+
+void Server::stop() {
+  state_->http->stop();
+  if (state_->warm_up.joinable()) state_->warm_up.join();
+}
+
+}  // namespace shoplake::app
