@@ -7,8 +7,12 @@
 // are never referenced.
 //
 // Errors: catalog.commit_conflict (kind conflict): somebody else committed first and the change could not be rebased;
-// nothing was committed. catalog.no_such_table, catalog.no_such_namespace (not_found). catalog.table_exists.
+// nothing was committed. catalog.schema_changed (conflict): the field ids in the data files are no longer the table's; plan and
+// write again. catalog.no_such_table, catalog.no_such_view, catalog.no_such_namespace (not_found). catalog.table_exists.
 // An error of kind environment from a commit means that nothing was committed: the pointer swap is the last step.
+//
+// Paths: the lake is local; locations and the paths in metadata are plain absolute paths ("/lake/processed/events/data/x.parquet"), which
+// DuckDB, PyIceberg and Spark all take. file:// URIs that other engines wrote are read too.
 //
 // Thread safe, and safe for several processes on one control plane. Specification: https://iceberg.apache.org/spec/
 #pragma once
@@ -105,6 +109,8 @@ struct CatalogOptions {
   std::string control_plane_path;  // $SHOPLAKE_HOME/state.sqlite
 };
 
+struct CatalogState;
+
 class Catalog {
  public:
   // Creates the control plane's tables and the standard namespaces (raw, processed, curated, staging, intermediate, marts, quarantine) if absent.
@@ -129,6 +135,17 @@ class Catalog {
   Result<Snapshot> snapshot();
 
   Result<Table> create_table(const TableIdentifier& table, const CreateTable& options);
+
+  // The ids that the columns of `wanted` have in the table, existing or not yet: what a writer puts into FIELD_IDS before
+  // the commit. Give the planned schema to the commit (as create->schema of a replace, or as evolve_to): it verifies the
+  // ids and fails with catalog.schema_changed if another commit took them meanwhile.
+  Result<Schema> plan_schema(const TableIdentifier& table, const Schema& wanted);            // for replace and create
+  Result<Schema> plan_evolved_schema(const TableIdentifier& table, const Schema& wanted);    // for append: the union by name
+
+  // Where a table's files go, existing or not yet. <lake>/<zone>/<name>: the zone is processed, quarantine and raw for the namespace of
+  // that name, else curated; another table's place is never given out.
+  Result<std::string> table_location(const TableIdentifier& table);
+  Result<std::string> data_location(const TableIdentifier& table);  // table_location() + "/data", created
   Result<void> drop_table(const TableIdentifier& table);  // the data stays until orphan removal, unless purge
   Result<void> purge_table(const TableIdentifier& table);
   Result<void> rename_table(const TableIdentifier& from, const TableIdentifier& to);
@@ -141,8 +158,19 @@ class Catalog {
 
   Result<std::vector<View>> list_views();
   Result<View> load_view(const TableIdentifier& view);
-  Result<void> replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties);  // creates or replaces
+  // Creates or replaces. A table of that name is an error, unless `replaces_table`: it is dropped in the same transaction. (A commit
+  // of Operation::replace with `create` takes the place of a view in the same way.)
+  Result<void> replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties, bool replaces_table = false);
   Result<void> drop_view(const TableIdentifier& view);
+  Result<void> rename_view(const TableIdentifier& from, const TableIdentifier& to);
+
+  // Forgets snapshots of the main branch older than `older_than_ms` (since 1970), but never the last `keep_last`, nor those that a branch or tag
+  // names, and removes the files that only they used. Returns the number of snapshots expired.
+  struct Expiry {
+    std::int64_t keep_last = 1;
+    std::int64_t older_than_ms = 0;
+  };
+  Result<std::int64_t> expire_snapshots(const TableIdentifier& table, const Expiry& expiry);
 
   const CatalogOptions& options() const;
   // The control plane, for modules that keep their own tables in it; the mutex guards the connection.
@@ -150,9 +178,8 @@ class Catalog {
 
  private:
   friend class RestCatalog;
-  struct State;
-  explicit Catalog(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Catalog(std::unique_ptr<CatalogState> state);
+  std::unique_ptr<CatalogState> state_;
 };
 
 }  // namespace shoplake::catalog

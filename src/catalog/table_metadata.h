@@ -26,7 +26,8 @@ struct Type {
   bool is_primitive() const { return fields.empty() && name != "struct"; }
   static Type primitive(std::string name);
   static Type structure(std::vector<Field> fields);
-  static Type list(Type element);
+  static Type list(Type element);  // optional elements
+  static Type map(Type key, Type value);  // optional values
   friend bool operator==(const Type&, const Type&);
 };
 
@@ -77,13 +78,18 @@ struct Snapshot {
 // Immutable once loaded. The JSON document is the truth; the accessors are views of it.
 class TableMetadata {
  public:
+  // Error catalog.invalid_metadata (kind input) names the field that is missing or wrong; catalog.unsupported_format_version.
   static base::Result<std::shared_ptr<const TableMetadata>> parse(std::string_view json_text);
+  static base::Result<std::shared_ptr<const TableMetadata>> from_document(nlohmann::json document);
   ~TableMetadata();
 
   const nlohmann::json& document() const;
   std::string uuid() const;
   std::string location() const;
   std::int32_t format_version() const;
+  std::int32_t last_column_id() const;
+  std::int64_t last_sequence_number() const;  // 0 in version 1
+  std::int64_t last_updated_ms() const;
   const Schema& current_schema() const;
   const Schema* schema(std::int32_t schema_id) const;
   const PartitionSpec& default_spec() const;
@@ -102,8 +108,21 @@ class TableMetadata {
   std::unique_ptr<State> state_;
 };
 
-// JSON of schemas (REST and metadata form).
+// JSON of schemas and partition specs (REST and metadata form).
 nlohmann::json to_json(const Schema& schema);
 base::Result<Schema> schema_from_json(const nlohmann::json& json);
+nlohmann::json to_json(const PartitionSpec& spec);
+base::Result<PartitionSpec> partition_spec_from_json(const nlohmann::json& json);
+
+// The ids that `wanted` has in a table with the schema `current` and `last_column_id`: a field keeps the id of the current
+// field of the same name if its type is the same or a legal promotion of it (int to long, float to double, a wider
+// decimal; structs, lists and maps by their parts); every other field gets a new id. The answer holds exactly the fields
+// of `wanted`, in their order. `last_column_id` is raised to the last id given.
+Schema plan_replacement(const Schema& current, const Schema& wanted, std::int32_t& last_column_id);
+
+// The union of `current` and `wanted` by name: current fields stay (promoted where `wanted` is wider), new fields come last and are
+// optional, their ids as plan_replacement() gives them. Error catalog.incompatible_schema names the column whose type
+// cannot become the wanted one.
+base::Result<Schema> plan_evolution(const Schema& current, const Schema& wanted, std::int32_t& last_column_id);
 
 }  // namespace shoplake::catalog
