@@ -27,7 +27,7 @@ struct Inflater::State {
   std::uint64_t offset = 0;  // in the file, of the next read
   bool at_end = false;       // of the file
   bool in_member = false;
-  inflate_state inflate;
+  inflate_state inflate = {};
 
   base::Result<void> refill() {
     const std::size_t got = SHOPLAKE_TRY(file.read(offset, input.size(), input.data()));

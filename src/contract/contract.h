@@ -1,0 +1,78 @@
+// A data contract: what a dataset's records look like, which fields must be there, which hold personal data and what is done
+// with it, and how the records are kept apart in the lake. One YAML file a dataset, datasets/<name>.yml; its schema is
+// docs/formats/contract.md.
+//
+// A Contract is a value, checked when it is read: types are known, names are unique within their parent, the partition
+// column and the fields of the event identity exist.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "io/env.h"
+
+namespace shoplake::contract {
+
+using base::Result;
+
+enum class Type { text, integer, real, boolean, structure, list };
+std::string_view name(Type type);  // as the contract spells it: string, long, double, boolean, struct, list
+
+// Whose data a field holds.
+enum class PiiClass {
+  none,
+  pseudonymous,  // identifies a device or an account, a person only with other data
+  direct,        // names a person or may do so in free text: e-mail addresses in URLs
+};
+
+// What happens to a value before it is written to the processed zone. The raw zone keeps the bytes as received.
+enum class Treatment {
+  keep,
+  mask,  // e-mail addresses in the text become [email]
+  pseudonymize,  // e-mail addresses in the text become email:<hash>, so that equal ones stay equal
+  hash,  // the text becomes its SHA-256 in lowercase hex
+  drop,  // the value becomes NULL
+};
+
+struct Field {
+  std::string name;
+  Type type = Type::text;
+  bool required = false;         // a record without it is rejected; top level only
+  bool is_date = false;          // format: yyyymmdd, a valid day as eight digits
+  PiiClass pii = PiiClass::none;
+  Treatment treatment = Treatment::keep;
+  std::string description;
+  std::vector<Field> fields;     // of a struct; of a list: one field, "element"
+};
+
+// What makes two records the same event. Byte form: docs/formats/event_identity.md.
+enum class EventIdentity { none, canonical, user_name_time };
+
+struct Contract {
+  std::string dataset;      // "events"
+  std::string table;        // "processed.events"
+  std::string description;
+  std::string partition_by; // a top-level field of type string
+  std::vector<Field> fields;
+  EventIdentity event_identity = EventIdentity::none;
+  std::vector<std::string> client_event_id;  // names of top-level fields or event parameters that name the event and win
+  std::string unknown_fields_column;         // JSON object of fields that the contract does not name
+  Treatment unknown_fields_treatment = Treatment::mask;  // keep or mask
+  std::uint64_t record_bytes_max = 0;
+
+  const Field* find(std::string_view field_name) const;  // top level
+};
+
+inline constexpr std::uint64_t kRecordBytesMaxDefault = 16ULL << 20;
+inline constexpr std::uint64_t kRecordBytesMaxLimit = 256ULL << 20;
+
+// Errors: contract.invalid (kind usage), "<path>:<line>: what is wrong".
+Result<Contract> parse_contract(std::string_view yaml_text, std::string_view path);
+
+// Reads <directory>/<dataset>.yml. Errors: contract.unknown_dataset (kind usage) names the datasets that there are.
+Result<Contract> load_contract(io::Env& env, const std::string& directory, const std::string& dataset);
+
+}  // namespace shoplake::contract

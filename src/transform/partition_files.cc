@@ -1,0 +1,237 @@
+#include "transform/partition_files.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "transform/bounded_queue.h"
+
+namespace shoplake::transform {
+
+namespace {
+
+// Sets kept for reuse: their memory is already mapped.
+constexpr std::size_t kSparesMax = 3;
+
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+struct Job {
+  std::size_t partition = 0;
+  std::unique_ptr<ColumnSet> set;
+};
+
+struct Partition {
+  std::string name;
+  std::unique_ptr<ParquetWriter> writer;
+  std::string directory;
+  int part = 0;
+  std::vector<DataFile> files;
+  std::vector<std::unique_ptr<ColumnSet>> last_sets;  // for the end
+};
+
+}  // namespace
+
+struct PartitionFiles::State {
+  explicit State(PartitionFilesOptions given)
+      : options(std::move(given)), jobs(kQueuedSetsMax), thread([this] { encode_all(); }) {}
+
+  PartitionFilesOptions options;
+  BoundedQueue<Job> jobs;
+  std::vector<std::unique_ptr<Partition>> partitions;  // grown by the submitting thread under `mutex`
+  std::mutex mutex;
+  std::optional<base::Error> error;
+  std::atomic<bool> failed = false;
+  std::vector<std::unique_ptr<ColumnSet>> spares;
+  std::vector<std::string> paths;  // of files that may exist
+  std::atomic<double> seconds = 0;
+  bool finished = false;
+  std::thread thread;  // last: it uses all of the above
+
+  void fail(base::Error why) {
+    const std::lock_guard lock(mutex);
+    if (!error) error = std::move(why);
+    failed = true;
+  }
+
+  // Under `mutex`.
+  void know(std::size_t number, const std::string& name) {
+    while (partitions.size() <= number) partitions.push_back(std::make_unique<Partition>());
+    partitions[number]->name = name;
+  }
+
+  Partition& partition(std::size_t number) {
+    const std::lock_guard lock(mutex);
+    return *partitions[number];
+  }
+
+  Result<void> append(Partition& partition, ColumnSet& set, PageEncoder& encoder) {
+    if (!partition.writer) {
+      if (partition.directory.empty()) {
+        partition.directory = options.partition_column.empty()
+                                  ? options.directory
+                                  : io::join_path(options.directory, fmt::format("{}={}", options.partition_column, partition.name));
+        SHOPLAKE_TRY(options.env->create_directories(partition.directory));
+      }
+      ParquetWriterOptions writer;
+      writer.env = options.env;
+      writer.layout = options.layout;
+      writer.dictionaries = options.dictionaries;
+      writer.constants = &options.constants;
+      writer.path = io::join_path(partition.directory, fmt::format("{:05}-{}.parquet", partition.part++, options.file_stem));
+      if (!options.partition_column.empty()) writer.partition.push_back(partition.name);
+      {
+        const std::lock_guard lock(mutex);
+        paths.push_back(writer.path);
+      }
+      partition.writer = std::make_unique<ParquetWriter>(std::move(writer));
+    }
+    return partition.writer->append(set, encoder);
+  }
+
+  static Result<void> end_file(Partition& partition, PageEncoder& encoder) {
+    if (!partition.writer) return {};
+    partition.files.push_back(SHOPLAKE_TRY(partition.writer->finish(encoder)));
+    partition.writer.reset();
+    return {};
+  }
+
+  // Keeps the number of open files and the pages in memory within their limits.
+  Result<void> keep_bounds(PageEncoder& encoder) {
+    std::size_t held = 0;
+    std::size_t open = 0;
+    Partition* largest = nullptr;
+    Partition* first_open = nullptr;
+    const std::lock_guard lock(mutex);
+    for (const auto& candidate : partitions) {
+      if (!candidate->writer) continue;
+      const std::size_t bytes = candidate->writer->held_bytes();
+      held += bytes;
+      if (bytes > 0 && (largest == nullptr || bytes > largest->writer->held_bytes())) largest = candidate.get();
+      if (candidate->writer->is_file_open()) {
+        ++open;
+        if (first_open == nullptr) first_open = candidate.get();
+      }
+    }
+    if (held > kHeldPagesBytes && largest != nullptr) SHOPLAKE_TRY(largest->writer->finish_row_group(encoder));
+    if (open > kOpenFilesMax && first_open != nullptr && first_open->writer) SHOPLAKE_TRY(end_file(*first_open, encoder));
+    return {};
+  }
+
+  void encode_all() {
+    PageEncoder encoder;
+    while (auto job = jobs.pop()) {
+      if (!failed) {
+        if (auto done = append(partition(job->partition), *job->set, encoder); !done.ok()) fail(std::move(done).error());
+        if (auto done = keep_bounds(encoder); !done.ok()) fail(std::move(done).error());
+      }
+      job->set->clear();
+      const std::lock_guard lock(mutex);
+      if (spares.size() < kSparesMax) spares.push_back(std::move(job->set));
+    }
+    seconds = seconds + thread_seconds();
+  }
+
+  void remove_files() {
+    for (const std::string& path : paths) static_cast<void>(options.env->remove_file(path));
+  }
+};
+
+PartitionFiles::PartitionFiles(PartitionFilesOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+
+PartitionFiles::~PartitionFiles() {
+  State& state = *state_;
+  state.jobs.close();
+  if (state.thread.joinable()) state.thread.join();
+  if (!state.finished) {
+    state.partitions.clear();  // closes the files
+    state.remove_files();
+  }
+}
+
+double PartitionFiles::busy_seconds() const { return state_->seconds; }
+
+std::unique_ptr<ColumnSet> PartitionFiles::acquire() {
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.spares.empty()) return std::make_unique<ColumnSet>(*state.options.layout);
+  auto set = std::move(state.spares.back());
+  state.spares.pop_back();
+  return set;
+}
+
+Result<void> PartitionFiles::submit(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set) {
+  State& state = *state_;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.error) return *state.error;
+    state.know(partition, name);
+  }
+  state.jobs.push(Job{partition, std::move(set)});
+  return {};
+}
+
+Result<void> PartitionFiles::submit_last(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set) {
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.error) return *state.error;
+  state.know(partition, name);
+  state.partitions[partition]->last_sets.push_back(std::move(set));
+  return {};
+}
+
+Result<std::vector<DataFile>> PartitionFiles::finish() {
+  State& state = *state_;
+  // The encoding thread goes on with what is queued, then joins the others.
+  state.jobs.close();
+  state.thread.join();
+  if (state.error) return *state.error;
+
+  // Each partition's end is independent of the others'.
+  const std::size_t thread_count = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()), std::max<std::size_t>(1, state.partitions.size()));
+  std::atomic<std::size_t> next = 0;
+  const auto end_partitions = [&] {
+    const double begin = thread_seconds();
+    PageEncoder encoder;
+    while (!state.failed) {
+      const std::size_t number = next++;
+      if (number >= state.partitions.size()) break;
+      Partition& partition = *state.partitions[number];
+      const auto end = [&]() -> Result<void> {
+        for (auto& set : partition.last_sets) {
+          SHOPLAKE_TRY(state.append(partition, *set, encoder));
+          set.reset();
+        }
+        SHOPLAKE_TRY(State::end_file(partition, encoder));
+        return partition.directory.empty() ? Result<void>() : state.options.env->sync_directory(partition.directory);
+      };
+      if (auto done = end(); !done.ok()) state.fail(std::move(done).error());
+    }
+    state.seconds.fetch_add(thread_seconds() - begin);
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < thread_count; ++i) threads.emplace_back(end_partitions);
+    end_partitions();
+  }
+  if (state.error) return *state.error;
+  std::vector<DataFile> files;
+  for (const auto& partition : state.partitions) {
+    for (DataFile& file : partition->files) files.push_back(std::move(file));
+  }
+  if (!files.empty()) SHOPLAKE_TRY(state.options.env->sync_directory(state.options.directory));
+  state.finished = true;
+  return files;
+}
+
+}  // namespace shoplake::transform

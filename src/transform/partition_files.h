@@ -1,0 +1,57 @@
+// PartitionFiles: the data files that one load writes for one table, a Parquet file (or more) a partition. A thread of its own encodes
+// the sets as they come; the last sets and the footers are written by several threads, a partition by one.
+//
+// submit() and finish() belong to one thread. Memory: at most kQueuedSetsMax sets wait, and the pages of open row groups are
+// bounded by kHeldPagesBytes. Files are durable when finish() returns; on an error, or without finish(), they are removed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "io/env.h"
+#include "transform/column_set.h"
+#include "transform/data_file.h"
+#include "transform/parquet_writer.h"
+
+namespace shoplake::transform {
+
+inline constexpr std::size_t kQueuedSetsMax = 2;
+inline constexpr std::size_t kHeldPagesBytes = 160ULL << 20;
+inline constexpr std::size_t kOpenFilesMax = 128;
+
+struct PartitionFilesOptions {
+  io::Env* env = nullptr;
+  const Layout* layout = nullptr;
+  const std::vector<std::unique_ptr<Dictionary>>* dictionaries = nullptr;
+  Constants constants;
+  std::string directory;  // of the table's data: "<table>/data"
+  std::string file_stem;  // unique for the load: a UUID
+  // "event_date" for folders event_date=20201210; empty: unpartitioned.
+  std::string partition_column;
+};
+
+class PartitionFiles {
+ public:
+  explicit PartitionFiles(PartitionFilesOptions options);
+  ~PartitionFiles();
+
+  // `partition` counts in order of first appearance; `name` is its value.
+  Result<void> submit(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set);
+  // The same for the last set of a partition: it is encoded by finish(), beside the other partitions' last sets.
+  Result<void> submit_last(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set);
+  // An empty set to fill, reused where one is at hand.
+  std::unique_ptr<ColumnSet> acquire();
+  // Writes what is left, in order of partition.
+  Result<std::vector<DataFile>> finish();
+  // CPU seconds that encoding, compressing and writing took.
+  double busy_seconds() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shoplake::transform

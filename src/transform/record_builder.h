@@ -1,0 +1,205 @@
+// RecordBuilder: turns one record after another, given field by field by a reader (JSON, Parquet), into ColumnSets, one set a
+// partition. It coerces nothing; it applies the contract's treatments, computes the event's identity, and undoes a record that
+// is rejected half-way.
+//
+// begin() → set_*/open_*/close_* in any order of fields → finish() or reject(). Not thread safe. The full sets go to the
+// receiver in the order in which they fill up, which depends on the input alone.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "event/identity.h"
+#include "transform/column_set.h"
+#include "transform/dictionary.h"
+#include "transform/layout.h"
+#include "transform/personal_data.h"
+
+namespace shoplake::transform {
+
+// A set is handed on when it has this many records…
+inline constexpr std::uint32_t kBatchRows = 20'480;
+// …or holds about this much; and the largest of all sets when together they hold more than the budget.
+inline constexpr std::size_t kBatchBytes = 48ULL << 20;
+inline constexpr std::size_t kBatchBudgetBytes = 224ULL << 20;
+// More days than this in one load is not a day column.
+inline constexpr std::size_t kPartitionsMax = 4'000;
+
+// One dictionary for each text leaf; null where the column never uses one.
+using Dictionaries = std::vector<std::unique_ptr<Dictionary>>;
+
+class RecordBuilder {
+ public:
+  // Takes a full set of partition number `partition` (in order of first appearance); `is_last`: from flush().
+  using Receiver = std::function<void(std::size_t partition, std::unique_ptr<ColumnSet> set, bool is_last)>;
+  // Gives an empty set.
+  using Supplier = std::function<std::unique_ptr<ColumnSet>()>;
+
+  RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier, Receiver receiver);
+
+  const Layout& layout() const { return layout_; }
+  const Dictionaries& dictionaries() const { return dictionaries_; }
+  const std::vector<std::string>& partitions() const { return partitions_; }
+
+  // Opens a record of a partition (an event_date that the reader has checked). False: there would be too many partitions.
+  bool begin(std::string_view partition);
+  // Completes the record. `bytes` is its size in the input; `unknown_fields` its JSON object, or empty.
+  void finish(std::int64_t line, std::size_t bytes, std::string_view unknown_fields);
+  void reject();
+  // Hands over what is left.
+  void flush();
+
+  // False: the field was given before in this record.
+  bool open_struct(std::uint16_t node) { return mark(node, layout_.nodes[node].level); }
+  bool set_integer(std::uint16_t node, std::int64_t value) {
+    const Node& description = layout_.nodes[node];
+    if (description.role != Role::none) identify(description.role, value);
+    if (description.treatment == contract::Treatment::drop) return true;
+    if (!mark(node, description.level)) return false;
+    set_->leaves[description.leaf].words.push_back(static_cast<std::uint64_t>(value));
+    return true;
+  }
+  bool set_real(std::uint16_t node, double value) {
+    const Node& description = layout_.nodes[node];
+    if (description.role == Role::param_real) {
+      if (description.name == "double_value") {
+        parameter().real = value;
+      } else {
+        parameter().legacy_real = value;
+      }
+    }
+    if (description.treatment == contract::Treatment::drop) return true;
+    if (!mark(node, description.level)) return false;
+    set_->leaves[description.leaf].words.push_back(std::bit_cast<std::uint64_t>(value));
+    return true;
+  }
+  bool set_boolean(std::uint16_t node, bool value) {
+    const Node& description = layout_.nodes[node];
+    if (description.treatment == contract::Treatment::drop) return true;
+    if (!mark(node, description.level)) return false;
+    set_->leaves[description.leaf].flags.push_back(value ? 1 : 0);
+    return true;
+  }
+  // The text must live until finish().
+  bool set_text(std::uint16_t node, std::string_view value) {
+    const Node& description = layout_.nodes[node];
+    if (description.role != Role::none) identify(description.role, value);
+    if (description.treatment == contract::Treatment::drop) return true;
+    if (!mark(node, description.level)) return false;
+    append_text(description, set_->leaves[description.leaf], value);
+    return true;
+  }
+  bool set_empty_list(std::uint16_t node) { return mark(node, layout_.nodes[node].level); }
+
+  // A list with at least one element: open_list(), then for each element open_element() and its fields.
+  bool open_list(std::uint16_t node) {
+    const Node& description = layout_.nodes[node];
+    if (!mark(node, static_cast<std::uint8_t>(description.level + 1))) return false;
+    const std::uint32_t slot = slots_[description.stream];
+    set_->catch_up(layout_, description.child_stream, slot);
+    set_->streams[description.child_stream].consumed = slot + 1;
+    first_element_[description.child_stream] = true;
+    return true;
+  }
+  // The next element's slot. A present element of a struct list is open then; a leaf element is set by set_*(element, …).
+  void open_element(std::uint16_t list, bool present) {
+    const Node& description = layout_.nodes[list];
+    const Stream& stream = layout_.streams[description.child_stream];
+    StreamLevels& entries = set_->streams[description.child_stream];
+    const bool first = first_element_[description.child_stream];
+    first_element_[description.child_stream] = false;
+    const std::uint8_t parent_level =
+        stream.parent == 0 ? 0 : set_->streams[stream.parent].repetition[slots_[description.stream]];
+    entries.repetition.push_back(first ? parent_level : stream.repetition_level);
+    const Node& element = layout_.nodes[stream.element];
+    Buffer<std::uint8_t>& levels = set_->levels[stream.element];
+    slots_[description.child_stream] = static_cast<std::uint32_t>(levels.size());
+    elements_ += 1;
+    // A leaf's level is written by its set_*(); an absent one is written here.
+    if (!present) {
+      levels.push_back(static_cast<std::uint8_t>(element.level - 1));
+    } else if (element.kind != Node::Kind::leaf) {
+      levels.push_back(element.level);
+    }
+    if (description.role == Role::params) identity_.parameters.emplace_back();
+  }
+
+  // A field outside lists has a value in the open record.
+  bool has_value(std::uint16_t node) const {
+    const Buffer<std::uint8_t>& levels = set_->levels[node];
+    return levels.size() > set_->rows && levels.back() == layout_.nodes[node].level;
+  }
+
+  // A top-level field or event parameter that the contract lists as client_event_id, but does not declare as a field.
+  void set_client_event_id(std::string_view value) { identity_.client_event_id = value; }
+  const std::vector<std::string>& client_event_id_names() const { return client_event_id_names_; }
+  bool wants_identity() const { return hasher_ != nullptr; }
+
+ private:
+  bool mark(std::uint16_t node, std::uint8_t level) {
+    Buffer<std::uint8_t>& levels = set_->levels[node];
+    const std::uint32_t slot = slots_[layout_.nodes[node].stream];
+    if (levels.size() != slot) [[unlikely]] {
+      if (levels.size() > slot) return false;
+      set_->fill(layout_, node, slot);
+    }
+    levels.push_back(level);
+    return true;
+  }
+
+  event::ParameterValue& parameter() {
+    // Roles of parameters exist only below the list of parameters, where an element is open.
+    return identity_.parameters.back();
+  }
+  void identify(Role role, std::int64_t value);
+  void identify(Role role, std::string_view value);
+
+  void append_text(const Node& node, LeafValues& leaf, std::string_view value) {
+    if (!leaf.is_plain) [[likely]] {
+      Dictionary* dictionary = dictionaries_[node.leaf].get();
+      const std::uint32_t id = dictionary->find(value);
+      if (id != Dictionary::kNone) [[likely]] {
+        leaf.ids.push_back(id);
+        return;
+      }
+    }
+    append_new_text(node, leaf, value);
+  }
+  void append_new_text(const Node& node, LeafValues& leaf, std::string_view value);
+  static void append_plain(LeafValues& leaf, std::string_view value);
+  void make_plain(LeafValues& leaf, const Dictionary& dictionary);
+  std::string_view client_event_id();
+  void hand_over(std::size_t partition, bool is_last);
+
+  struct Partition {
+    std::unique_ptr<ColumnSet> set;
+  };
+
+  const Layout& layout_;
+  Supplier supplier_;
+  Receiver receiver_;
+  Dictionaries dictionaries_;
+  std::vector<std::string> partitions_;
+  std::vector<Partition> sets_;
+  std::unordered_map<std::string, std::size_t> partition_numbers_;
+  std::size_t current_ = 0;
+  ColumnSet* set_ = nullptr;
+  std::vector<std::uint32_t> slots_;  // by stream: the slot being written
+  std::vector<bool> first_element_;
+  std::size_t elements_ = 0;
+  std::size_t cost_total_ = 0;
+  event::IdentityFields identity_;
+  std::unique_ptr<event::IdentityHasher> hasher_;
+  std::vector<std::string> client_event_id_names_;
+  std::string client_id_text_;
+  std::string scratch_;
+};
+
+}  // namespace shoplake::transform

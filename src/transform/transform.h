@@ -1,0 +1,76 @@
+// Transform: one raw object → data files of the dataset's table and dead letters in data files of quarantine. It commits nothing:
+// the files are durable but unreferenced until the catalog takes them.
+//
+// NDJSON and JSON run as a pipeline: a thread reads and inflates, the caller's thread parses and builds, a thread encodes and
+// writes. Rows keep the input's order within their partition whatever the threads do. Memory is bounded whatever the input:
+// blocks (a few MiB, or one record's limit), building sets (kBatchBudgetBytes), open row groups (kHeldPagesBytes).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/result.h"
+#include "contract/contract.h"
+#include "io/env.h"
+#include "transform/block_source.h"
+#include "transform/data_file.h"
+#include "transform/json_reader.h"
+#include "transform/layout.h"
+
+namespace shoplake::transform {
+
+// The columns of every quarantine table: dataset, reason_code, message, source_object, line, byte_offset, record_bytes,
+// record, quarantined_at. See docs/formats/quarantine.md.
+std::vector<Column> quarantine_columns();
+
+// A rejected record is kept up to this length; record_bytes tells its true one.
+inline constexpr std::size_t kQuarantineTextBytes = 64 << 10;
+
+enum class InputFormat { json, parquet };
+// By the begin of the data, inflated if it is gzip; the name decides nothing.
+Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_view name);
+// .ndjson and .jsonl (also with .gz) are lines whatever they begin with.
+RecordForm record_form(std::string_view name);
+
+struct TransformOptions {
+  io::Env* env = nullptr;
+  const contract::Contract* contract = nullptr;
+  const Layout* layout = nullptr;             // of the dataset's table
+  const Layout* quarantine_layout = nullptr;  // of quarantine
+  std::string data_directory;                 // "<table>/data"
+  std::string quarantine_directory;
+  std::string source_object;                  // what _shoplake_source_object says
+  std::int64_t ingested_at_micros = 0;
+  base::Progress* progress = nullptr;         // counts bytes of the input file
+  std::stop_token stop;
+};
+
+struct TransformResult {
+  std::vector<DataFile> files;
+  std::vector<DataFile> quarantine_files;
+  std::int64_t rows = 0;
+  std::int64_t rejected = 0;
+  std::map<std::string, std::int64_t> rejected_by_reason;
+  std::vector<Drift::Entry> drift;
+  std::int64_t drift_unlisted = 0;
+  std::uint64_t input_bytes = 0;
+  std::uint64_t inflated_bytes = 0;
+  // CPU seconds of each stage.
+  double read_seconds = 0;
+  double parse_seconds = 0;
+  double write_seconds = 0;
+};
+
+// Removes files of a transform whose commit did not happen.
+void discard(io::Env& env, const TransformResult& result);
+
+// Errors: of the file and of gzip (kind input), transform.cancelled, transform.not_parquet and transform.parquet (kind input)
+// for Parquet that cannot be read. Nothing is left behind then.
+Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name, const TransformOptions& options);
+
+}  // namespace shoplake::transform
