@@ -6,36 +6,52 @@ sessions as (
 
 ),
 
--- The client's latest session that is not direct, up to this one.
+-- Of a direct session: the start of the client's latest session before it that is not direct.
 with_last_non_direct as (
 
     select
         *,
-        max(case when source <> '(direct)' then session_start_timestamp end) over (
-            partition by stream_id, user_pseudo_id
-            order by session_start_timestamp
-        ) as last_non_direct_timestamp
+        case
+            when source = '(direct)'
+                then max(case when source <> '(direct)' then session_start_timestamp end) over (
+                    partition by stream_id, user_pseudo_id
+                    order by session_start_timestamp
+                )
+        end as last_non_direct_timestamp
     from sessions
 
 ),
 
+-- Two sessions of a client that begin in the same microsecond: one of them has to be it.
 non_direct as (
 
     select
         stream_id,
         user_pseudo_id,
         session_start_timestamp,
-        session_start_date,
-        source,
-        medium,
-        campaign,
-        channel_group,
-        channel,
-        row_number() over (
-            partition by stream_id, user_pseudo_id, session_start_timestamp order by session_id desc
-        ) as tie_number
+        max(session_id) as session_id
     from sessions
     where source <> '(direct)'
+    group by stream_id, user_pseudo_id, session_start_timestamp
+
+),
+
+taken as (
+
+    select
+        direct.session_id,
+        sessions.source,
+        sessions.medium,
+        sessions.campaign,
+        sessions.channel_group,
+        sessions.channel
+    from with_last_non_direct as direct
+    inner join non_direct
+        on direct.stream_id = non_direct.stream_id
+        and direct.user_pseudo_id = non_direct.user_pseudo_id
+        and direct.last_non_direct_timestamp = non_direct.session_start_timestamp
+    inner join sessions on non_direct.session_id = sessions.session_id
+    where sessions.session_start_date >= {{ add_days('direct.session_start_date', '-' ~ var('last_non_direct_days')) }}
 
 ),
 
@@ -61,19 +77,13 @@ final as (
             else 'parameter'
         end as decided_by,
         sessions.source_event_timestamp,
-        case when sessions.source = '(direct)' then coalesce(non_direct.source, sessions.source) else sessions.source end as last_non_direct_source,
-        case when sessions.source = '(direct)' then coalesce(non_direct.medium, sessions.medium) else sessions.medium end as last_non_direct_medium,
-        case when sessions.source = '(direct)' then coalesce(non_direct.campaign, sessions.campaign) else sessions.campaign end as last_non_direct_campaign,
-        case when sessions.source = '(direct)' then coalesce(non_direct.channel_group, sessions.channel_group) else sessions.channel_group end as last_non_direct_channel_group,
-        case when sessions.source = '(direct)' then coalesce(non_direct.channel, sessions.channel) else sessions.channel end as last_non_direct_channel
-    from with_last_non_direct as sessions
-    left join non_direct
-        on sessions.source = '(direct)'
-        and sessions.stream_id = non_direct.stream_id
-        and sessions.user_pseudo_id = non_direct.user_pseudo_id
-        and sessions.last_non_direct_timestamp = non_direct.session_start_timestamp
-        and non_direct.tie_number = 1
-        and non_direct.session_start_date >= {{ add_days('sessions.session_start_date', '-' ~ var('last_non_direct_days')) }}
+        coalesce(taken.source, sessions.source) as last_non_direct_source,
+        coalesce(taken.medium, sessions.medium) as last_non_direct_medium,
+        coalesce(taken.campaign, sessions.campaign) as last_non_direct_campaign,
+        coalesce(taken.channel_group, sessions.channel_group) as last_non_direct_channel_group,
+        coalesce(taken.channel, sessions.channel) as last_non_direct_channel
+    from sessions
+    left join taken on sessions.session_id = taken.session_id
 
 )
 

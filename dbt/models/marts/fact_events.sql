@@ -63,24 +63,15 @@ changed_days as (
 
 ),
 
-changed_events as (
-
-    select
-        events.*,
-        changed_days.day_fingerprint
-    from {{ ref('stg_ga4_events') }} as events
-    inner join changed_days on events.event_day = changed_days.event_day
-
-),
-
--- Records of one event: few, so they are found by identity alone, before the wide rows are read.
+-- Records of one event: few, so they are found by identity alone, before any wide row is read.
 duplicated as (
 
     select
-        event_id,
+        events.event_id,
         count(*) as source_row_count
-    from changed_events
-    group by event_id
+    from {{ ref('stg_ga4_events') }} as events
+    inner join changed_days on events.event_day = changed_days.event_day
+    group by events.event_id
     having count(*) > 1
 
 ),
@@ -88,20 +79,17 @@ duplicated as (
 ranked_duplicates as (
 
     select
-        changed_events.event_id,
-        changed_events.source_object,
-        changed_events.source_line,
+        events.event_id,
+        events.source_object,
+        events.source_line,
         duplicated.source_row_count,
         row_number() over (
-            partition by changed_events.event_id
-            order by
-                changed_events.ingested_timestamp,
-                changed_events.event_day,
-                changed_events.source_object,
-                changed_events.source_line
+            partition by events.event_id
+            order by events.ingested_timestamp, events.event_day, events.source_object, events.source_line
         ) as record_number
-    from changed_events
-    inner join duplicated on changed_events.event_id = duplicated.event_id
+    from {{ ref('stg_ga4_events') }} as events
+    inner join changed_days on events.event_day = changed_days.event_day
+    inner join duplicated on events.event_id = duplicated.event_id
 
 ),
 
@@ -117,52 +105,47 @@ present_elsewhere as (
 
     select distinct present.event_id
     from {{ this }} as present
-    inner join changed_events
-        on present.event_timestamp = changed_events.event_timestamp and present.event_id = changed_events.event_id
+    inner join {{ ref('stg_ga4_events') }} as events
+        on present.event_timestamp = events.event_timestamp and present.event_id = events.event_id
+    inner join changed_days on events.event_day = changed_days.event_day
     where present.event_date not in (select event_date from changed_days)
 
 ),
 {% endif %}
 
-distinct_events as (
+joined as (
 
     select
-        changed_events.*,
-        coalesce(kept_duplicates.source_row_count, 1) as source_row_count
-    from changed_events
-    left join kept_duplicates on changed_events.event_id = kept_duplicates.event_id
+        events.*,
+        changed_days.day_fingerprint,
+        coalesce(kept_duplicates.source_row_count, 1) as source_row_count,
+        coalesce(events.ga_session_id, clickstream.ga_session_id) as known_session_id,
+        coalesce(events.session_number, clickstream.session_number) as known_session_number,
+        click_ids.click_id as known_click_id,
+        click_ids.source as click_source,
+        click_ids.medium as click_medium,
+        click_ids.campaign as click_campaign
+    from {{ ref('stg_ga4_events') }} as events
+    inner join changed_days on events.event_day = changed_days.event_day
+    left join kept_duplicates on events.event_id = kept_duplicates.event_id
     {% if is_incremental() %}
-    left join present_elsewhere on changed_events.event_id = present_elsewhere.event_id
+    left join present_elsewhere on events.event_id = present_elsewhere.event_id
     {% endif %}
+    left join {{ ref('stg_clickstream_sessions') }} as clickstream
+        on events.event_id = clickstream.event_id and events.event_date = clickstream.event_date
+    left join {{ ref('click_ids') }} as click_ids
+        on events.page_click_id = click_ids.click_id
+        and click_ids.is_deciding
     where (
             kept_duplicates.event_id is null
             or (
-                changed_events.source_object = kept_duplicates.source_object
-                and changed_events.source_line = kept_duplicates.source_line
+                events.source_object = kept_duplicates.source_object
+                and events.source_line = kept_duplicates.source_line
             )
         )
         {% if is_incremental() %}
         and present_elsewhere.event_id is null
         {% endif %}
-
-),
-
-joined as (
-
-    select
-        distinct_events.*,
-        coalesce(distinct_events.ga_session_id, clickstream.ga_session_id) as known_session_id,
-        coalesce(distinct_events.session_number, clickstream.session_number) as known_session_number,
-        click_ids.click_id as known_click_id,
-        click_ids.source as click_source,
-        click_ids.medium as click_medium,
-        click_ids.campaign as click_campaign
-    from distinct_events
-    left join {{ ref('stg_clickstream_sessions') }} as clickstream
-        on distinct_events.event_id = clickstream.event_id and distinct_events.event_date = clickstream.event_date
-    left join {{ ref('click_ids') }} as click_ids
-        on distinct_events.page_click_id = click_ids.click_id
-        and click_ids.is_deciding
 
 ),
 
