@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -24,7 +25,7 @@ class FakeHost final : public Host {
     if (call.name == "ephemeral") {
       return Relation{"", "", "ephemeral", "cte", "__dbt__cte__ephemeral"};
     }
-    return Relation{"", call.package.empty() ? "analytics" : call.package, call.name + (call.version ? "_v" + *call.version : ""), "table", ""};
+    return Relation{"", call.package.empty() || call.package == "shop" ? "analytics" : call.package, call.name + (call.version ? "_v" + *call.version : ""), "table", ""};
   }
   Result<Relation> source(const SourceCall& call) override { return Relation{"", call.source, call.table, "table", ""}; }
   Result<Json> run_query(const std::string& sql) override {
@@ -63,7 +64,7 @@ NodeContext context() {
   result.package = "shop";
   result.path = "models/orders.sql";
   result.model = {{"name", "orders"}, {"resource_type", "model"}};
-  result.self = Relation{"", "analytics", "orders", "table", ""};
+  result.self = Relation{"", "analytics", "orders", "", ""};
   result.execute = true;
   return result;
 }
@@ -108,7 +109,9 @@ std::string normalized(const std::string& text) {
   for (std::string word; words >> word;) {
     result += (result.empty() ? "" : " ") + word;
   }
-  return result;
+  // Blanks beside brackets and commas mean nothing in SQL.
+  static const std::regex kLoose(R"( *([(),\[\]]) *)");
+  return std::regex_replace(result, kLoose, "$1");
 }
 
 void apply_setup(const std::string& text, Case& test) {

@@ -36,7 +36,7 @@
     datediff({{ datepart }}, {{ first_date }}, {{ second_date }})
 {%- endmacro %}
 {% macro duckdb__datediff(first_date, second_date, datepart) -%}
-    date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::timestamp)
+    (date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::timestamp))
 {%- endmacro %}
 {% macro postgres__datediff(first_date, second_date, datepart) -%}
     {%- set first = '(' ~ first_date ~ ')::timestamp' -%}

@@ -38,7 +38,7 @@
 
 {% macro any_value(expression) -%}{{ return(adapter.dispatch('any_value', 'dbt')(expression)) }}{%- endmacro %}
 {% macro default__any_value(expression) -%}any_value({{ expression }}){%- endmacro %}
-{% macro duckdb__any_value(expression) -%}arg_min({{ expression }}, {{ expression }}){%- endmacro %}
+{% macro duckdb__any_value(expression) -%}arbitrary({{ expression }}){%- endmacro %}
 {% macro postgres__any_value(expression) -%}min({{ expression }}){%- endmacro %}
 
 {% macro bool_or(expression) -%}{{ return(adapter.dispatch('bool_or', 'dbt')(expression)) }}{%- endmacro %}

@@ -39,6 +39,11 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(value::entries(&value)?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect()))
     });
+    environment.add_filter("center", |text: String, width: Option<usize>| {
+        let missing = width.unwrap_or(80).saturating_sub(text.chars().count());
+        format!("{}{text}{}", " ".repeat(missing / 2 + missing % 2 * (width.unwrap_or(80) & 1)), " ".repeat(missing - missing / 2 - missing % 2 * (width.unwrap_or(80) & 1)))
+    });
+    environment.add_test("callable", |value: Value| value.as_object().is_some_and(|o| o.type_name().starts_with("shoplake_jinja::functions") || o.downcast_ref::<crate::project::Macro>().is_some()));
     environment.add_filter("wordcount", |text: String| text.split_whitespace().count());
     environment.add_filter("truncate", |text: String, length: Option<usize>, kill: Option<bool>, end: Option<String>, kwargs: Kwargs| -> Result<String, Error> {
         let length = kwargs.get::<Option<usize>>("length")?.or(length).unwrap_or(255);

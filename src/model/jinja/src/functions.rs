@@ -80,6 +80,8 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
         ("__list", |_, call| Ok(list(items(&call.positional[0])?))),
         ("__dict", |_, call| Ok(dict(value::entries(&call.positional[0])?))),
         ("__own", |_, call| Ok(own(call.positional.into_iter().next().unwrap_or_default()))),
+        ("__add", |_, call| add(&call.positional[0], &call.positional[1])),
+        ("__sub", |_, call| subtract(&call.positional[0], &call.positional[1])),
         ("__percent", |_, call| Ok(Value::from(methods::percent(&call.positional[0].to_string(), &call.positional[1])?))),
         ("ref", ref_function),
         ("source", source_function),
@@ -110,8 +112,9 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
         }),
         ("toyaml", |_, mut call| {
             let sort = call.flag(2, "sort_keys", false);
-            let json = to_json(&call.need(0, "value", "toyaml")?);
-            session::with(|s| s.ask("toyaml", &json!({"value": json, "sort_keys": sort})).map(|v| from_json(&v)))
+            let mut out = String::new();
+            write_yaml(&to_json(&call.need(0, "value", "toyaml")?), sort, 0, &mut out);
+            Ok(Value::from(out))
         }),
         ("fromyaml", |_, mut call| {
             let text = call.text(0, "value", "fromyaml")?;
@@ -197,6 +200,126 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
         ),
     );
     names
+}
+
+/// Python's `+`.
+pub fn add(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(result) = modules::arithmetic(left, right, 1) {
+        return result;
+    }
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) => return Ok(Value::from([left, right].concat())),
+        (None, None) => {}
+        _ => return Err(impossible("+", left, right)),
+    }
+    let sequence = |v: &Value| matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable);
+    if sequence(left) && sequence(right) {
+        let all = [items(left)?, items(right)?].concat();
+        return Ok(if left.is_tuple() && right.is_tuple() { tuple(all) } else { list(all) });
+    }
+    number(left, right, "+", i64::checked_add, |a, b| a + b)
+}
+
+/// Python's binary `-`.
+fn subtract(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(result) = modules::arithmetic(left, right, -1) {
+        return result;
+    }
+    if left.downcast_object_ref::<value::List>().is_some() && right.downcast_object_ref::<value::List>().is_some() {
+        // Sets are lists here.
+        let other = items(right)?;
+        return Ok(list(items(left)?.into_iter().filter(|item| !other.contains(item)).collect()));
+    }
+    number(left, right, "-", i64::checked_sub, |a, b| a - b)
+}
+
+fn impossible(operator: &str, left: &Value, right: &Value) -> Error {
+    let kind = if left.is_undefined() || right.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
+    Error::new(kind, format!("'{operator}' cannot be used with {} and {}: {left:?} {operator} {right:?}", left.kind(), right.kind()))
+}
+
+fn number(left: &Value, right: &Value, operator: &str, exact: fn(i64, i64) -> Option<i64>, float: fn(f64, f64) -> f64) -> Result<Value, Error> {
+    let numeric = |v: &Value| matches!(v.kind(), ValueKind::Number | ValueKind::Bool);
+    if !numeric(left) || !numeric(right) {
+        return Err(impossible(operator, left, right));
+    }
+    let whole = |v: &Value| match v.kind() {
+        ValueKind::Bool => Some(i64::from(v.is_true())),
+        _ if v.is_integer() => v.as_i64(),
+        _ => None,
+    };
+    if let (Some(a), Some(b)) = (whole(left), whole(right)) {
+        return exact(a, b).map(Value::from).ok_or_else(|| failed(format!("{left} {operator} {right} is too large")));
+    }
+    let wide = |v: &Value| whole(v).map_or_else(|| f64::try_from(v.clone()), |n| Ok(n as f64));
+    Ok(Value::from(float(wide(left)?, wide(right)?)))
+}
+
+/// YAML as PyYAML's safe_dump(…, sort_keys) writes it: blocks, sequences not indented.
+fn write_yaml(json: &Json, sort_keys: bool, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    match json {
+        Json::Object(object) if !object.is_empty() => {
+            let mut pairs: Vec<_> = object.iter().collect();
+            if sort_keys {
+                pairs.sort_by(|a, b| a.0.cmp(b.0));
+            }
+            for (index, (key, value)) in pairs.into_iter().enumerate() {
+                if index > 0 {
+                    out.push_str(&pad);
+                }
+                out.push_str(&yaml_text(key));
+                match value {
+                    Json::Object(inner) if !inner.is_empty() => {
+                        out.push_str(&format!(":\n{pad}  "));
+                        write_yaml(value, sort_keys, indent + 2, out);
+                    }
+                    Json::Array(inner) if !inner.is_empty() => {
+                        out.push_str(&format!(":\n{pad}"));
+                        write_yaml(value, sort_keys, indent, out);
+                    }
+                    _ => {
+                        out.push_str(": ");
+                        write_yaml(value, sort_keys, indent, out);
+                    }
+                }
+            }
+        }
+        Json::Array(values) if !values.is_empty() => {
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(&pad);
+                }
+                out.push_str("- ");
+                write_yaml(value, sort_keys, indent + 2, out);
+            }
+        }
+        Json::Object(_) => out.push_str("{}\n"),
+        Json::Array(_) => out.push_str("[]\n"),
+        Json::String(text) => out.push_str(&format!("{}\n", yaml_text(text))),
+        other => out.push_str(&format!("{other}\n")),
+    }
+}
+
+/// A text as a YAML scalar: plain where it reads as the same text, else quoted.
+fn yaml_text(text: &str) -> String {
+    let special = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
+    let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.chars().all(|c| c.is_ascii_hexdigit() || "+-._xo:TZ ".contains(c));
+    let plain = !special
+        && !numeric
+        && text.trim() == text
+        && !text.starts_with(|c: char| "!&*-?|>%@`\"'#,[]{}:=".contains(c))
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.ends_with(':')
+        && !text.chars().any(char::is_control);
+    if plain {
+        text.to_string()
+    } else if text.chars().any(char::is_control) {
+        serde_json::Value::from(text).to_string()
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
 }
 
 fn metadata_envs(options: &Json) -> Json {

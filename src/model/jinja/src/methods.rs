@@ -205,10 +205,7 @@ pub fn of_any(_: &mut State, this: &Value, method: &str, args: &[Value]) -> Resu
     match this.kind() {
         ValueKind::String => of_string(this.as_str().unwrap_or_default(), method, &mut call),
         ValueKind::Seq | ValueKind::Iterable => of_sequence(&items(this)?, method, &mut call),
-        ValueKind::Map => {
-            // A value of that name wins over the method only where there is no such method.
-            of_mapping(&value::entries(this)?, method, &mut call)
-        }
+        ValueKind::Map if matches!(method, "get" | "keys" | "values" | "items" | "copy") => of_mapping(&value::entries(this)?, method, &mut call),
         ValueKind::Number => match method {
             "is_integer" => Ok(Value::from(f64::try_from(this.clone()).is_ok_and(|v| v.fract() == 0.0))),
             "bit_length" => Ok(Value::from(64 - this.as_i64().unwrap_or(0).unsigned_abs().leading_zeros())),

@@ -47,9 +47,11 @@ pub fn environment() -> Environment<'static> {
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the syntax is valid");
     environment.set_syntax(syntax);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_unknown_method_callback(methods::of_any);
     environment.set_recursion_limit(450);
+    // Errors then name the value that is undefined.
+    environment.set_debug(true);
     filters::add(&mut environment);
     environment
 }

@@ -345,7 +345,6 @@ fn make_column(call: &mut Arguments) -> Result<Value, Error> {
 pub fn translate_type(name: &str) -> String {
     match name.to_uppercase().as_str() {
         "STRING" => "TEXT".to_string(),
-        label @ ("TIMESTAMP" | "FLOAT" | "INTEGER" | "BOOLEAN") => label.to_string(),
         _ => name.to_string(),
     }
 }

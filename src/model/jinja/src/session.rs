@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use serde_json::{json, Map, Value as Json};
 
-use crate::project::{Project, DBT};
+use crate::project::Project;
 use crate::relation::Relation;
 use crate::value::{self, failed};
 
@@ -184,10 +184,6 @@ impl Session {
         let scoped = |package: &str| vars.get(package).and_then(Json::as_object).and_then(|scope| scope.get(name)).cloned();
         scoped(&self.package).or_else(|| vars.get(name).cloned())
     }
-
-    pub fn target_name(&self) -> &str {
-        self.project.target.get("name").and_then(Json::as_str).unwrap_or("default")
-    }
 }
 
 /// An error as the caller gets it: the innermost place, the message, and the macros on the way.
@@ -240,10 +236,6 @@ pub fn describe(error: &Error, project: &Project, session: Option<&Session>) -> 
 
 pub fn stand_in(schema: &str, name: &str) -> Value {
     Value::from_object(Relation::new("", schema, name, ""))
-}
-
-pub fn is_builtin(package: &str) -> bool {
-    package == DBT
 }
 
 pub fn json_names(value: &Json) -> HashMap<String, Value> {

@@ -311,8 +311,12 @@ fn rewrite_expression(source: &str) -> String {
     let bytes = source.as_bytes();
     let mut out = String::with_capacity(source.len() + 16);
     let mut closers: Vec<&str> = Vec::new();
+    // Where the sum that is being read begins, for each bracket that is open; and whether it has an operator yet.
+    let mut sums: Vec<(usize, bool)> = vec![(0, false)];
     let mut after_operand = false;
     let mut after_dot = false;
+    let mut at_start = true;
+    let mut last_word_is = false;
     let mut string_at: Option<usize> = None;
     let mut i = 0;
     while i < bytes.len() {
@@ -323,6 +327,11 @@ fn rewrite_expression(source: &str) -> String {
             continue;
         }
         let last_string = string_at.take();
+        if !after_operand && !sums.is_empty() && !sums[sums.len() - 1].1 && at_start {
+            let last = sums.len() - 1;
+            sums[last].0 = out.len();
+        }
+        at_start = false;
         match c {
             b'\'' | b'"' => {
                 let end = string_end(bytes, i).unwrap_or(bytes.len());
@@ -337,8 +346,16 @@ fn rewrite_expression(source: &str) -> String {
                     i += 1;
                 }
                 let word = &source[start..i];
-                out.push_str(word);
                 after_operand = after_dot || !OPERATOR_WORDS.contains(&word);
+                // "is" binds tighter than a sum; "not" after it belongs to it.
+                if !after_operand && word != "is" && !(word == "not" && last_word_is) {
+                    end_sum(&mut out, &mut sums);
+                    at_start = true;
+                }
+                last_word_is = word == "is" && !after_dot;
+                out.push_str(word);
+                after_dot = false;
+                continue;
             }
             b'0'..=b'9' => {
                 while i < bytes.len() && (is_name(bytes[i]) || (bytes[i] == b'.' && bytes.get(i + 1).is_some_and(u8::is_ascii_digit))) {
@@ -353,22 +370,32 @@ fn rewrite_expression(source: &str) -> String {
                 let subscript = after_operand;
                 out.push_str(if subscript { "[" } else { "__list([" });
                 closers.push(if subscript { "]" } else { "])" });
+                sums.push((out.len(), false));
+                at_start = true;
                 i += 1;
                 after_operand = false;
             }
             b'{' => {
                 out.push_str("__dict({");
                 closers.push("})");
+                sums.push((out.len(), false));
+                at_start = true;
                 i += 1;
                 after_operand = false;
             }
             b'(' => {
                 out.push('(');
                 closers.push(")");
+                sums.push((out.len(), false));
+                at_start = true;
                 i += 1;
                 after_operand = false;
             }
             b')' | b']' | b'}' => {
+                end_sum(&mut out, &mut sums);
+                if sums.len() > 1 {
+                    sums.pop();
+                }
                 match closers.pop() {
                     Some(close) => out.push_str(close),
                     None => out.push(c as char),
@@ -393,16 +420,41 @@ fn rewrite_expression(source: &str) -> String {
                 i = end;
                 after_operand = true;
             }
+            b'+' | b'-' if after_operand => {
+                end_sum(&mut out, &mut sums);
+                let sum = sums.last_mut().expect("there is always an outermost sum");
+                out.insert_str(sum.0, if c == b'+' { "__add(" } else { "__sub(" });
+                sum.1 = true;
+                out.push(',');
+                i += 1;
+                after_operand = false;
+            }
             _ => {
                 let width = source[i..].chars().next().map_or(1, char::len_utf8);
+                if matches!(c, b',' | b'=' | b'<' | b'>' | b'!' | b':') {
+                    end_sum(&mut out, &mut sums);
+                    at_start = true;
+                }
                 out.push_str(&source[i..i + width]);
                 i += width;
                 after_operand = false;
             }
         }
+        last_word_is = false;
         after_dot = c == b'.';
     }
+    end_sum(&mut out, &mut sums);
     out
+}
+
+/// Closes the call that stands for a sum, if the innermost bracket has one.
+fn end_sum(out: &mut String, sums: &mut [(usize, bool)]) {
+    if let Some((_, is_open @ true)) = sums.last_mut() {
+        *is_open = false;
+        // Blanks that follow stay outside.
+        let end = out.trim_end().len();
+        out.insert(end, ')');
+    }
 }
 
 /// The offset of the `=` of an assignment, outside of brackets.
