@@ -58,7 +58,7 @@ export class Block {
   show() {
     if (!this.data) return;
     this.explainButton.disabled = false;
-    if (this.subtitle) this.subtitle.textContent = this.options.sub?.(this.data) ?? "";
+    if (this.subtitle) this.subtitle.textContent = this.data.state === "empty" ? "" : (this.options.sub?.(this.data) ?? "");
     if (this.data.state === "empty") this.showEmpty(this.data.hint);
     else this.options.render(this.data, this.body);
   }

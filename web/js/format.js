@@ -37,8 +37,9 @@ export const formatSigned = (x) => (isMissing(x) ? missing : x === 0 ? "±0" : `
 export function formatAge(iso, now = Date.now()) {
   const seconds = Math.round((now - Date.parse(iso)) / 1000);
   if (seconds < 0) return "in the future";
-  for (const [size, name] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+  for (const [size, name] of [[730 * 86400, ""], [86400, "day"], [3600, "hour"], [60, "minute"]]) {
     if (seconds >= size) {
+      if (!name) return `${Math.floor(seconds / (365.25 * 86400))} years ago`;
       const n = Math.floor(seconds / size);
       return `${integer.format(n)} ${name}${n === 1 ? "" : "s"} ago`;
     }

@@ -5,7 +5,7 @@ import {funnelBlock} from "./blocks/funnel.js";
 import {retentionBlock} from "./blocks/retention.js";
 import {seriesBlock} from "./blocks/series.js";
 import {summaryBlock} from "./blocks/summary.js";
-import {byId} from "./dom.js";
+import {byId, h, replace} from "./dom.js";
 import {prepareExplain} from "./explain.js";
 import {prepareFilters, setChoices, showFilters} from "./filters.js";
 import {onState} from "./state.js";
@@ -47,7 +47,8 @@ const redraw = () => {
 };
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? "system";
-  byId("theme").textContent = {system: "◐ Auto", light: "☀ Light", dark: "☾ Dark"}[theme];
+  const [icon, name] = {system: ["◐", "Auto"], light: ["☀", "Light"], dark: ["☾", "Dark"]}[theme];
+  replace(byId("theme"), h("span", {"aria-hidden": "true"}, icon), h("span", {class: "theme-name"}, ` ${name}`));
   byId("theme").setAttribute("aria-label", `Theme: ${themes[theme]}`);
 }
 byId("theme").addEventListener("click", () => {

@@ -25,7 +25,7 @@ export function channelStyle(channel) {
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 export const channelColour = (channel) => colour(`channel-${channelStyle(channel).slot}`);
 
-// The pattern of a channel for ECharts, or null.
+// The pattern of a channel for ECharts.
 export function channelDecal(channel) {
   const {pattern} = channelStyle(channel);
   if (pattern === 0) return null;

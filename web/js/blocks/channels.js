@@ -40,6 +40,9 @@ export function channelsBlock() {
       const slices = bySize.slice(0, bySize.length > slicesMax ? slicesMax - 1 : slicesMax);
       const rest = bySize.slice(slices.length);
       const restSum = rest.reduce((sum, r) => sum + r[key], 0);
+      // With a channel filter the ring still is the whole: the share of the channels that are not shown stays visible.
+      const shownShare = rows.reduce((sum, r) => sum + (share(r) ?? 0), 0);
+      const hidden = chosen.length > 0 && shownShare > 0 ? Math.max(0, total / shownShare - total) : 0;
 
       const columns = [
         {title: "Channel", header: true, value: (r) => (r.isTotal ? "Sum" : name(r.channel))},
@@ -80,9 +83,9 @@ export function channelsBlock() {
       if (total > 0) {
         pie.draw(() => ({
           tooltip: {trigger: "item", ...tooltipStyle(), formatter: (p) => tooltip(p.name, [
-            {name: metric === "value" ? "Value" : "Conversions", value: format(p.value)}, {name: "Share", value: formatShare(p.data.share)}])},
-          title: {text: metric === "value" ? formatCompact(total) : formatCount(total), subtext: model === "first" ? "first click" : "last click", left: "center", top: "center",
-            itemGap: 2, textStyle: {fontSize: 20, fontWeight: 600, color: colour("text")}, subtextStyle: {fontSize: 12, color: colour("text-soft")}},
+            {name: metric === "value" ? "Value" : "Conversions", value: format(metric === "value" ? p.value : Math.round(p.value))}, {name: "Share", value: formatShare(p.data.share)}])},
+          title: {text: metric === "value" ? formatCompact(total) : formatCount(total), subtext: model === "first" ? "first click" : "last click", left: "center", top: "38%",
+            itemGap: 6, textStyle: {fontSize: 20, fontWeight: 600, color: colour("text")}, subtextStyle: {fontSize: 12, color: colour("text-soft")}},
           series: [{
             type: "pie", radius: ["62%", "94%"], label: {show: false}, emphasis: {scaleSize: 4},
             itemStyle: {borderColor: colour("surface"), borderWidth: 2},
@@ -90,18 +93,18 @@ export function channelsBlock() {
               ...slices.map((r) => ({name: r.channel, channel: r.channel, value: r[key], share: share(r),
                 itemStyle: {color: channelColour(r.channel), decal: channelDecal(r.channel)}})),
               ...(restSum > 0 ? [{name: `${rest.length} others`, value: restSum, share: restSum / total, itemStyle: {color: colour("text-soft")}}] : []),
+              ...(hidden > 0 ? [{name: "Not chosen", value: hidden, share: 1 - shownShare, itemStyle: {color: colour("hover")}}] : []),
             ],
           }],
-          aria: {enabled: true, decal: {show: true}, label: {enabled: false}},
         }), `Ring chart: share of ${metric} by channel under ${model} click. The list beside it has the same figures.`);
       }
-      const shown = [...rows].sort((a, b) => Math.max(b[`first_click_${metric}`], b[`last_click_${metric}`]) - Math.max(a[`first_click_${metric}`], a[`last_click_${metric}`])).slice(0, barsMax).reverse();
+      const shown = [...rows].sort((a, b) => Math.max(b[`first_click_${metric}`], b[`last_click_${metric}`]) - Math.max(a[`first_click_${metric}`], a[`last_click_${metric}`])).slice(0, barsMax);
       bars.element.style.setProperty("--rows", String(shown.length));
       const bar = (title, column, token) => ({name: title, type: "bar", data: shown.map((r) => r[column]), itemStyle: {color: colour(token), borderRadius: [0, 2, 2, 0]},
         barMaxWidth: 12, barGap: "12%", emphasis: {disabled: true}});
       bars.draw(() => ({
         grid: {left: 0, right: 24, top: 4, bottom: 0, containLabel: true},
-        yAxis: {type: "category", data: shown.map((r) => r.channel), ...axisStyle(), axisLine: {show: false}, axisLabel: {...axisStyle().axisLabel, color: colour("text"), hideOverlap: false, interval: 0, formatter: shorten}},
+        yAxis: {type: "category", inverse: true, data: shown.map((r) => r.channel), ...axisStyle(), axisLine: {show: false}, axisLabel: {...axisStyle().axisLabel, color: colour("text"), hideOverlap: false, interval: 0, formatter: shorten}},
         xAxis: {type: "value", minInterval: metric === "value" ? 0.01 : 1, splitNumber: 4, ...axisStyle(), axisLabel: {...axisStyle().axisLabel, formatter: formatCompact}},
         tooltip: {trigger: "axis", ...tooltipStyle(), axisPointer: {type: "shadow", shadowStyle: {color: colour("hover")}}, formatter: (points) => {
           const row = shown[points[0].dataIndex];
@@ -111,8 +114,7 @@ export function channelsBlock() {
             {name: "Difference", value: formatDifference(row[`${metric}_difference_percent`])},
           ]);
         }},
-        // The axis runs upwards: last click first, so that first click stands on top of each pair.
-        series: [bar("Last click", `last_click_${metric}`, "last"), bar("First click", `first_click_${metric}`, "first")],
+        series: [bar("First click", `first_click_${metric}`, "first"), bar("Last click", `last_click_${metric}`, "last")],
       }), `Bar chart: ${metric} by channel, first click beside last click. The table below has every channel.`);
     },
   });

@@ -4,10 +4,11 @@ import {formatCount, formatDay, formatDayYear, formatShare} from "../format.js";
 
 const named = new Set([1, 7]);
 const steps = 6;
+const smallest = 10;  // people in a row that is coloured: one of two coming back is no 50 %
 
 // The colour step of a rate, 0 (none) to 6, on a scale that ends at the highest rate shown.
-const step = (rate, highest) => (rate === 0 || highest === 0 ? 0 : Math.max(1, Math.ceil((steps * rate) / highest)));
-const percent = (rate) => (rate === null ? "" : rate === 0 ? "0" : rate * 100 < 1 ? "<1" : (rate * 100).toFixed(0));
+const step = (rate, highest) => (rate === 0 || highest === 0 ? 0 : Math.min(steps, Math.max(1, Math.ceil((steps * rate) / highest))));
+const percent = (rate) => (rate === null ? "" : rate === 0 ? "0" : rate < 0.0005 ? "<0.1" : (rate * 100).toFixed(rate < 0.0995 ? 1 : 0));
 
 export function retentionBlock() {
   return new Block({
@@ -38,11 +39,11 @@ export function retentionBlock() {
         return [n, {users, returning, rate: users === 0 ? null : returning / users}];
       }));
       const people = [...cohorts.values()].reduce((sum, c) => sum + c.users, 0);
-      const highest = Math.max(0, ...data.rows.filter((r) => r.day_n > 0).map((r) => r.retention_rate ?? 0));
+      const highest = Math.max(0, ...data.rows.filter((r) => r.day_n > 0 && r.cohort_users >= smallest).map((r) => r.retention_rate ?? 0));
 
       const cell = (n, rate, returning, users) => {
         if (rate === null || rate === undefined) return h("td", {class: `none${named.has(n) ? " named" : ""}`}, h("span", {class: "hidden"}, "not yet"));
-        return h("td", {class: `heat-${step(rate, highest)}${named.has(n) ? " named" : ""}`, title: `Day ${n}: ${formatCount(returning)} of ${formatCount(users)}, ${formatShare(rate)}`}, percent(rate));
+        return h("td", {class: `${users < smallest ? "plain" : `heat-${step(rate, highest)}`}${named.has(n) ? " named" : ""}`, title: `Day ${n}: ${formatCount(returning)} of ${formatCount(users)}, ${formatShare(rate)}`}, percent(rate));
       };
       const headline = (n) => {
         const found = all.get(n);
@@ -52,7 +53,7 @@ export function retentionBlock() {
       };
       replace(body,
         h("dl", {class: "facts"}, headline(1), headline(7)),
-        h("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Retention by cohort and day"},
+        h("div", {class: "scroll tall", tabindex: 0, role: "region", "aria-label": "Retention by cohort and day"},
           h("table", {class: "heat"},
             h("caption", {class: "hidden"}, "Share in percent of the people of each cohort with a session on day n after they were first seen"),
             h("thead", {}, h("tr", {}, h("th", {scope: "col"}, "First seen"), h("th", {scope: "col", class: "number"}, "People"),
@@ -67,7 +68,8 @@ export function retentionBlock() {
                 })))))),
         h("p", {class: "sub scale"}, "Percent of the people of the row. ",
           h("span", {class: "scale-steps", "aria-hidden": "true"}, Array.from({length: steps + 1}, (_, i) => h("span", {class: `heat-${i}`}))),
-          ` 0 to ${formatShare(highest)}; blank: that day is not in the data yet.`));
+          ` 0 to ${formatShare(highest)}; blank: that day is not in the data yet.`,
+          [...cohorts.values()].some((c) => c.users < smallest) && ` Rows of fewer than ${smallest} people are not coloured.`));
     },
   });
 }

@@ -50,7 +50,7 @@ export function seriesBlock() {
         emphasis: {disabled: true},
       });
       chart.draw(() => ({
-        grid: {left: 8, right: 16, top: 16, bottom: 8, containLabel: true},
+        grid: {left: 8, right: 28, top: 16, bottom: 8, containLabel: true},
         xAxis: {type: "category", data: rows.map((r) => r.date), boundaryGap: false, ...axisStyle(), splitLine: {show: false},
           axisLabel: {...axisStyle().axisLabel, formatter: formatDay}},
         yAxis: {type: "value", min: 0, minInterval: metric === "value" ? 0.01 : 1, splitNumber: 4, ...axisStyle(), axisLine: {show: false},

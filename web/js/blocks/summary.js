@@ -5,43 +5,49 @@ import {formatCount, formatDay, formatDayYear, formatDifference, formatMoney, fo
 // Below this a change in percent says more about chance than about the shop.
 const smallest = 10;
 
-function change(current, previous, hasPrevious, base) {
-  if (!hasPrevious) return h("span", {class: "change none"}, "no earlier data to compare");
-  if (current === null || previous === null) return h("span", {class: "change none"}, "nothing to compare");
-  if (Math.min(base, previous === 0 ? 0 : base) < smallest) return h("span", {class: "change none"}, "too few before to compare");
-  const percent = (100 * (current - previous)) / previous;
+// The change from the period before: percent with sign, arrow and colour. `base` is the count
+// that says how much the percentage is worth.
+function change(now, before, base, complete, format) {
+  if (!complete) return null;
+  const was = h("span", {class: "sub was"}, `from ${format(before)}`);
+  if (base < smallest || before === 0) return h("span", {class: "change none"}, was);
+  const percent = (100 * (now - before)) / before;
   const direction = Math.round(percent * 10) === 0 ? "same" : percent > 0 ? "up" : "down";
-  const arrow = {up: "▲", down: "▼", same: "●"}[direction];
-  return h("span", {class: `change ${direction}`}, h("span", {"aria-hidden": "true"}, `${arrow} `), formatDifference(percent), h("span", {class: "hidden"}, " to the period before"));
+  return h("span", {class: `change ${direction}`},
+    h("span", {"aria-hidden": "true"}, {up: "▲ ", down: "▼ ", same: "● "}[direction]), formatDifference(percent), was);
 }
 
-function card(name, value, changeElement, note, marker) {
-  return h("div", {class: "card"},
+const figure = (name, marker, value, changed) =>
+  h("div", {class: "figure-group"},
     h("dt", {}, marker && h("span", {class: `swatch ${marker}`, "aria-hidden": "true"}), name),
-    h("dd", {}, h("span", {class: "figure"}, value), changeElement, h("span", {class: "sub"}, note)));
-}
+    h("dd", {}, h("span", {class: value.length >= 12 ? "figure longest" : value.length >= 9 ? "figure long" : "figure"}, value), changed));
 
 export function summaryBlock() {
   return new Block({
     name: "summary",
-    sub: (data) => `${formatDay(data.from)} – ${formatDayYear(data.to)}, compared with ${formatDay(data.previous_from)} – ${formatDay(data.previous_to)}`,
+    sub: (data) => `${formatDay(data.from)} – ${formatDayYear(data.to)}, ` +
+      (data.previous_complete ? `compared with ${formatDay(data.previous_from)} – ${formatDay(data.previous_to)}` : "no earlier data to compare with"),
     render(data, body) {
       const now = data.rows.find((r) => r.period === "current");
       const before = data.rows.find((r) => r.period === "previous");
-      const has = data.previous_complete;
-      const to = (name, base) => change(now[name], before[name], has, base ?? before[name]);
-      const was = (text) => (has ? `before: ${text}` : "");
-      const model = (percent, what) => (percent === null ? "no first click to compare with" : `${formatDifference(percent)} ${what}`);
-      replace(body, h("dl", {class: "cards"},
-        card("First-click conversions", formatCount(now.first_click_conversions), to("first_click_conversions"), was(formatCount(before.first_click_conversions)), "first"),
-        card("Last-click conversions", formatCount(now.last_click_conversions), to("last_click_conversions"),
-          model(now.conversions_difference_percent, "to first click"), "last"),
-        card("First-click value", formatMoney(now.first_click_value), to("first_click_value", before.first_click_conversions), was(formatMoney(before.first_click_value)), "first"),
-        card("Last-click value", formatMoney(now.last_click_value), to("last_click_value", before.last_click_conversions),
-          model(now.value_difference_percent, "to first click"), "last"),
-        card("Credited differently", formatShare(now.moved_share), null,
-          `${formatCount(now.moved_conversions)} of ${formatCount(now.touched_conversions)} change channel between the models`),
-        card("Sessions", formatCount(now.sessions), to("sessions"), `${formatShare(now.conversion_rate)} of them convert`)));
+      const changed = (name, base, format) => change(now[name], before[name], before[base], data.previous_complete, format);
+      const pair = (title, first, last, difference, format) => h("section", {class: "card wide", "aria-label": title},
+        h("header", {}, h("h3", {}, title),
+          h("p", {class: "badge"}, difference === null ? "no first click to compare" : [h("strong", {}, formatDifference(difference)), " last to first click"])),
+        h("dl", {},
+          figure("First click", "first", format(now[first]), changed(first, "first_click_conversions", format)),
+          figure("Last click", "last", format(now[last]), changed(last, "last_click_conversions", format))));
+      replace(body, h("div", {class: "cards"},
+        pair("Conversions", "first_click_conversions", "last_click_conversions", now.conversions_difference_percent, formatCount),
+        pair("Value", "first_click_value", "last_click_value", now.value_difference_percent, formatMoney),
+        h("section", {class: "card", "aria-label": "Credited differently"},
+          h("header", {}, h("h3", {}, "Credited differently")),
+          h("dl", {}, figure("of the conversions", null, formatShare(now.moved_share),
+            h("span", {class: "sub"}, now.touched_conversions === 0 ? "no conversions" : `${formatCount(now.moved_conversions)} of ${formatCount(now.touched_conversions)} change channel`)))),
+        h("section", {class: "card", "aria-label": "Sessions"},
+          h("header", {}, h("h3", {}, "Sessions")),
+          h("dl", {}, figure("begun in the period", null, formatCount(now.sessions),
+            [changed("sessions", "sessions", formatCount), h("span", {class: "sub was"}, `${formatShare(now.conversion_rate)} convert`)])))));
     },
   });
 }
