@@ -1,0 +1,78 @@
+#include "ingest/raw_object.h"
+
+#include <charconv>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+
+namespace shoplake::ingest {
+
+namespace {
+
+constexpr std::size_t kCopyBytes = 1 << 20;
+constexpr std::string_view kFolderPrefix = "load-";
+constexpr std::int64_t kAbandonedAfterMicros = 24LL * 3600 * 1'000'000;
+
+}  // namespace
+
+Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& path, const std::string& temporary_directory, std::stop_token stop) {
+  const auto source = SHOPLAKE_TRY(env.open_file(path));
+  std::unique_ptr<RawCopy> copy(new RawCopy(env));
+  copy->directory_ = io::join_path(temporary_directory, fmt::format("{}{}-{}", kFolderPrefix, env.now_micros(), env.new_uuid()));
+  SHOPLAKE_TRY(env.create_directories(copy->directory_));
+  copy->path_ = io::join_path(copy->directory_, io::file_name(path));
+  copy->writing_ = SHOPLAKE_TRY(env.create_file(copy->path_));
+  base::Digest digest(base::Digest::Algorithm::md5);
+  std::vector<char> buffer(kCopyBytes);
+  while (true) {
+    if (stop.stop_requested()) return base::make_error(base::ErrorKind::cancelled, "ingest.cancelled", "The load was interrupted; nothing was loaded");
+    const std::size_t got = SHOPLAKE_TRY(source->read(copy->size_bytes_, buffer.size(), buffer.data()));
+    if (got == 0) break;
+    const std::string_view bytes(buffer.data(), got);
+    digest.update(bytes);
+    SHOPLAKE_TRY(copy->writing_->append(bytes));
+    copy->size_bytes_ += got;
+  }
+  copy->md5_ = digest.finish_hex();
+  copy->reading_ = SHOPLAKE_TRY(env.open_file(copy->path_));
+  return copy;
+}
+
+RawCopy::~RawCopy() {
+  if (synced_.valid()) synced_.wait();
+  writing_.reset();
+  reading_.reset();
+  if (!directory_.empty()) static_cast<void>(env_.remove_tree(directory_));
+}
+
+void RawCopy::begin_sync() {
+  synced_ = std::async(std::launch::async, [this]() -> Result<void> {
+    SHOPLAKE_TRY(writing_->sync());
+    return writing_->close();
+  });
+}
+
+Result<void> RawCopy::place(const std::string& path) {
+  if (!synced_.valid()) begin_sync();
+  SHOPLAKE_TRY(synced_.get());
+  const std::string folder = io::parent_path(path);
+  SHOPLAKE_TRY(env_.create_directories(folder));
+  SHOPLAKE_TRY(env_.rename(path_, path));
+  return env_.sync_directory(folder);
+}
+
+void remove_abandoned_copies(io::Env& env, const std::string& temporary_directory) {
+  auto entries = env.list_directory(temporary_directory);
+  if (!entries.ok()) return;
+  for (const io::DirectoryEntry& entry : *entries) {
+    if (!entry.is_directory || !entry.name.starts_with(kFolderPrefix)) continue;
+    std::int64_t made = 0;
+    const char* digits = entry.name.data() + kFolderPrefix.size();
+    if (std::from_chars(digits, entry.name.data() + entry.name.size(), made).ec != std::errc()) continue;
+    if (env.now_micros() - made > kAbandonedAfterMicros) static_cast<void>(env.remove_tree(io::join_path(temporary_directory, entry.name)));
+  }
+}
+
+}  // namespace shoplake::ingest
