@@ -51,6 +51,8 @@ Result<void> check_name(std::string_view name, const char* what) {
   return {};
 }
 
+}  // namespace
+
 Result<void> check_namespace(const Namespace& name_space) {
   if (name_space.levels.empty()) {
     return make_error(ErrorKind::usage, "catalog.invalid_name", "the namespace is empty");
@@ -65,6 +67,8 @@ Result<void> check_identifier(const TableIdentifier& identifier) {
   SHOPLAKE_TRY(check_namespace(identifier.name_space));
   return check_name(identifier.name, "table");
 }
+
+namespace {
 
 // A name as one folder: letters, digits, '_', '-' and inner dots stay, everything else is %XX.
 std::string folder_name(std::string_view name) {
@@ -138,15 +142,11 @@ base::Error no_such_namespace(const Namespace& name_space) {
   return make_error(ErrorKind::not_found, "catalog.no_such_namespace", "there is no namespace " + to_string(name_space), "`shoplake catalog ls` names the namespaces.");
 }
 
-namespace {
-
 base::Error exists_already(const TableIdentifier& identifier, Relation::Kind kind) {
   const bool is_table = kind == Relation::Kind::table;
   return make_error(ErrorKind::already_exists, is_table ? "catalog.table_exists" : "catalog.view_exists",
                     std::string(is_table ? "table " : "view ") + to_string(identifier) + " exists already");
 }
-
-}  // namespace
 
 // ---- State ---------------------------------------------------------------------------------------------------------
 
@@ -362,17 +362,17 @@ Result<void> Catalog::drop_namespace(const Namespace& name_space) {
 
 // ---- Tables --------------------------------------------------------------------------------------------------------
 
-namespace {
-
-Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space, std::string_view kind) {
+Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space, Relation::Kind kind) {
   auto select = SHOPLAKE_TRY(database.prepare("SELECT name FROM catalog_relations WHERE namespace = ?1 AND kind = ?2 ORDER BY name"));
-  select.bind(1, encode_namespace(name_space)).bind(2, kind);
+  select.bind(1, encode_namespace(name_space)).bind(2, std::string_view(kind == Relation::Kind::view ? "view" : "table"));
   std::vector<TableIdentifier> tables;
   while (SHOPLAKE_TRY(select.step())) {
     tables.push_back({name_space, select.text(0)});
   }
   return tables;
 }
+
+namespace {
 
 Result<void> drop_relation(io::Database& database, const TableIdentifier& identifier, std::string_view kind) {
   auto remove = SHOPLAKE_TRY(database.prepare("DELETE FROM catalog_relations WHERE namespace = ?1 AND name = ?2 AND kind = ?3"));
@@ -392,7 +392,7 @@ Result<std::vector<TableIdentifier>> Catalog::list_tables(const Namespace& name_
   if (!exists) {
     return no_such_namespace(name_space);
   }
-  return list_relations(*database, name_space, "table");
+  return list_relations(*database, name_space, Relation::Kind::table);
 }
 
 Result<bool> Catalog::table_exists(const TableIdentifier& table) {

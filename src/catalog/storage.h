@@ -96,6 +96,13 @@ struct CatalogState {
   std::uint64_t cache_clock = 0;
 };
 
+Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space, Relation::Kind kind);
+
+// Names have 1 to 255 bytes and no control characters.
+Result<void> check_namespace(const Namespace& name_space);
+Result<void> check_identifier(const TableIdentifier& identifier);
+
+base::Error exists_already(const TableIdentifier& identifier, Relation::Kind kind);
 base::Error no_such_table(const TableIdentifier& table);
 base::Error no_such_view(const TableIdentifier& view);
 base::Error no_such_namespace(const Namespace& name_space);
