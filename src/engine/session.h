@@ -97,8 +97,8 @@ class Session {
   // in order of appearance, without table functions and CTEs. They need not exist, unless the statement is no SELECT.
   Result<std::vector<std::string>> table_names(std::string_view sql);
 
-  // The syntax tree of one or more SELECT statements as JSON, in the form of DuckDB's json_serialize_sql(). Nothing is
-  // bound or run. Errors: engine.sql (syntax), engine.not_a_query (kind usage).
+  // The syntax tree of one or more SELECT statements (of the statement that an EXPLAIN explains) as JSON, in the form of
+  // DuckDB's json_serialize_sql(). Nothing is bound or run. Errors: engine.sql (syntax), engine.not_a_query (kind usage).
   Result<std::string> syntax_tree(std::string_view sql);
 
   // Streams the answer of a query as Arrow (C data interface); the stream must be released before the session goes.
@@ -143,6 +143,9 @@ class Database {
   explicit Database(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// The parts of a name as table_names() gives it, without quotes: {"marts", "x"}.
+std::vector<std::string> split_name(std::string_view name);
 
 // SQL spelling.
 std::string quote_identifier(std::string_view name);  // "a""b"

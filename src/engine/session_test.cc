@@ -276,6 +276,12 @@ TEST(Database, ExtensionsAreLoadedByPath) {
   EXPECT_EQ(missing.error().kind, ErrorKind::environment);
 }
 
+TEST(SplitName, TakesQuotesOff) {
+  EXPECT_THAT(split_name("marts.x"), ElementsAre("marts", "x"));
+  EXPECT_THAT(split_name("x"), ElementsAre("x"));
+  EXPECT_THAT(split_name("\"a.b\".\"T\"\"1\""), ElementsAre("a.b", "T\"1"));
+}
+
 TEST(Json, NumbersAndTexts) {
   EXPECT_EQ(to_json({std::int64_t{-5}}), "-5");
   EXPECT_EQ(to_json({1.0}), "1.0");

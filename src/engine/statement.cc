@@ -167,6 +167,9 @@ class TableNames {
 }  // namespace
 
 Result<std::string> Session::syntax_tree(std::string_view sql) {
+  if (std::string_view rest = sql; take_word(rest) == "EXPLAIN") {
+    return syntax_tree(explained(sql));
+  }
   StatementsHandle statements;
   if (duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address()) == 0) {
     const char* message = duckdb_extract_statements_error(statements.get());
@@ -217,10 +220,6 @@ Result<void> Session::check_read_only(std::string_view sql) {
 }
 
 Result<std::vector<std::string>> Session::table_names(std::string_view sql) {
-  std::string_view rest = sql;
-  if (take_word(rest) == "EXPLAIN") {
-    return table_names(explained(sql));
-  }
   auto tree = syntax_tree(sql);
   if (tree.ok()) {
     TableNames names;
@@ -241,6 +240,27 @@ Result<std::vector<std::string>> Session::table_names(std::string_view sql) {
     names.push_back(take_text(duckdb_get_varchar(name.get())));
   }
   return names;
+}
+
+std::vector<std::string> split_name(std::string_view name) {
+  std::vector<std::string> parts(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '"') {
+      const bool doubled = quoted && i + 1 < name.size() && name[i + 1] == '"';
+      if (doubled) {
+        parts.back().push_back('"');
+        ++i;
+      } else {
+        quoted = !quoted;
+      }
+    } else if (name[i] == '.' && !quoted) {
+      parts.emplace_back();
+    } else {
+      parts.back().push_back(name[i]);
+    }
+  }
+  return parts;
 }
 
 }  // namespace shoplake::engine
