@@ -66,11 +66,6 @@
     (position({{ literal }} in {{ text }}) > 0)
 {%- endmacro %}
 
-{# Whether text ends with other text. #}
-{% macro ends_with(text, ending) -%}
-    (right({{ text }}, length({{ ending }})) = {{ ending }})
-{%- endmacro %}
-
 {# Whether a regular expression matches somewhere in text. #}
 {% macro matches(text, pattern) -%}
     {{ return(adapter.dispatch('matches', 'shoplake')(text, pattern)) }}
@@ -150,4 +145,14 @@
 {# SQL list of text literals from a list. #}
 {% macro literals(values) -%}
     ({% for value in values %}'{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{# Rows 0, 1, … up to the value of a variable. #}
+{% macro numbers_up_to(variable, column) -%}
+    {% for number in range(var(variable) + 1) %}select {{ number }} as {{ column }}{{ ' union all ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{# Whether text is like a pattern; ! makes the next % or _ stand for itself. #}
+{% macro is_like(text, pattern) -%}
+    {{ text }} like {{ pattern }} escape '!'
 {%- endmacro %}

@@ -17,10 +17,10 @@ described as (
         campaigns.source,
         campaigns.medium,
         campaigns.campaign,
-        source_categories.source_category,
+        coalesce(source_categories.source_category, '(none)') as source_category,
         display_channels.channel as source_channel,
-        {{ matches('campaigns.medium', var('paid_medium_pattern')) }} as medium_is_paid,
-        {{ matches('campaigns.campaign', var('shopping_campaign_pattern')) }} as campaign_is_shopping
+        case when {{ matches('campaigns.medium', var('paid_medium_pattern')) }} then 'paid' else 'other' end as medium_kind,
+        case when {{ matches('campaigns.campaign', var('shopping_campaign_pattern')) }} then 'shopping' else 'other' end as campaign_kind
     from campaigns
     left join {{ ref('source_categories') }} as source_categories on campaigns.source = source_categories.source
     left join {{ ref('display_channels') }} as display_channels on campaigns.source = display_channels.source
@@ -32,7 +32,7 @@ version_starts as (
 
     select valid_from from {{ ref('channel_rules') }}
     union
-    select valid_to from {{ ref('channel_rules') }} where valid_to is not null
+    select valid_to from {{ ref('channel_rules') }}
 
 ),
 
@@ -61,16 +61,13 @@ matching_rules as (
     cross join versions
     inner join {{ ref('channel_rules') }} as rules
         on rules.valid_from <= versions.valid_from
-        and (rules.valid_to is null or rules.valid_to > versions.valid_from)
-        and (rules.source_equals is null or described.source = rules.source_equals)
-        and (rules.source_category is null or described.source_category = rules.source_category)
-        and (rules.medium_equals is null or described.medium = rules.medium_equals)
-        and (rules.medium_contains is null or {{ contains('described.medium', 'rules.medium_contains') }})
-        and (rules.medium_ends_with is null or {{ ends_with('described.medium', 'rules.medium_ends_with') }})
-        and (rules.medium_is_paid is null or described.medium_is_paid = rules.medium_is_paid)
-        and (rules.campaign_equals is null or described.campaign = rules.campaign_equals)
-        and (rules.campaign_contains is null or {{ contains('described.campaign', 'rules.campaign_contains') }})
-        and (rules.campaign_is_shopping is null or described.campaign_is_shopping = rules.campaign_is_shopping)
+        and rules.valid_to > versions.valid_from
+        and {{ is_like('described.source', 'rules.source_like') }}
+        and rules.source_category in ('any', described.source_category)
+        and {{ is_like('described.medium', 'rules.medium_like') }}
+        and rules.medium_kind in ('any', described.medium_kind)
+        and {{ is_like('described.campaign', 'rules.campaign_like') }}
+        and rules.campaign_kind in ('any', described.campaign_kind)
 
 ),
 
@@ -82,7 +79,7 @@ final as (
         described.campaign,
         versions.valid_from,
         versions.valid_to,
-        coalesce(described.source_category, '(none)') as source_category,
+        described.source_category,
         coalesce(matching_rules.channel_group, 'Unassigned') as channel_group,
         coalesce(described.source_channel, matching_rules.channel_group, 'Unassigned') as channel
     from described
@@ -93,6 +90,7 @@ final as (
         and described.campaign = matching_rules.campaign
         and versions.valid_from = matching_rules.valid_from
         and matching_rules.rule_number = 1
+    where versions.valid_to is not null
 
 )
 

@@ -28,7 +28,7 @@ conversion_days as (
     from (select distinct conversion_date as event_date from {{ ref('stg_ga4_conversions') }}) as conversion_days
     inner join days as window_days
         on window_days.event_date <= conversion_days.event_date
-        and window_days.event_date >= {{ add_days('conversion_days.event_date', '-' ~ (var('lookback_days') + 1)) }}
+        and window_days.event_date >= {{ add_days('conversion_days.event_date', '-(' ~ var('lookback_days') ~ ' + 1)') }}
     group by conversion_days.event_date
 
 ),

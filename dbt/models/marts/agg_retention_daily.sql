@@ -12,9 +12,7 @@ cohorts as (
 
 day_numbers as (
 
-    {% for day_n in range(var('retention_days') + 1) %}
-    select {{ day_n }} as day_n{{ ' union all' if not loop.last }}
-    {% endfor %}
+    {{ numbers_up_to('retention_days', 'day_n') }}
 
 ),
 

@@ -119,7 +119,7 @@ final as (
         and named.medium = channels.medium
         and named.campaign = channels.campaign
         and channels.valid_from <= {{ rules_date('named.session_start_date') }}
-        and (channels.valid_to is null or channels.valid_to > {{ rules_date('named.session_start_date') }})
+        and channels.valid_to > {{ rules_date('named.session_start_date') }}
 
 )
 
