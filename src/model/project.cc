@@ -48,7 +48,8 @@ Result<Package> load_package(io::Env& env, const std::string& directory) {
   }
   Package package;
   package.directory = directory;
-  package.document = SHOPLAKE_TRY(YamlDocument::parse(SHOPLAKE_TRY(env.read_file(path)), path));
+  const std::string text = SHOPLAKE_TRY(env.read_file(path));
+  package.document = SHOPLAKE_TRY(YamlDocument::parse(text, path));
   const Json& root = package.document.value();
   if (!root.is_object() || !root.contains("name") || !root["name"].is_string()) {
     return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{}: the project has no name", path), "Add a line `name: my_project`.");
@@ -142,7 +143,8 @@ Result<Project> load_project(io::Env& env, const std::string& directory) {
     for (const char* name : {"packages.yml", "dependencies.yml"}) {
       const std::string path = io::join_path(directory, name);
       if (!SHOPLAKE_TRY(env.exists(path))) continue;
-      const YamlDocument packages = SHOPLAKE_TRY(YamlDocument::parse(SHOPLAKE_TRY(env.read_file(path)), path));
+      const std::string text = SHOPLAKE_TRY(env.read_file(path));
+      const YamlDocument packages = SHOPLAKE_TRY(YamlDocument::parse(text, path));
       if (packages.value().is_object() && packages.value().contains("packages") && !packages.value()["packages"].empty()) {
         return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{} names packages, but {} does not exist", path, folder),
                                 "Run `dbt deps`, or copy the packages there.");

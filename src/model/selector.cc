@@ -187,7 +187,8 @@ class Selector {
     std::optional<std::set<std::string>> common;
     for (const std::string& part : split(word, ',')) {
       if (part.empty()) continue;
-      const std::set<std::string> some = SHOPLAKE_TRY(one(SHOPLAKE_TRY(parse_criterion(part))));
+      const Criterion criterion = SHOPLAKE_TRY(parse_criterion(part));
+      const std::set<std::string> some = SHOPLAKE_TRY(one(criterion));
       if (!common) {
         common = some;
       } else {
