@@ -120,39 +120,6 @@ Json from_yaml(const YAML::Node& node) {
   return node.IsScalar() ? scalar(node) : Json(nullptr);
 }
 
-void emit_yaml(YAML::Emitter& out, const Json& value, bool sort_keys) {
-  if (value.is_object()) {
-    out << YAML::BeginMap;
-    std::vector<std::string> keys;
-    for (const auto& item : value.items()) {
-      keys.push_back(item.key());
-    }
-    if (sort_keys) {
-      std::sort(keys.begin(), keys.end());
-    }
-    for (const auto& key : keys) {
-      out << YAML::Key << key << YAML::Value;
-      emit_yaml(out, value[key], sort_keys);
-    }
-    out << YAML::EndMap;
-  } else if (value.is_array()) {
-    out << YAML::BeginSeq;
-    for (const auto& item : value) {
-      emit_yaml(out, item, sort_keys);
-    }
-    out << YAML::EndSeq;
-  } else if (value.is_string()) {
-    const auto text = value.get<std::string>();
-    // A text that would be read as something else is quoted.
-    const bool is_plain = scalar(YAML::Node(text)).is_string();
-    out << (is_plain ? YAML::Auto : YAML::SingleQuoted) << text;
-  } else if (value.is_null()) {
-    out << YAML::Null;
-  } else {
-    out << value.dump();
-  }
-}
-
 Result<Json> parse_yaml(const std::string& text) {
   try {
     return from_yaml(YAML::Load(text));
@@ -161,13 +128,7 @@ Result<Json> parse_yaml(const std::string& text) {
   }
 }
 
-std::string write_yaml(const Json& value, bool sort_keys) {
-  YAML::Emitter out;
-  emit_yaml(out, value, sort_keys);
-  return std::string(out.c_str()) + "\n";
-}
-
-Result<Json> answer_question(Host& host, std::string_view name, const Json& arguments) {
+Result<Json> answer_question(Host& host, const NodeContext& context, std::string_view name, const Json& arguments) {
   if (name == "ref") {
     RefCall call{text_of(arguments, "package"), text_of(arguments, "name"), std::nullopt};
     if (arguments.contains("version") && arguments["version"].is_string()) {
@@ -192,22 +153,22 @@ Result<Json> answer_question(Host& host, std::string_view name, const Json& argu
     host.log(text_of(arguments, "message"), arguments.value("to_terminal", false));
     return Json(nullptr);
   }
+  if (name == "model") {
+    return context.model;
+  }
   if (name == "md5") {
     return Json(base::md5_hex(text_of(arguments, "text")));
   }
   if (name == "fromyaml") {
     return parse_yaml(text_of(arguments, "text"));
   }
-  if (name == "toyaml") {
-    return Json(write_yaml(arguments["value"], arguments.value("sort_keys", false)));
-  }
   return base::make_error(ErrorKind::internal, "model.jinja_internal", "Jinja asks an unknown question: " + std::string(name));
 }
 
-jinja::Question question_to(Host& host) {
-  return [&host](std::string_view name, std::string_view text) {
+jinja::Question question_to(Host& host, const NodeContext& context) {
+  return [&host, &context](std::string_view name, std::string_view text) {
     const Json arguments = Json::parse(text, nullptr, false);
-    auto answer = answer_question(host, name, arguments);
+    auto answer = answer_question(host, context, name, arguments);
     if (answer.ok()) {
       return dump({{"value", std::move(answer).value()}});
     }
@@ -222,7 +183,6 @@ Json request_of(std::string_view what, const NodeContext& context, bool is_parsi
                   {"unique_id", context.unique_id},
                   {"package", context.package},
                   {"path", context.path},
-                  {"model", context.model},
                   {"config", context.config},
                   {"execute", context.execute && !is_parsing},
                   {"parsing", is_parsing},
@@ -317,7 +277,7 @@ bool Renderer::has_macro(std::string_view name) const {
 Result<ParsedNode> Renderer::parse(const std::string& text, const NodeContext& context, Host& host) const {
   Json request = request_of("render", context, true);
   request["text"] = text;
-  const Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host))));
+  const Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host, context))));
   const Json& found = answer["found"];
   ParsedNode node;
   node.config = found["config"];
@@ -338,7 +298,7 @@ Result<ParsedNode> Renderer::parse(const std::string& text, const NodeContext& c
 Result<std::string> Renderer::render(const std::string& text, const NodeContext& context, Host& host) const {
   Json request = request_of("render", context, false);
   request["text"] = text;
-  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host))));
+  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host, context))));
   return answer["value"].get<std::string>();
 }
 
@@ -348,14 +308,15 @@ Result<Json> Renderer::call_macro(std::string_view name, const Json& positional,
   request["name"] = name;
   request["positional"] = positional;
   request["named"] = named;
-  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host))));
+  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host, context))));
   return std::move(answer["value"]);
 }
 
 Result<Json> Renderer::render_yaml(const Json& value) const {
   NoHost host;
+  const NodeContext context;
   const Json request = {{"do", "yaml"}, {"value", value}};
-  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host))));
+  Json answer = SHOPLAKE_TRY(answer_of(state_->project.run(dump(request), question_to(host, context))));
   return std::move(answer["value"]);
 }
 

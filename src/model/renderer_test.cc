@@ -330,12 +330,16 @@ TEST(Renderer, syntax_errors_name_the_line) {
   EXPECT_THAT(made.error().message, HasSubstr("macros/bad.sql:3: "));
 }
 
-TEST(Renderer, render_yaml_keeps_types) {
+TEST(Renderer, render_yaml_gives_texts_and_values_on_request) {
   const auto shop = renderer();
-  const Json yaml = Json::parse(R"({"a": "{{ var('lookback_days') }}", "b": "x_{{ target.name }}", "c": [1, "{{ env_var('SHOP_REGION') }}"], "d": "plain"})");
+  const Json yaml = Json::parse(R"({"a": "{{ var('lookback_days') | as_number }}", "b": "x_{{ target.name }}", "c": [1, "{{ env_var('SHOP_REGION') }}"],
+                                    "d": "plain", "e": "{{ var('lookback_days') }}", "f": "{{ (target.name == 'dev') | as_bool }}",
+                                    "g": "{{ '[1, 2]' | as_native }}", "h": "{{ 5 | as_text }}", "i": "{{ var('channels') }}"})");
   const auto rendered = shop->render_yaml(yaml);
   ASSERT_TRUE(rendered.ok()) << base::to_string(rendered.error());
-  EXPECT_EQ(rendered->dump(), R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain"})");
+  EXPECT_EQ(rendered->dump(), R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain","e":"14","f":true,"g":[1,2],"h":"5","i":"['direct', 'email']"})");
+  EXPECT_FALSE(shop->render_yaml("{{ env_var('NOT_SET') }}").ok());
+  EXPECT_THAT(shop->render_yaml("{{ ref('x') }}").error().message, HasSubstr("cannot be used in a YAML file"));
 }
 
 TEST(Renderer, renders_on_many_threads_at_once) {

@@ -3,14 +3,40 @@
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error};
 
+use serde_json::Value as Json;
+
 use crate::methods;
+use crate::session;
 use crate::value::{self, failed, items, list, to_json, tuple};
 
 
-pub fn add(environment: &mut Environment<'static>) {
-    for name in ["as_text", "as_bool", "as_native", "as_number"] {
-        environment.add_filter(name, |value: Value| value);
+fn in_yaml() -> bool {
+    session::get().is_some_and(|session| session.is_yaml)
+}
+
+/// In YAML files: the text as the value that it spells. In SQL these filters do nothing.
+fn native(value: Value, what: &str, is_right: fn(&Json) -> bool) -> Result<Value, Error> {
+    if !in_yaml() {
+        return Ok(value);
     }
+    let json = match value.as_str() {
+        Some("True") => Json::Bool(true),
+        Some("False") => Json::Bool(false),
+        Some("None") => Json::Null,
+        Some(text) => serde_json::from_str(&text.replace('\'', "\"")).unwrap_or_else(|_| Json::from(text)),
+        None => to_json(&value),
+    };
+    if is_right(&json) {
+        return Ok(value::from_json(&json));
+    }
+    Err(failed(format!("'{value}' is not {what}")))
+}
+
+pub fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("as_text", |value: Value| if in_yaml() { Value::from(value.to_string()) } else { value });
+    environment.add_filter("as_bool", |value: Value| native(value, "a bool", |json| json.is_boolean()));
+    environment.add_filter("as_number", |value: Value| native(value, "a number", |json| json.is_number()));
+    environment.add_filter("as_native", |value: Value| native(value, "a value", |_| true));
     environment.add_filter("tojson", |value: Value| {
         // Jinja makes it safe inside of HTML.
         let text = value::dumps(&to_json(&value), true);

@@ -580,7 +580,7 @@ impl Object for Config {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let session = session::get()?;
         match key.as_str()? {
-            "model" => session.names.get("model").cloned(),
+            "model" => session.lookup("model", None),
             name => session.config_value(name).as_ref().map(from_json),
         }
     }

@@ -12,7 +12,7 @@ mod source;
 mod table;
 mod value;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -39,6 +39,15 @@ fn text(json: &Json) -> Text {
     Text { data: Box::into_raw(bytes).cast::<u8>(), size }
 }
 
+fn syntax_error(path: &str, line: usize, message: &str) -> Json {
+    let stack = [json!({"macro": null, "path": path, "line": line})];
+    json!({"error": {"is_syntax": true, "message": message, "advice": "", "stack": stack}})
+}
+
+fn internal_error(message: String) -> Json {
+    json!({"error": {"is_internal": true, "message": message, "advice": "", "stack": []}})
+}
+
 /// # Safety
 /// `data` points at `size` readable bytes, or `size` is 0.
 unsafe fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
@@ -52,7 +61,7 @@ unsafe fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
 fn guarded(work: impl FnOnce() -> Json) -> Text {
     let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
-        json!({"error": {"is_internal": true, "message": what.unwrap_or_else(|| "panic".to_string()), "advice": "", "stack": []}})
+        internal_error(what.unwrap_or_else(|| "panic".to_string()))
     });
     text(&answer)
 }
@@ -68,7 +77,7 @@ pub unsafe extern "C" fn shoplake_jinja_create(request: *const u8, size: usize, 
     guarded(|| {
         let request: Json = match serde_json::from_slice(request) {
             Ok(request) => request,
-            Err(error) => return json!({"error": {"is_internal": true, "message": error.to_string(), "advice": "", "stack": []}}),
+            Err(error) => return internal_error(error.to_string()),
         };
         let field = |file: &Json, key: &str| file.get(key).and_then(Json::as_str).unwrap_or_default().to_string();
         let files: Vec<(String, String, String)> = request["files"]
@@ -84,12 +93,7 @@ pub unsafe extern "C" fn shoplake_jinja_create(request: *const u8, size: usize, 
                 unsafe { *project = Arc::into_raw(Arc::new(loaded)) };
                 answer
             }
-            Err(error) => json!({"error": {
-                "is_syntax": true,
-                "message": error.message,
-                "advice": "",
-                "stack": [{"macro": null, "path": error.path, "line": error.line}],
-            }}),
+            Err(error) => syntax_error(&error.path, error.line, &error.message),
         }
     })
 }
@@ -140,7 +144,7 @@ pub unsafe extern "C" fn shoplake_jinja_run(
     let project = Arc::from_raw(project);
     guarded(|| match serde_json::from_slice::<Json>(request) {
         Ok(request) => answer(project, Host { context, call }, &request),
-        Err(error) => json!({"error": {"is_internal": true, "message": error.to_string(), "advice": "", "stack": []}}),
+        Err(error) => internal_error(error.to_string()),
     })
 }
 
@@ -148,9 +152,6 @@ fn answer(project: Arc<Project>, host: Host, request: &Json) -> Json {
     let string = |key: &str| request.get(key).and_then(Json::as_str).unwrap_or_default().to_string();
     let flag = |key: &str| request.get(key).and_then(Json::as_bool).unwrap_or(false);
     let mut names: HashMap<String, Value> = HashMap::new();
-    if let Some(model) = request.get("model") {
-        names.insert("model".to_string(), value::from_json(model));
-    }
     if let Some(this) = request.get("this").and_then(Relation::from_json) {
         names.insert("this".to_string(), Value::from_object(this));
     }
@@ -167,6 +168,8 @@ fn answer(project: Arc<Project>, host: Host, request: &Json) -> Json {
         is_incremental: flag("is_incremental"),
         config: request.get("config").and_then(Json::as_object).cloned().unwrap_or_default(),
         names,
+        model: OnceCell::new(),
+        is_yaml: request["do"] == "yaml",
         found: RefCell::new(Found::default()),
         results: RefCell::new(HashMap::new()),
         returned: RefCell::new(None),
@@ -181,7 +184,8 @@ fn answer(project: Arc<Project>, host: Host, request: &Json) -> Json {
     });
     match done {
         Ok(value) => json!({"value": value, "found": session.found_json()}),
-        Err(error) => json!({"error": describe(&error, &project, Some(&session))}),
+        Err(Failure::Engine(error)) => json!({"error": describe(&error, &project, Some(&session))}),
+        Err(Failure::Syntax { path, line, message }) => syntax_error(&path, line, &message),
     }
 }
 
@@ -189,25 +193,26 @@ fn scope() -> Value {
     Value::from_object(Scope { names: HashMap::new(), package: None })
 }
 
-fn render(session: &Session, path: &str, text: &str) -> Result<String, Error> {
-    let syntax = |e: source::SyntaxError| SyntaxPlace::error(path, e);
-    let rewritten = source::rewrite(text).map_err(syntax)?;
+fn render(session: &Session, path: &str, text: &str) -> Result<String, Failure> {
     let name = if path.is_empty() { "text" } else { path };
+    let rewritten = source::rewrite(text).map_err(|e| Failure::Syntax { path: name.to_string(), line: e.line, message: e.message })?;
     let template = session.project.environment.template_from_named_str(name, &rewritten)?;
-    template.render(scope())
+    Ok(template.render(scope())?)
 }
 
-/// Our own syntax errors take the shape of minijinja's by compiling a text that fails at the same line.
-struct SyntaxPlace;
+/// Why there is no answer: the engine's error, or a mistake that we found before it.
+enum Failure {
+    Engine(Error),
+    Syntax { path: String, line: usize, message: String },
+}
 
-impl SyntaxPlace {
-    fn error(path: &str, found: source::SyntaxError) -> Error {
-        let at = Error::new(minijinja::ErrorKind::SyntaxError, format!("{path}:{}: {}", found.line, found.message));
-        at
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Engine(error)
     }
 }
 
-fn call_macro(session: &Session, request: &Json) -> Result<Json, Error> {
+fn call_macro(session: &Session, request: &Json) -> Result<Json, Failure> {
     let name = request["name"].as_str().unwrap_or_default();
     let found = match name.split_once('.') {
         Some((package, name)) => session.project.macro_of(package, name),
@@ -222,18 +227,24 @@ fn call_macro(session: &Session, request: &Json) -> Result<Json, Error> {
     Ok(value::to_json(&object.invoke(&session.project.environment, call)?))
 }
 
-fn render_yaml(session: &Session, yaml: &Json) -> Result<Json, Error> {
+fn ends_with_native_filter(expression: &str) -> bool {
+    let last = expression.rsplit('|').next().unwrap_or_default().trim();
+    expression.contains('|') && matches!(last, "as_bool" | "as_number" | "as_native")
+}
+
+fn render_yaml(session: &Session, yaml: &Json) -> Result<Json, Failure> {
     Ok(match yaml {
+        // Everything is a text, as in dbt, unless the last filter says otherwise.
         Json::String(text) if source::has_jinja(text) => match source::single_expression(text) {
-            Some(expression) => {
+            Some(expression) if ends_with_native_filter(&expression) => {
                 let compiled = session.project.environment.compile_expression_owned(expression)?;
                 value::to_json(&compiled.eval(scope())?)
             }
-            None => Json::String(render(session, "", text)?),
+            _ => Json::String(render(session, "", text)?),
         },
         Json::Array(items) => Json::Array(items.iter().map(|item| render_yaml(session, item)).collect::<Result<_, _>>()?),
         Json::Object(object) => {
-            Json::Object(object.iter().map(|(key, item)| Ok((key.clone(), render_yaml(session, item)?))).collect::<Result<_, Error>>()?)
+            Json::Object(object.iter().map(|(key, item)| Ok((key.clone(), render_yaml(session, item)?))).collect::<Result<_, Failure>>()?)
         }
         other => other.clone(),
     })

@@ -1,7 +1,7 @@
 //! One rendering: what the node sees, what it has asked for, and the way to the host. A rendering stays on one thread, which
 //! holds its session while it lasts.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -44,6 +44,10 @@ pub struct Session {
     pub is_incremental: bool,
     pub config: Map<String, Json>,
     pub names: HashMap<String, Value>,
+    /// The node as in the manifest; asked for when a template first uses it.
+    pub model: OnceCell<Value>,
+    /// True for values of YAML files, whose filters as_number … convert.
+    pub is_yaml: bool,
     pub found: RefCell<Found>,
     pub results: RefCell<HashMap<String, Value>>,
     pub returned: RefCell<Option<Value>>,
@@ -118,8 +122,10 @@ impl Session {
         if let Some(namespace) = self.project.namespace(name) {
             return Some(namespace);
         }
-        if name == "execute" {
-            return Some(Value::from(self.execute));
+        match name {
+            "execute" => return Some(Value::from(self.execute)),
+            "model" => return Some(self.model.get_or_init(|| self.ask("model", &Json::Null).map_or(Value::UNDEFINED, |m| value::from_json(&m))).clone()),
+            _ => {}
         }
         self.project.natives.get(name).cloned()
     }
