@@ -390,5 +390,23 @@ TEST_F(CatalogTest, FailedCommitLeavesNoFiles) {
   EXPECT_EQ(count(), before);
 }
 
+TEST_F(CatalogTest, ExpiryForgetsSnapshotsAndRemovesTheirFiles) {
+  ASSERT_OK(catalog_->create_table(kEvents, events_table()));
+  const std::string data = *catalog_->data_location(kEvents);
+  for (const char* name : {"a", "b", "c"}) {
+    TableChange change = append(data + "/" + name + ".parquet");
+    change.operation = Operation::replace;
+    std::filesystem::copy_file("/proc/self/exe", data + "/" + name + ".parquet");
+    ASSERT_OK(catalog_->commit(std::vector{change}));
+  }
+  EXPECT_EQ(*catalog_->expire_snapshots(kEvents, {.keep_last = 1, .older_than_ms = 0}), 0) << "none is that old";
+  EXPECT_EQ(*catalog_->expire_snapshots(kEvents, {.keep_last = 2, .older_than_ms = INT64_MAX}), 1);
+  EXPECT_FALSE(std::filesystem::exists(data + "/a.parquet"));
+  EXPECT_TRUE(std::filesystem::exists(data + "/b.parquet"));
+  EXPECT_EQ(*catalog_->expire_snapshots(kEvents, {.keep_last = 1, .older_than_ms = INT64_MAX}), 1);
+  EXPECT_FALSE(std::filesystem::exists(data + "/b.parquet"));
+  EXPECT_THAT(paths(), testing::ElementsAre(data + "/c.parquet"));
+}
+
 }  // namespace
 }  // namespace shoplake::catalog

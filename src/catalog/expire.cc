@@ -1,0 +1,123 @@
+// Snapshot expiry: forgets old snapshots, then removes the files that only they used.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "base/log.h"
+#include "catalog/metadata_update.h"
+#include "catalog/storage.h"
+
+namespace shoplake::catalog {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catalog::Expiry& expiry) {
+  std::unordered_set<std::int64_t> kept;
+  if (metadata.document().contains("refs")) {
+    for (const auto& [name, ref] : metadata.document()["refs"].items()) {
+      if (ref.is_object() && ref.contains("snapshot-id") && ref["snapshot-id"].is_number_integer()) {
+        kept.insert(ref["snapshot-id"].get<std::int64_t>());
+      }
+    }
+  }
+  std::int64_t count = 0;
+  for (const Snapshot* snapshot = metadata.current_snapshot(); snapshot != nullptr && count < std::max<std::int64_t>(expiry.keep_last, 1); ++count) {
+    kept.insert(snapshot->id);
+    snapshot = snapshot->parent_id ? metadata.snapshot(*snapshot->parent_id) : nullptr;
+  }
+  std::vector<std::int64_t> expired;
+  for (const Snapshot& snapshot : metadata.snapshots()) {
+    if (!kept.contains(snapshot.id) && snapshot.timestamp_ms < expiry.older_than_ms) {
+      expired.push_back(snapshot.id);
+    }
+  }
+  return expired;
+}
+
+// The files of expired snapshots that no kept one uses. Files outside the table's own folder are somebody else's and stay.
+Result<std::vector<std::string>> unreachable_files(const Storage& storage, const TableMetadata& before, const TableMetadata& after) {
+  std::unordered_set<std::string> kept_manifests;
+  std::vector<ManifestFile> reachable;
+  for (const Snapshot& snapshot : after.snapshots()) {
+    for (ManifestFile& manifest : SHOPLAKE_TRY(read_manifest_list(storage, snapshot))) {
+      if (kept_manifests.insert(manifest.path).second) {
+        reachable.push_back(std::move(manifest));
+      }
+    }
+  }
+  std::vector<std::string> unreachable;
+  std::unordered_set<std::string> seen;
+  std::unordered_set<std::string> candidates;
+  for (const Snapshot& snapshot : before.snapshots()) {
+    if (after.snapshot(snapshot.id) != nullptr) {
+      continue;
+    }
+    for (const ManifestFile& manifest : SHOPLAKE_TRY(read_manifest_list(storage, snapshot))) {
+      if (kept_manifests.contains(manifest.path) || !seen.insert(manifest.path).second) {
+        continue;
+      }
+      for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(storage, before, manifest, EntryDetail::paths))) {
+        candidates.insert(entry.path);
+      }
+      unreachable.push_back(manifest.path);
+    }
+    unreachable.push_back(snapshot.manifest_list);
+  }
+  if (!candidates.empty()) {
+    for (const ManifestFile& manifest : reachable) {
+      for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(storage, after, manifest, EntryDetail::paths))) {
+        if (entry.status != ManifestEntry::Status::deleted) {
+          candidates.erase(entry.path);
+        }
+      }
+    }
+  }
+  const std::string inside = SHOPLAKE_TRY(local_path(after.location())) + "/";
+  for (const std::string& candidate : candidates) {
+    const auto path = local_path(candidate);
+    if (path.ok() && path->compare(0, inside.size(), inside) == 0) {
+      unreachable.push_back(*path);
+    }
+  }
+  return unreachable;
+}
+
+}  // namespace
+
+Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, const Expiry& expiry) {
+  CatalogState& state = *state_;
+  {
+    const Table current = SHOPLAKE_TRY(load_table(table));
+    if (expired_ids(*current.metadata, expiry).empty()) {
+      return std::int64_t{0};
+    }
+  }
+  std::int64_t count = 0;
+  const auto drafts = SHOPLAKE_TRY(swap_pointers(
+      state,
+      [&](io::Database& database, std::vector<std::string>&) -> Result<std::vector<TableDraft>> {
+        std::vector<TableDraft> list;
+        list.push_back(SHOPLAKE_TRY(open_draft(state, database, table)));
+        TableDraft& draft = list[0];
+        if (!draft.before_metadata) {
+          return no_such_table(table);
+        }
+        const auto ids = expired_ids(*draft.before_metadata, expiry);
+        count = static_cast<std::int64_t>(ids.size());
+        UpdateContext context{state.storage.now_ms(), {}, {}, {}};
+        SHOPLAKE_TRY(apply_update(*draft.document, {{"action", "remove-snapshots"}, {"snapshot-ids", ids}}, context));
+        return list;
+      },
+      {}));
+  // The snapshots are gone; files that cannot be removed now are orphans.
+  const auto files = unreachable_files(state.storage, *drafts[0].before_metadata, *drafts[0].metadata);
+  if (files.ok()) {
+    state.storage.remove_quietly(*files);
+  } else {
+    base::log::warning("catalog.expired_files_left", {{"table", to_string(table)}, {"reason", files.error().message}});
+  }
+  return count;
+}
+
+}  // namespace shoplake::catalog
