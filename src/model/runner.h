@@ -15,7 +15,7 @@
 #include "model/compiler.h"
 #include "model/graph.h"
 #include "model/lake.h"
-#include "model/unit_test.h"
+#include "model/unit_tests.h"
 
 namespace shoplake::model {
 

@@ -485,7 +485,11 @@ fn assignment(source: &str) -> Option<usize> {
 fn rewrite_block(segment: &Segment) -> String {
     let inner = segment.inner;
     let lead = &inner[..inner.len() - inner.trim_start().len()];
-    let rest = &inner.trim_start()[segment.tag.len()..];
+    let mut rest = &inner.trim_start()[segment.tag.len()..];
+    if matches!(segment.tag, "if" | "elif" | "else" | "for" | "call" | "filter" | "with" | "set") {
+        // Jinja lets a colon end the head of a block.
+        rest = rest.trim_end().strip_suffix(':').unwrap_or(rest);
+    }
     let body = match segment.tag {
         "set" => match assignment(rest) {
             Some(at) => format!("{lead}set{}= __own(({}))", &rest[..at], rewrite_expression(&rest[at + 1..])),
@@ -614,6 +618,7 @@ fn macro_source(text: &str, list: &[Segment], open: usize, close: usize) -> Resu
     let line = line_of(text, head.start);
     let fail = |message: String| SyntaxError { line, message };
     let rest = head.inner.trim_start()[head.tag.len()..].trim();
+    let rest = rest.strip_suffix(':').map_or(rest, str::trim_end);
     let (name, arguments) = if head.tag == "materialization" {
         let parts = split_arguments(rest);
         let base = parts.first().map(|p| p.trim()).unwrap_or_default();

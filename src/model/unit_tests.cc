@@ -1,4 +1,4 @@
-#include "model/unit_test.h"
+#include "model/unit_tests.h"
 
 #include <algorithm>
 #include <cctype>
