@@ -11,18 +11,44 @@
 #include <utility>
 
 #include "base/log.h"
+#include "catalog/rest.h"
 #include "engine/session.h"
 #include "serve/assets.h"
 #include "serve/dashboard.h"
 #include "serve/http_server.h"
 #include "serve/lake_reader.h"
 #include "serve/metrics.h"
+#include "serve/query_api.h"
 #include "serve/version.h"
 
 namespace shoplake::app {
 namespace {
 
 constexpr std::string_view kApi = "/api/";
+constexpr std::string_view kCatalog = "/v1/";
+constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
+constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
+
+serve::Response respond(catalog::RestCatalog& catalog, const serve::Request& request) {
+  catalog::RestRequest call;
+  call.method = request.method;
+  call.path = request.path;
+  for (auto& [name, value] : request.parameters()) call.query.try_emplace(std::move(name), std::move(value));
+  for (const auto& [name, value] : request.headers) call.headers.try_emplace(name, value);
+  call.body = request.body;
+  catalog::RestResponse answer = catalog.handle(call);
+  serve::Response response;
+  response.status = answer.status;
+  response.body = std::move(answer.body);
+  for (auto& [name, value] : answer.headers) {
+    if (name == "Content-Type") {
+      response.content_type = std::move(value);
+    } else {
+      response.set(name, std::move(value));
+    }
+  }
+  return response;
+}
 
 // Resident memory of this process in bytes; 0 if the system does not say.
 double resident_bytes() {
@@ -55,6 +81,8 @@ struct Server::State {
   std::unique_ptr<serve::Assets> assets;
   std::unique_ptr<serve::LakeReader> lake;
   std::unique_ptr<serve::Dashboard> dashboard;
+  std::unique_ptr<catalog::RestCatalog> catalog;
+  std::unique_ptr<serve::QueryApi> queries;
   std::unique_ptr<serve::HttpServer> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
@@ -80,6 +108,9 @@ struct Server::State {
     for (const std::string& name : serve::Dashboard::names()) {
       http->route({.path = std::string(kApi) + name, .handler = [this, name](const Request& request) { return dashboard->respond(name, request); }});
     }
+    http->route({.path = std::string(kCatalog), .handler = [this](const Request& request) { return respond(*catalog, request); }, .match = Route::Match::prefix,
+                 .methods = {}, .body_bytes_max = kCommitBytesMax});
+    http->route({.path = "/api/query", .handler = [this](const Request& request) { return queries->respond(request); }, .methods = {"POST"}, .body_bytes_max = kQueryBytesMax});
     http->route({.path = std::string(kApi), .handler = [this](const Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
                  .name = "/api/", .match = Route::Match::prefix, .methods = {}});
   }
@@ -106,7 +137,10 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   describe(state->metrics, app.env().now_micros());
   state->assets = SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
   catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
-  state->lake = std::make_unique<serve::LakeReader>(*catalog, [&app] { return app.open_engine(); });
+  state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
+  const auto open_engine = [&app] { return app.open_engine(); };
+  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, serve::Dashboard::tables());
+  state->queries = std::make_unique<serve::QueryApi>(*catalog, open_engine);
   serve::DashboardOptions dashboard_options;
   dashboard_options.stale_after_seconds = options.stale_after_hours * 3600;
   dashboard_options.shoplake_version = serve::shoplake_version();
@@ -129,6 +163,7 @@ std::uint16_t Server::port() const { return state_->http->port(); }
 bool Server::on_loopback() const { return state_->http->on_loopback(); }
 
 void Server::stop() {
+  state_->queries->stop();
   state_->http->stop();
   if (state_->warm_up.joinable()) state_->warm_up.join();
 }

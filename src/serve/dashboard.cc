@@ -300,17 +300,7 @@ class Tables {
 
 struct Dashboard::State {
   State(io::Env& env_, Lake& lake_, DashboardOptions options_)
-      : env(env_), lake(lake_), options(std::move(options_)), cache(options.cached_answers_max, options.cached_bytes_max) {
-    const auto add = [&](std::string_view name) {
-      if (std::find(tables.begin(), tables.end(), name) == tables.end()) tables.emplace_back(name);
-    };
-    add(kEventsTable);
-    add(kRejectedTable);
-    for (const auto& block : block_definitions()) {
-      for (const auto name : block.tables) add(name);
-      for (const auto name : block.tables_of_slice) add(name);
-    }
-  }
+      : env(env_), lake(lake_), options(std::move(options_)), tables(Dashboard::tables()), cache(options.cached_answers_max, options.cached_bytes_max) {}
 
   io::Env& env;
   Lake& lake;
@@ -476,7 +466,7 @@ struct Dashboard::State {
       if (built == nullptr) {
         state = "stale";
         say("not_built", "The figures have not been built from the events yet.", kBuildCommand);
-      } else if (events->written_at_ms > built->written_at_ms) {
+      } else if (built->written_at_ms != 0 && events->written_at_ms > built->written_at_ms) {
         state = "stale";
         say("not_rebuilt", "Events were loaded after the figures were built.", kBuildCommand);
       }
@@ -582,6 +572,20 @@ std::vector<std::string> Dashboard::names() {
   std::vector<std::string> names = {"freshness"};
   for (const auto& block : block_definitions()) names.emplace_back(block.name);
   return names;
+}
+
+std::vector<std::string> Dashboard::tables() {
+  std::vector<std::string> tables = {kEventsTable, kRejectedTable};
+  const auto add = [&](std::span<const std::string_view> names) {
+    for (const auto name : names) {
+      if (std::find(tables.begin(), tables.end(), name) == tables.end()) tables.emplace_back(name);
+    }
+  };
+  for (const auto& block : block_definitions()) {
+    add(block.tables);
+    add(block.tables_of_slice);
+  }
+  return tables;
 }
 
 Response Dashboard::respond(std::string_view name, const Request& request) {

@@ -59,8 +59,9 @@ class Dashboard {
   // Answers /api/freshness or one block; `name` is what follows "/api/".
   Response respond(std::string_view name, const Request& request);
 
-  // The blocks' names.
+  // The blocks' names, and the tables they read.
   static std::vector<std::string> names();
+  static std::vector<std::string> tables();
 
  private:
   struct State;

@@ -17,7 +17,7 @@ namespace shoplake::serve {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;  // "GET"; HEAD arrives as GET, and the server leaves the body out of the answer
+  std::string method;  // "GET"; HEAD arrives as GET (but see Route::methods), and the server leaves the body out of the answer
   std::string path;    // still percent-encoded, without the query: "/v1/namespaces/a%1Fb"
   std::string query;   // still percent-encoded, without the '?'
   Headers headers;     // names in lower case, in order of arrival

@@ -400,6 +400,7 @@ struct HttpServer::State {
                          "foreign_host");
     }
     exchange.route = find_route(request.path);
+    if (exchange.head_only && exchange.route != nullptr && exchange.route->methods.empty()) exchange.request.method = "HEAD";
     if (exchange.route == nullptr) {
       exchange.response = error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
                                          "docs/http_api.md lists the addresses");
@@ -417,7 +418,7 @@ struct HttpServer::State {
       exchange.response.set("Allow", allowed);
       return false;
     }
-    if (!route.cross_origin && request.method != "GET" && request.method != "OPTIONS" && comes_from_another_site(request)) {
+    if (!route.cross_origin && request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS" && comes_from_another_site(request)) {
       return refuse_with(error_response(403, "serve.cross_origin", "the request comes from a page of another site", "send it from the dashboard or from a program"),
                          "cross_origin");
     }

@@ -38,7 +38,7 @@ struct Route {
   std::string name{};                // label of the metrics; the path if empty
   Match match = Match::exact;
   Where where = Where::worker;
-  std::vector<std::string> methods = {"GET"};  // others get 405 with Allow; empty: the handler decides
+  std::vector<std::string> methods = {"GET"};  // others get 405 with Allow; empty: the handler decides, and sees HEAD as such
   std::uint64_t body_bytes_max = 64 * 1024;
   bool cross_origin = false;         // takes POST and the like from pages of other sites
 };

@@ -1,98 +1,134 @@
 #include "serve/lake_reader.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <map>
 #include <mutex>
-#include <shared_mutex>
+#include <optional>
 #include <unordered_map>
-#include <vector>
+#include <utility>
+
+#include "query/lake_views.h"
 
 namespace shoplake::serve {
+namespace {
 
 using base::Result;
 
-struct LakeReader::State {
-  State(catalog::Catalog& catalog_, OpenEngine open_engine_) : catalog(catalog_), open_engine(std::move(open_engine_)) {}
+// Metadata locations of tables and views, by name.
+using Locations = std::unordered_map<std::string, std::string>;
 
+// An engine with views of one moment. Thread safe.
+class Generation {
+ public:
+  static Result<std::shared_ptr<Generation>> make(std::string key, std::unique_ptr<engine::Database> database, catalog::Catalog& catalog) {
+    std::shared_ptr<Generation> generation(new Generation(std::move(key), std::move(database)));
+    generation->views_session_ = SHOPLAKE_TRY(generation->database_->connect());
+    generation->views_.emplace(SHOPLAKE_TRY(query::LakeViews::open(*generation->views_session_, catalog)));
+    return generation;
+  }
+
+  const std::string& key() const { return key_; }
+
+  Result<Rows> query(const std::string& sql) {
+    std::unique_ptr<engine::Session> session;
+    {
+      const std::scoped_lock lock(mutex_);
+      SHOPLAKE_TRY(views_->prepare(sql));
+      if (!idle_sessions_.empty()) {
+        session = std::move(idle_sessions_.back());
+        idle_sessions_.pop_back();
+      }
+    }
+    if (!session) session = SHOPLAKE_TRY(database_->connect());
+    const auto answer = SHOPLAKE_TRY(session->query(sql));
+    Rows rows;
+    for (const auto& column : answer.columns()) rows.columns.push_back(column.name);
+    for (std::int64_t row = 0; row < answer.row_count(); ++row) {
+      auto& values = rows.rows.emplace_back();
+      for (std::size_t column = 0; column < rows.columns.size(); ++column) values.push_back(answer.value(row, column));
+    }
+    const std::scoped_lock lock(mutex_);
+    idle_sessions_.push_back(std::move(session));
+    return rows;
+  }
+
+ private:
+  Generation(std::string key, std::unique_ptr<engine::Database> database) : key_(std::move(key)), database_(std::move(database)) {}
+
+  std::string key_;
+  std::unique_ptr<engine::Database> database_;
+  std::mutex mutex_;
+  std::unique_ptr<engine::Session> views_session_;
+  std::optional<query::LakeViews> views_;
+  std::vector<std::unique_ptr<engine::Session>> idle_sessions_;
+};
+
+}  // namespace
+
+struct LakeReader::State {
   catalog::Catalog& catalog;
   OpenEngine open_engine;
+  std::vector<std::string> tables;
 
   std::mutex versions_mutex;
   std::map<std::string, TableVersion> known;  // by name; right for as long as the metadata location is the same
 
-  // Shared while a query runs, exclusive while views change: a query sees tables of one moment.
-  std::shared_mutex views_mutex;
-  std::unique_ptr<engine::Database> database;
-  std::map<std::string, std::string> views;  // metadata location by name
+  std::mutex generation_mutex;  // also held while one is made, so that it is made once
+  std::shared_ptr<Generation> generation;
 
-  std::mutex sessions_mutex;
-  std::vector<std::unique_ptr<engine::Session>> idle_sessions;
-
-  Result<std::unique_ptr<engine::Session>> take_session() {
-    {
-      const std::scoped_lock lock(sessions_mutex);
-      if (!idle_sessions.empty()) {
-        auto session = std::move(idle_sessions.back());
-        idle_sessions.pop_back();
-        return session;
-      }
+  static std::string key_of(const catalog::Catalog::Snapshot& snapshot, const std::vector<std::string>& tables) {
+    Locations locations;
+    bool reads_a_view = false;
+    for (const auto& [identifier, location] : snapshot.tables) locations.emplace(to_string(identifier), location);
+    for (const auto& view : snapshot.views) {
+      const std::string name = to_string(view.identifier);
+      locations.emplace(name, view.metadata_location);
+      for (const auto& table : tables) reads_a_view |= table == name;
     }
-    return database->connect();
+    std::string key;
+    for (const auto& table : tables) key += table + ' ' + locations[table] + '\n';
+    if (reads_a_view) {  // and a view may read any table
+      for (const auto& [identifier, location] : snapshot.tables) key += location + '\n';
+      for (const auto& view : snapshot.views) key += view.metadata_location + '\n';
+    }
+    return key;
   }
 
-  void give_back(std::unique_ptr<engine::Session> session) {
-    const std::scoped_lock lock(sessions_mutex);
-    idle_sessions.push_back(std::move(session));
-  }
-
-  Result<void> refresh_views(const std::vector<TableVersion>& current) {
-    const auto up_to_date = [&] {
-      return database && std::all_of(current.begin(), current.end(), [&](const TableVersion& version) {
-               const auto view = views.find(version.name);
-               return view != views.end() && view->second == version.metadata_location;
-             });
-    };
-    {
-      const std::shared_lock lock(views_mutex);
-      if (up_to_date()) return {};
+  Result<std::shared_ptr<Generation>> current() {
+    const auto snapshot = SHOPLAKE_TRY(catalog.snapshot());
+    std::string key = key_of(snapshot, tables);
+    const std::scoped_lock lock(generation_mutex);
+    if (!generation || generation->key() != key) {
+      // A commit between the snapshot above and the one that make() reads only makes this generation newer than its key.
+      auto database = SHOPLAKE_TRY(open_engine());
+      generation = SHOPLAKE_TRY(Generation::make(std::move(key), std::move(database), catalog));
     }
-    const std::unique_lock lock(views_mutex);
-    if (up_to_date()) return {};
-    if (!database) database = SHOPLAKE_TRY(open_engine());
-    auto session = SHOPLAKE_TRY(take_session());
-    for (const auto& version : current) {
-      std::string& location = views[version.name];
-      if (location == version.metadata_location) continue;
-      location.clear();
-      const auto dot = version.name.find('.');
-      const std::string schema = engine::quote_identifier(version.name.substr(0, dot));
-      SHOPLAKE_TRY(session->execute(fmt::format("create schema if not exists {}", schema)));
-      SHOPLAKE_TRY(session->execute(fmt::format("create or replace view {}.{} as select * from iceberg_scan({})", schema,
-                                                engine::quote_identifier(version.name.substr(dot + 1)), engine::quote_literal(version.metadata_location))));
-      location = version.metadata_location;
-    }
-    give_back(std::move(session));
-    return {};
+    return generation;
   }
 };
 
-LakeReader::LakeReader(catalog::Catalog& catalog, OpenEngine open_engine) : state_(std::make_unique<State>(catalog, std::move(open_engine))) {}
+LakeReader::LakeReader(catalog::Catalog& catalog, OpenEngine open_engine, std::vector<std::string> tables)
+    : state_(new State{.catalog = catalog, .open_engine = std::move(open_engine), .tables = std::move(tables), .versions_mutex = {}, .known = {}, .generation_mutex = {}, .generation = {}}) {}
 LakeReader::~LakeReader() = default;
 
 Result<std::vector<TableVersion>> LakeReader::versions(std::span<const std::string> tables) {
   const auto snapshot = SHOPLAKE_TRY(state_->catalog.snapshot());
-  std::unordered_map<std::string, const std::string*> locations;
-  for (const auto& [identifier, location] : snapshot.tables) locations.emplace(to_string(identifier), &location);
+  Locations locations;
+  for (const auto& [identifier, location] : snapshot.tables) locations.emplace(to_string(identifier), location);
+  Locations views;
+  for (const auto& view : snapshot.views) views.emplace(to_string(view.identifier), view.metadata_location);
 
   std::vector<TableVersion> found;
   const std::scoped_lock lock(state_->versions_mutex);
   for (const auto& name : tables) {
+    if (const auto view = views.find(name); view != views.end()) {
+      // What a view shows changes with any table.
+      found.push_back({name, State::key_of(snapshot, {name}), 0, 0});
+      continue;
+    }
     const auto location = locations.find(name);
     if (location == locations.end()) continue;
     TableVersion& known = state_->known[name];
-    if (known.metadata_location != *location->second) {
+    if (known.metadata_location != location->second) {
       // Somebody may commit between the two reads: then the next call sees it.
       const auto table = SHOPLAKE_TRY(state_->catalog.load_table(SHOPLAKE_TRY(catalog::parse_table_identifier(name))));
       const auto* current = table.metadata->current_snapshot();
@@ -104,24 +140,8 @@ Result<std::vector<TableVersion>> LakeReader::versions(std::span<const std::stri
 }
 
 Result<Rows> LakeReader::query(const std::string& sql) {
-  const auto snapshot = SHOPLAKE_TRY(state_->catalog.snapshot());
-  std::vector<TableVersion> current;
-  for (const auto& [identifier, location] : snapshot.tables) {
-    if (identifier.name_space.levels.size() == 1) current.push_back({to_string(identifier), location, 0, 0});
-  }
-  SHOPLAKE_TRY(state_->refresh_views(current));
-
-  const std::shared_lock lock(state_->views_mutex);
-  auto session = SHOPLAKE_TRY(state_->take_session());
-  const auto answer = SHOPLAKE_TRY(session->query(sql));
-  Rows rows;
-  for (const auto& column : answer.columns()) rows.columns.push_back(column.name);
-  for (std::int64_t row = 0; row < answer.row_count(); ++row) {
-    auto& values = rows.rows.emplace_back();
-    for (std::size_t column = 0; column < rows.columns.size(); ++column) values.push_back(answer.value(row, column));
-  }
-  state_->give_back(std::move(session));
-  return rows;
+  const auto generation = SHOPLAKE_TRY(state_->current());
+  return generation->query(sql);
 }
 
 }  // namespace shoplake::serve

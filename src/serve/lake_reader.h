@@ -1,9 +1,14 @@
-// LakeReader: the Lake of a running server, over the catalog and the embedded engine. The engine is opened by the first
-// query; each table is a view over its current metadata file, made anew when the catalog names another one.
+// LakeReader: the Lake of a running server, over the catalog and the embedded engine.
+//
+// Queries run on a generation: an engine whose views are of one moment of the catalog. When one of the tables it was made for has
+// changed, the next query makes a new generation, and the old one ends with its last query; so a query never sees two
+// moments, and an unchanged lake costs one read of the control plane.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "catalog/catalog.h"
 #include "engine/session.h"
@@ -14,7 +19,8 @@ namespace shoplake::serve {
 class LakeReader : public Lake {
  public:
   using OpenEngine = std::function<base::Result<std::unique_ptr<engine::Database>>()>;
-  LakeReader(catalog::Catalog& catalog, OpenEngine open_engine);
+  // `tables`: what queries will read. Changes of other tables make no new generation.
+  LakeReader(catalog::Catalog& catalog, OpenEngine open_engine, std::vector<std::string> tables);
   ~LakeReader() override;
 
   base::Result<std::vector<TableVersion>> versions(std::span<const std::string> tables) override;
