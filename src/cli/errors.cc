@@ -106,7 +106,8 @@ std::string json_quoted(std::string_view text) {
 
 std::string closest(std::string_view given, std::span<const std::string> candidates) {
   std::string best;
-  std::size_t best_mistakes = given.size() <= 3 ? 2 : 3;  // one more than allowed
+  const std::size_t allowed = given.size() <= 3 ? 1 : given.size() <= 6 ? 2 : 3;
+  std::size_t best_mistakes = allowed + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t mistakes = typing_mistakes(given, candidate);
     if (mistakes < best_mistakes) {

@@ -31,12 +31,15 @@ Terminal examine(int descriptor) {
 // One code point at `position`, which is moved past it; a broken byte counts as one code point.
 std::uint32_t next_code_point(std::string_view text, std::size_t& position) {
   const auto lead = static_cast<unsigned char>(text[position++]);
-  int more = lead < 0x80 ? 0 : lead < 0xC0 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+  if (lead >= 0x80 && (lead < 0xC2 || lead > 0xF4)) {
+    return 0xFFFD;
+  }
+  int more = lead < 0x80 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
   std::uint32_t code = more == 0 ? lead : lead & (0x3Fu >> more);
   for (; more > 0 && position < text.size(); --more) {
     const auto byte = static_cast<unsigned char>(text[position]);
     if ((byte & 0xC0) != 0x80) {
-      break;
+      return 0xFFFD;
     }
     code = code << 6 | (byte & 0x3Fu);
     ++position;

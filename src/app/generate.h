@@ -1,0 +1,18 @@
+// The use case "generate": synthetic data of a dataset into files. Needs no home.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/progress.h"
+#include "base/result.h"
+#include "generate/events.h"
+#include "io/env.h"
+
+namespace shoplake::app {
+
+// Only "events" can be generated.
+base::Result<generate::EventsSummary> generate_dataset(io::Env& env, const std::string& dataset, const generate::EventsOptions& options,
+                                                       base::Progress& progress, std::stop_token stop);
+
+}  // namespace shoplake::app
