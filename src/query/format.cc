@@ -52,11 +52,8 @@ std::vector<std::string> unique_names(const std::vector<engine::Column>& columns
   std::vector<std::string> names;
   for (const engine::Column& column : columns) {
     std::string name = column.name;
-    for (int i = 1; used.contains(name); ++i) {
+    for (int i = 1; used.contains(name) || (i > 1 && taken.contains(name)); ++i) {
       name = column.name + "_" + std::to_string(i);
-      if (taken.contains(name)) {
-        used.insert(name);
-      }
     }
     used.insert(name);
     names.push_back(std::move(name));
