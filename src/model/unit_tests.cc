@@ -9,6 +9,7 @@
 #include "model/artifacts.h"
 #include "model/config.h"
 #include "model/parser.h"
+#include "model/seed.h"
 #include "model/yaml.h"
 
 namespace shoplake::model {
@@ -102,7 +103,11 @@ class UnitTestRun {
         id = source->unique_id;
         name = fmt::format("__dbt__cte__{}__{}", source->source_name, source->name);
       }
-      if (given.format == "sql") {
+      const auto seed = manifest_.nodes.find(id);
+      if (given.rows.is_null() && seed != manifest_.nodes.end() && seed->second.type == ResourceType::seed) {
+        // dbt's rule: a seed for which no rows are given stands for itself.
+        fixtures.emplace_back(engine::quote_identifier(name), SHOPLAKE_TRY(seed_query(session_, seed->second)));
+      } else if (given.format == "sql") {
         fixtures.emplace_back(engine::quote_identifier(name), scalar_text(given.rows));
       } else {
         bool known = false;
