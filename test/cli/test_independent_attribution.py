@@ -190,11 +190,11 @@ def test_funnel(built):
 
 
 def test_day_one_retention(built):
-    shoplake, events, _ = built
-    days = collections.defaultdict(set)
-    for event in events:
-        if event.session:
-            days[event.user].add(datetime.date(int(event.date[:4]), int(event.date[4:6]), int(event.date[6:])))
+    shoplake, _, sessions = built
+    days = collections.defaultdict(set)  # a return is a session begun: one that runs past midnight is not a second visit
+    for (user, _, _), members in sessions.items():
+        date = members[0].date
+        days[user].add(datetime.date(int(date[:4]), int(date[4:6]), int(date[6:])))
     cohorts = collections.Counter(min(seen) for seen in days.values())
     returning = collections.Counter(min(seen) for seen in days.values() if min(seen) + datetime.timedelta(days=1) in seen)
     rows = shoplake.rows("select cohort_date, returning_users, cohort_users from marts.agg_retention_daily where day_n = 1")
