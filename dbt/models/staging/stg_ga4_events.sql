@@ -5,7 +5,10 @@ source as (
 
     select
         *,
-        {{ event_param_keys('event_params') }} as param_keys
+        {{ event_param_keys('event_params') }} as param_keys,
+        {{ event_param_strings('event_params') }} as param_strings,
+        {{ event_param_integers('event_params') }} as param_integers,
+        {{ event_param_doubles('event_params') }} as param_doubles
     from {{ source('ga4', 'events') }}
 
 ),
@@ -14,23 +17,24 @@ params as (
 
     select
         *,
-        {{ event_param('event_params', 'param_keys', 'ga_session_id') }} as ga_session_id_param,
-        {{ event_param('event_params', 'param_keys', 'ga_session_number') }} as ga_session_number_param,
-        {{ event_param('event_params', 'param_keys', 'session_engaged') }} as session_engaged_param,
-        {{ event_param('event_params', 'param_keys', 'engagement_time_msec') }} as engagement_time_msec_param,
-        {{ event_param('event_params', 'param_keys', 'entrances') }} as entrances_param,
-        {{ event_param('event_params', 'param_keys', 'page_location') }} as page_location_param,
-        {{ event_param('event_params', 'param_keys', 'page_referrer') }} as page_referrer_param,
-        {{ event_param('event_params', 'param_keys', 'page_title') }} as page_title_param,
-        {{ event_param('event_params', 'param_keys', 'content_group') }} as content_group_param,
-        {{ event_param('event_params', 'param_keys', 'source') }} as source_param,
-        {{ event_param('event_params', 'param_keys', 'medium') }} as medium_param,
-        {{ event_param('event_params', 'param_keys', 'campaign') }} as campaign_param,
-        {{ event_param('event_params', 'param_keys', 'content') }} as content_param,
-        {{ event_param('event_params', 'param_keys', 'term') }} as term_param,
-        {{ event_param('event_params', 'param_keys', 'value') }} as value_param,
-        {{ event_param('event_params', 'param_keys', 'currency') }} as currency_param,
-        {{ event_param('event_params', 'param_keys', 'transaction_id') }} as transaction_id_param
+        {{ event_param('param_integers', 'param_keys', 'ga_session_id') }} as ga_session_id,
+        {{ event_param('param_integers', 'param_keys', 'ga_session_number') }} as session_number,
+        {{ event_param('param_integers', 'param_keys', 'session_engaged') }} as session_engaged_integer,
+        {{ event_param('param_integers', 'param_keys', 'engagement_time_msec') }} as engagement_time_msec,
+        {{ event_param('param_integers', 'param_keys', 'entrances') }} as entrances,
+        {{ event_param('param_strings', 'param_keys', 'page_location') }} as page_location,
+        {{ event_param('param_strings', 'param_keys', 'page_referrer') }} as page_referrer,
+        {{ event_param('param_strings', 'param_keys', 'page_title') }} as page_title,
+        {{ event_param('param_strings', 'param_keys', 'content_group') }} as content_group,
+        {{ event_param('param_strings', 'param_keys', 'source') }} as source_param,
+        {{ event_param('param_strings', 'param_keys', 'medium') }} as medium_param,
+        {{ event_param('param_strings', 'param_keys', 'campaign') }} as campaign_param,
+        {{ event_param('param_strings', 'param_keys', 'content') }} as content_param,
+        {{ event_param('param_strings', 'param_keys', 'term') }} as term_param,
+        {{ event_param('param_strings', 'param_keys', 'currency') }} as currency,
+        {{ event_param('param_strings', 'param_keys', 'transaction_id') }} as transaction_id_param,
+        {{ event_param('param_strings', 'param_keys', 'session_engaged') }} as session_engaged_text,
+        {{ event_param('param_doubles', 'param_keys', 'value') }} as event_value
     from source
 
 ),
@@ -47,25 +51,25 @@ typed as (
         platform,
         user_pseudo_id,
         user_id,
-        {{ param_integer('ga_session_id_param') }} as ga_session_id,
-        {{ param_integer('ga_session_number_param') }} as session_number,
+        ga_session_id,
+        session_number,
         -- Text "0" says as little as no parameter: the tag sends it on events that know nothing about engagement.
         case
-            when session_engaged_param.int_value is not null then session_engaged_param.int_value
-            when session_engaged_param.string_value = '1' then 1
+            when session_engaged_integer is not null then session_engaged_integer
+            when session_engaged_text = '1' then 1
         end as session_engaged,
-        {{ param_integer('engagement_time_msec_param') }} as engagement_time_msec,
-        coalesce(entrances_param.int_value = 1, false) as is_entrance,
-        {{ param_string('page_location_param') }} as original_page_location,
-        {{ param_string('page_referrer_param') }} as original_page_referrer,
-        {{ param_string('page_title_param') }} as page_title,
-        {{ param_string('content_group_param') }} as content_group,
+        engagement_time_msec,
+        coalesce(entrances = 1, false) as is_entrance,
+        page_location as original_page_location,
+        page_referrer as original_page_referrer,
+        page_title,
+        content_group,
         -- The parameters belong to the event; collected_traffic_source is the newer place of the same.
-        lower(coalesce({{ param_string('source_param') }}, collected_traffic_source.manual_source)) as exported_source,
-        lower(coalesce({{ param_string('medium_param') }}, collected_traffic_source.manual_medium)) as exported_medium,
-        lower(coalesce({{ param_string('campaign_param') }}, collected_traffic_source.manual_campaign_name)) as exported_campaign,
-        lower(coalesce({{ param_string('content_param') }}, collected_traffic_source.manual_content)) as event_content,
-        lower(coalesce({{ param_string('term_param') }}, collected_traffic_source.manual_term)) as event_term,
+        lower(coalesce(source_param, collected_traffic_source.manual_source)) as exported_source,
+        lower(coalesce(medium_param, collected_traffic_source.manual_medium)) as exported_medium,
+        lower(coalesce(campaign_param, collected_traffic_source.manual_campaign_name)) as exported_campaign,
+        lower(coalesce(content_param, collected_traffic_source.manual_content)) as event_content,
+        lower(coalesce(term_param, collected_traffic_source.manual_term)) as event_term,
         session_traffic_source_last_click.cross_channel_campaign.default_channel_group as exported_channel_group,
         traffic_source.source as user_source,
         traffic_source.medium as user_medium,
@@ -77,9 +81,9 @@ typed as (
         geo.country as geo_country,
         geo.region as geo_region,
         geo.city as geo_city,
-        nullif(nullif(coalesce(ecommerce.transaction_id, {{ param_string('transaction_id_param') }}), '(not set)'), '') as transaction_id,
-        {{ param_string('currency_param') }} as currency,
-        {{ param_double('value_param') }} as event_value,
+        nullif(nullif(coalesce(ecommerce.transaction_id, transaction_id_param), '(not set)'), '') as transaction_id,
+        currency,
+        event_value,
         event_value_in_usd,
         ecommerce.purchase_revenue as purchase_revenue,
         ecommerce.purchase_revenue_in_usd as purchase_revenue_in_usd,
