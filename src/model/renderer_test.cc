@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <regex>
 #include <sstream>
 #include <thread>
@@ -340,6 +341,56 @@ TEST(Renderer, render_yaml_gives_texts_and_values_on_request) {
   EXPECT_EQ(rendered->dump(), R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain","e":"14","f":true,"g":[1,2],"h":"5","i":"['direct', 'email']"})");
   EXPECT_FALSE(shop->render_yaml("{{ env_var('NOT_SET') }}").ok());
   EXPECT_THAT(shop->render_yaml("{{ ref('x') }}").error().message, HasSubstr("cannot be used in a YAML file"));
+}
+
+// Cuts, doubles and changes the inputs of the cases: whatever comes out, the program stands and says nothing of itself.
+TEST(Renderer, malformed_texts_are_errors) {
+  std::mt19937 random(20240229);
+  const auto pick = [&random](std::size_t limit) { return limit == 0 ? 0 : random() % limit; };
+  static constexpr std::string_view kPieces[] = {"{{", "}}", "{%", "%}", "{#", "#}", "'", "\"", "(", ")", "[", "]", "{", "}", "|", "-", "+",
+                                                 "%", "~", "\\", "\n", "\xc3", "\xff", "if", "endif", "set x", "for", "in", "do", "macro", "raw", ""};
+  const auto shop = renderer();
+  FakeHost host;
+  for (const auto& entry : std::filesystem::directory_iterator(SHOPLAKE_SOURCE_DIR "/test/cases/jinja")) {
+    if (entry.path().extension() != ".test") {
+      continue;
+    }
+    for (const Case& test : read_cases(entry.path())) {
+      for (int round = 0; round < 8; ++round) {
+        std::string text = test.input;
+        for (std::size_t change = 0; change <= pick(3); ++change) {
+          text.replace(pick(text.size()), pick(4), kPieces[pick(std::size(kPieces))]);
+        }
+        for (const auto& result : {shop->render(text, context(), host), shop->render("x", context(), host)}) {
+          EXPECT_TRUE(result.ok() || result.error().code != "model.jinja_internal") << text << "\n" << result.error().message;
+        }
+        const auto made = Renderer::create(options(), {{"shop", "macros/m.sql", "{% macro m() %}" + text + "{% endmacro %}"}});
+        EXPECT_TRUE(made.ok() || made.error().code == "model.jinja_syntax") << text << "\n" << made.error().message;
+      }
+    }
+  }
+}
+
+TEST(Renderer, deep_nesting_is_an_error) {
+  const auto nested = [](std::string_view open, std::string_view close, int depth) {
+    std::string text;
+    for (int i = 0; i < depth; ++i) {
+      text += open;
+    }
+    text += "1";
+    for (int i = 0; i < depth; ++i) {
+      text += close;
+    }
+    return text;
+  };
+  const auto shop = renderer();
+  FakeHost host;
+  for (const auto& text : {"{{ " + nested("(", ")", 20000) + " }}", "{{ " + nested("[", "]", 20000) + " }}",
+                           "{{ " + nested("{'a': ", "}", 20000) + " }}", nested("{% if 1 %}", "{% endif %}", 20000)}) {
+    const auto result = shop->render(text, context(), host);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, "model.jinja_syntax");
+  }
 }
 
 TEST(Renderer, renders_on_many_threads_at_once) {

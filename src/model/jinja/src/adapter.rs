@@ -25,14 +25,21 @@ pub fn get_relation(wanted: &Value) -> Result<Value, Error> {
 }
 
 fn columns(wanted: &Value) -> Result<Vec<Column>, Error> {
-    let wanted = Relation::of(wanted).ok_or_else(|| failed(format!("get_columns_in_relation() needs a relation, not {}", wanted.kind())))?;
+    let wanted =
+        Relation::of(wanted).ok_or_else(|| failed(format!("get_columns_in_relation() needs a relation, not {}", wanted.kind())))?;
     session::with(|session| {
         if !session.execute {
             return Ok(Vec::new());
         }
         let answer = session.ask("columns_in_relation", &wanted.to_json()["__relation__"])?;
         let text = |c: &Json, key: &str| c.get(key).and_then(Json::as_str).unwrap_or_default().to_string();
-        Ok(answer.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|c| Column::new(&text(c, "name"), &text(c, "dtype"))).collect())
+        Ok(answer
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+            .iter()
+            .map(|c| Column::new(&text(c, "name"), &text(c, "dtype")))
+            .collect())
     })
 }
 
@@ -91,7 +98,13 @@ impl Object for Adapter {
                 let to = columns(&call.need(1, "to_relation", method)?)?;
                 column_list(from.into_iter().filter(|c| !to.iter().any(|t| t.name.eq_ignore_ascii_case(&c.name))).collect())
             }
-            "expand_target_column_types" | "valid_snapshot_target" | "cache_added" | "cache_dropped" | "cache_renamed" | "commit" | "create_schema" => none,
+            "expand_target_column_types"
+            | "valid_snapshot_target"
+            | "cache_added"
+            | "cache_dropped"
+            | "cache_renamed"
+            | "commit"
+            | "create_schema" => none,
             "check_schema_exists" => Value::from(true),
             "list_relations_without_caching" | "list_schemas" => list(Vec::new()),
             "convert_type" => {
@@ -105,7 +118,8 @@ impl Object for Adapter {
             "is_replaceable" | "supports" => Value::from(true),
             "render_raw_columns_constraints" => {
                 let columns = value::entries(&call.need(0, "raw_columns", method)?)?;
-                let line = |c: &Value| format!("{} {}", c.get_attr("name").unwrap_or_default(), c.get_attr("data_type").unwrap_or_default());
+                let line =
+                    |c: &Value| format!("{} {}", c.get_attr("name").unwrap_or_default(), c.get_attr("data_type").unwrap_or_default());
                 list(columns.values().map(|c| Value::from(line(c))).collect())
             }
             "execute" => {
@@ -118,7 +132,9 @@ impl Object for Adapter {
                 return Err(failed(format!("adapter.{method}() is not for templates here: shoplake replaces tables itself, atomically")));
             }
             "standardize_grants_dict" => value::dict(value::Map::new()),
-            _ if self.get_value(&Value::from(method)).is_some_and(|v| v.kind() == ValueKind::Map) => return Err(Error::from(ErrorKind::UnknownMethod)),
+            _ if self.get_value(&Value::from(method)).is_some_and(|v| v.kind() == ValueKind::Map) => {
+                return Err(Error::from(ErrorKind::UnknownMethod))
+            }
             _ => return Err(failed(format!("adapter has no method '{method}'"))),
         })
     }

@@ -9,7 +9,6 @@ use crate::methods;
 use crate::session;
 use crate::value::{self, failed, items, list, to_json, tuple};
 
-
 fn in_yaml() -> bool {
     session::get().is_some_and(|session| session.is_yaml)
 }
@@ -65,25 +64,29 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("items", |value: Value| -> Result<Value, Error> {
         Ok(list(value::entries(&value)?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect()))
     });
-    environment.add_filter("center", |text: String, width: Option<usize>| {
-        let missing = width.unwrap_or(80).saturating_sub(text.chars().count());
-        format!("{}{text}{}", " ".repeat(missing / 2 + missing % 2 * (width.unwrap_or(80) & 1)), " ".repeat(missing - missing / 2 - missing % 2 * (width.unwrap_or(80) & 1)))
+    environment.add_filter("center", |text: String, width: Option<usize>| methods::center(&text, width.unwrap_or(80), ' '));
+    environment.add_test("callable", |value: Value| {
+        value
+            .as_object()
+            .is_some_and(|o| o.type_name().starts_with("shoplake_jinja::functions") || o.downcast_ref::<crate::project::Macro>().is_some())
     });
-    environment.add_test("callable", |value: Value| value.as_object().is_some_and(|o| o.type_name().starts_with("shoplake_jinja::functions") || o.downcast_ref::<crate::project::Macro>().is_some()));
     environment.add_filter("wordcount", |text: String| text.split_whitespace().count());
-    environment.add_filter("truncate", |text: String, length: Option<usize>, kill: Option<bool>, end: Option<String>, kwargs: Kwargs| -> Result<String, Error> {
-        let length = kwargs.get::<Option<usize>>("length")?.or(length).unwrap_or(255);
-        let end = kwargs.get::<Option<String>>("end")?.or(end).unwrap_or_else(|| "...".to_string());
-        let kill = kwargs.get::<Option<bool>>("killwords")?.or(kill).unwrap_or(false);
-        let leeway = kwargs.get::<Option<usize>>("leeway")?.unwrap_or(5);
-        let chars: Vec<char> = text.chars().collect();
-        if chars.len() <= length + leeway {
-            return Ok(text);
-        }
-        let cut: String = chars[..length.saturating_sub(end.chars().count())].iter().collect();
-        let cut = if kill { cut } else { cut.rsplit_once(' ').map_or(cut.clone(), |(head, _)| head.to_string()) };
-        Ok(cut + &end)
-    });
+    environment.add_filter(
+        "truncate",
+        |text: String, length: Option<usize>, kill: Option<bool>, end: Option<String>, kwargs: Kwargs| -> Result<String, Error> {
+            let length = kwargs.get::<Option<usize>>("length")?.or(length).unwrap_or(255);
+            let end = kwargs.get::<Option<String>>("end")?.or(end).unwrap_or_else(|| "...".to_string());
+            let kill = kwargs.get::<Option<bool>>("killwords")?.or(kill).unwrap_or(false);
+            let leeway = kwargs.get::<Option<usize>>("leeway")?.unwrap_or(5);
+            let chars: Vec<char> = text.chars().collect();
+            if chars.len() <= length + leeway {
+                return Ok(text);
+            }
+            let cut: String = chars[..length.saturating_sub(end.chars().count())].iter().collect();
+            let cut = if kill { cut } else { cut.rsplit_once(' ').map_or(cut.clone(), |(head, _)| head.to_string()) };
+            Ok(cut + &end)
+        },
+    );
     environment.add_filter("random", |value: Value| -> Result<Value, Error> {
         let _ = value;
         Err(failed("the filter 'random' would make a model differ from run to run"))

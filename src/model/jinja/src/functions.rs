@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, Value, ValueKind};
+use minijinja::value::{Enumerator, Object, Value};
 use minijinja::{Error, ErrorKind, State};
 use serde_json::{json, Value as Json};
 
 use crate::adapter::Adapter;
+use crate::config::Config;
+use crate::operators::{add, subtract};
 use crate::relation::{Class, Relation};
 use crate::session::{self, stand_in};
 use crate::table::Table;
 use crate::value::{self, dict, failed, from_json, items, list, own, to_json, tuple, Arguments};
-use crate::{methods, modules};
+use crate::yaml::write_yaml;
+use crate::{datetime, itertools, methods, regular};
 
 type Function = fn(&mut State<'_, '_>, Arguments) -> Result<Value, Error>;
 
@@ -165,15 +168,24 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
     names.insert("dbt_version", Value::from("1.9.8"));
     names.insert("database", Value::from(text("database")));
     names.insert("schema", options.pointer("/target/schema").map_or(Value::from(""), from_json));
-    names.insert("run_started_at", modules::run_started_at(&text("run_started_at")));
+    names.insert("run_started_at", datetime::run_started_at(&text("run_started_at")));
     names.insert("flags", Value::from_object(Flags(options.get("flags").cloned().unwrap_or(Json::Null))));
     names.insert("invocation_args_dict", from_json(options.get("flags").unwrap_or(&json!({}))));
     names.insert("dbt_metadata_envs", from_json(&metadata_envs(options)));
     names.insert("thread_id", Value::from("Thread-1"));
     names.insert("column_types", dict(value::Map::new()));
-    names.insert("graph", from_json(options.get("graph").unwrap_or(&json!({"nodes": {}, "sources": {}, "exposures": {}, "metrics": {}, "groups": {}}))));
+    names.insert(
+        "graph",
+        from_json(options.get("graph").unwrap_or(&json!({"nodes": {}, "sources": {}, "exposures": {}, "metrics": {}, "groups": {}}))),
+    );
     names.insert("selected_resources", from_json(options.get("selected_resources").unwrap_or(&json!([]))));
-    names.insert("modules", modules::all());
+    let modules = HashMap::from([
+        ("datetime", datetime::datetime()),
+        ("re", regular::module()),
+        ("itertools", itertools::module()),
+        ("pytz", datetime::pytz()),
+    ]);
+    names.insert("modules", members("modules", modules));
     names.insert(
         "api",
         members("api", HashMap::from([("Relation", Value::from_object(Class::Relation)), ("Column", Value::from_object(Class::Column))])),
@@ -189,10 +201,15 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
                     session::log(&format!("Warning: {}", call.text(0, "msg", "warn")?), true)?;
                     Ok(Value::from(""))
                 }),
-                ("missing_config", |_, mut call| Err(failed(format!("the configuration has no '{}'", call.text(1, "name", "missing_config")?)))),
-                ("missing_relation", |_, mut call| Err(failed(format!("relation {} does not exist", call.text(0, "relation", "missing_relation")?)))),
+                ("missing_config", |_, mut call| {
+                    Err(failed(format!("the configuration has no '{}'", call.text(1, "name", "missing_config")?)))
+                }),
+                ("missing_relation", |_, mut call| {
+                    Err(failed(format!("relation {} does not exist", call.text(0, "relation", "missing_relation")?)))
+                }),
                 ("relation_wrong_type", |_, mut call| {
-                    let (relation, expected) = (call.text(0, "relation", "relation_wrong_type")?, call.text(1, "expected_type", "relation_wrong_type")?);
+                    let (relation, expected) =
+                        (call.text(0, "relation", "relation_wrong_type")?, call.text(1, "expected_type", "relation_wrong_type")?);
                     Err(failed(format!("relation {relation} is not a {expected}")))
                 }),
                 ("column_type_missing", |_, _| Err(failed("a contracted model has a column without data_type"))),
@@ -200,126 +217,6 @@ pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
         ),
     );
     names
-}
-
-/// Python's `+`.
-pub fn add(left: &Value, right: &Value) -> Result<Value, Error> {
-    if let Some(result) = modules::arithmetic(left, right, 1) {
-        return result;
-    }
-    match (left.as_str(), right.as_str()) {
-        (Some(left), Some(right)) => return Ok(Value::from([left, right].concat())),
-        (None, None) => {}
-        _ => return Err(impossible("+", left, right)),
-    }
-    let sequence = |v: &Value| matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable);
-    if sequence(left) && sequence(right) {
-        let all = [items(left)?, items(right)?].concat();
-        return Ok(if left.is_tuple() && right.is_tuple() { tuple(all) } else { list(all) });
-    }
-    number(left, right, "+", i64::checked_add, |a, b| a + b)
-}
-
-/// Python's binary `-`.
-fn subtract(left: &Value, right: &Value) -> Result<Value, Error> {
-    if let Some(result) = modules::arithmetic(left, right, -1) {
-        return result;
-    }
-    if left.downcast_object_ref::<value::List>().is_some() && right.downcast_object_ref::<value::List>().is_some() {
-        // Sets are lists here.
-        let other = items(right)?;
-        return Ok(list(items(left)?.into_iter().filter(|item| !other.contains(item)).collect()));
-    }
-    number(left, right, "-", i64::checked_sub, |a, b| a - b)
-}
-
-fn impossible(operator: &str, left: &Value, right: &Value) -> Error {
-    let kind = if left.is_undefined() || right.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
-    Error::new(kind, format!("'{operator}' cannot be used with {} and {}: {left:?} {operator} {right:?}", left.kind(), right.kind()))
-}
-
-fn number(left: &Value, right: &Value, operator: &str, exact: fn(i64, i64) -> Option<i64>, float: fn(f64, f64) -> f64) -> Result<Value, Error> {
-    let numeric = |v: &Value| matches!(v.kind(), ValueKind::Number | ValueKind::Bool);
-    if !numeric(left) || !numeric(right) {
-        return Err(impossible(operator, left, right));
-    }
-    let whole = |v: &Value| match v.kind() {
-        ValueKind::Bool => Some(i64::from(v.is_true())),
-        _ if v.is_integer() => v.as_i64(),
-        _ => None,
-    };
-    if let (Some(a), Some(b)) = (whole(left), whole(right)) {
-        return exact(a, b).map(Value::from).ok_or_else(|| failed(format!("{left} {operator} {right} is too large")));
-    }
-    let wide = |v: &Value| whole(v).map_or_else(|| f64::try_from(v.clone()), |n| Ok(n as f64));
-    Ok(Value::from(float(wide(left)?, wide(right)?)))
-}
-
-/// YAML as PyYAML's safe_dump(…, sort_keys) writes it: blocks, sequences not indented.
-fn write_yaml(json: &Json, sort_keys: bool, indent: usize, out: &mut String) {
-    let pad = " ".repeat(indent);
-    match json {
-        Json::Object(object) if !object.is_empty() => {
-            let mut pairs: Vec<_> = object.iter().collect();
-            if sort_keys {
-                pairs.sort_by(|a, b| a.0.cmp(b.0));
-            }
-            for (index, (key, value)) in pairs.into_iter().enumerate() {
-                if index > 0 {
-                    out.push_str(&pad);
-                }
-                out.push_str(&yaml_text(key));
-                match value {
-                    Json::Object(inner) if !inner.is_empty() => {
-                        out.push_str(&format!(":\n{pad}  "));
-                        write_yaml(value, sort_keys, indent + 2, out);
-                    }
-                    Json::Array(inner) if !inner.is_empty() => {
-                        out.push_str(&format!(":\n{pad}"));
-                        write_yaml(value, sort_keys, indent, out);
-                    }
-                    _ => {
-                        out.push_str(": ");
-                        write_yaml(value, sort_keys, indent, out);
-                    }
-                }
-            }
-        }
-        Json::Array(values) if !values.is_empty() => {
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(&pad);
-                }
-                out.push_str("- ");
-                write_yaml(value, sort_keys, indent + 2, out);
-            }
-        }
-        Json::Object(_) => out.push_str("{}\n"),
-        Json::Array(_) => out.push_str("[]\n"),
-        Json::String(text) => out.push_str(&format!("{}\n", yaml_text(text))),
-        other => out.push_str(&format!("{other}\n")),
-    }
-}
-
-/// A text as a YAML scalar: plain where it reads as the same text, else quoted.
-fn yaml_text(text: &str) -> String {
-    let special = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.chars().all(|c| c.is_ascii_hexdigit() || "+-._xo:TZ ".contains(c));
-    let plain = !special
-        && !numeric
-        && text.trim() == text
-        && !text.starts_with(|c: char| "!&*-?|>%@`\"'#,[]{}:=".contains(c))
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.ends_with(':')
-        && !text.chars().any(char::is_control);
-    if plain {
-        text.to_string()
-    } else if text.chars().any(char::is_control) {
-        serde_json::Value::from(text).to_string()
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    }
 }
 
 fn metadata_envs(options: &Json) -> Json {
@@ -474,7 +371,9 @@ impl Object for Var {
 fn env_var(_: &mut State, mut call: Arguments) -> Result<Value, Error> {
     let name = call.text(0, "var", "env_var")?;
     if name.starts_with("DBT_ENV_SECRET") {
-        return Err(failed(format!("env_var('{name}'): variables whose names start with DBT_ENV_SECRET are secret and cannot stand in a project's files")));
+        return Err(failed(format!(
+            "env_var('{name}'): variables whose names start with DBT_ENV_SECRET are secret and cannot stand in a project's files"
+        )));
     }
     let default = call.take(1, "default").filter(|v| !v.is_none());
     session::with(|session| match session.project.env.get(&name) {
@@ -529,7 +428,10 @@ fn result_of(table: Table) -> Value {
 /// `{% call statement('name', fetch_result=True) %} sql {% endcall %}`
 fn statement(state: &mut State, mut call: Arguments) -> Result<Value, Error> {
     let name = call.take(0, "name").filter(|v| !v.is_none()).map(|v| v.to_string());
-    let block = call.named.shift_remove("caller").ok_or_else(|| failed("statement() is used with call: {% call statement('name') %} … {% endcall %}"))?;
+    let block = call
+        .named
+        .shift_remove("caller")
+        .ok_or_else(|| failed("statement() is used with call: {% call statement('name') %} … {% endcall %}"))?;
     let sql = block.call(state, &[])?.to_string();
     session::with(|session| {
         if session.execute {
@@ -566,79 +468,6 @@ fn store_result(_: &mut State, mut call: Arguments) -> Result<Value, Error> {
         session.results.borrow_mut().insert(name, result);
         Ok(Value::from(""))
     })
-}
-
-/// `config(…)` records while parsing; its methods read.
-#[derive(Debug)]
-struct Config;
-
-impl Object for Config {
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let session = session::get()?;
-        match key.as_str()? {
-            "model" => session.lookup("model", None),
-            name => session.config_value(name).as_ref().map(from_json),
-        }
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let mut call = Arguments::of(args)?;
-        if let Some(mapping) = call.positional.first() {
-            if mapping.kind() != ValueKind::Map || call.positional.len() > 1 || !call.named.is_empty() {
-                return Err(failed("config() takes keyword arguments, or one mapping"));
-            }
-            call.named = value::entries(mapping)?.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
-        }
-        session::with(|session| {
-            for (name, value) in &call.named {
-                session.record_config(name, to_json(value));
-            }
-            Ok(Value::from(""))
-        })
-    }
-
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let mut call = Arguments::of(args)?;
-        session::with(|session| {
-            let default = |call: &mut Arguments| call.take(1, "default").unwrap_or(Value::from(()));
-            Ok(match method {
-                "get" => {
-                    let name = call.text(0, "name", "config.get")?;
-                    session.config_value(&name).map_or_else(|| default(&mut call), |v| from_json(&v))
-                }
-                "meta_get" => {
-                    let name = call.text(0, "name", "config.meta_get")?;
-                    let meta = session.config_value("meta").and_then(|m| m.get(&name).cloned());
-                    meta.map_or_else(|| default(&mut call), |v| from_json(&v))
-                }
-                "require" | "meta_require" => {
-                    let name = call.text(0, "name", "config.require")?;
-                    let found = if method == "require" { session.config_value(&name) } else { session.config_value("meta").and_then(|m| m.get(&name).cloned()) };
-                    match found {
-                        Some(value) => from_json(&value),
-                        None if session.is_parsing => Value::from(""),
-                        None => {
-                            return Err(failed(format!("{} has no configuration '{name}', which is required: add it to config() or to a properties file", session.unique_id)))
-                        }
-                    }
-                }
-                "set" => {
-                    let name = call.text(0, "name", "config.set")?;
-                    session.record_config(&name, to_json(&call.need(1, "value", "config.set")?));
-                    Value::from("")
-                }
-                "persist_relation_docs" | "persist_column_docs" => {
-                    let part = if method == "persist_relation_docs" { "relation" } else { "columns" };
-                    Value::from(session.config_value("persist_docs").and_then(|d| d.get(part)?.as_bool()).unwrap_or(false))
-                }
-                _ => return Err(Error::from(ErrorKind::UnknownMethod)),
-            })
-        })
-    }
 }
 
 /// `flags.FULL_REFRESH`; a flag that is not known is False.

@@ -1,16 +1,21 @@
 //! dbt's Jinja for shoplake: minijinja with what dbt adds, behind a small C ABI (jinja.h). Values cross as JSON.
 
 mod adapter;
+mod config;
+mod datetime;
 mod filters;
 mod functions;
+mod itertools;
 mod methods;
-mod modules;
+mod operators;
 mod project;
+mod regular;
 mod relation;
 mod session;
 mod source;
 mod table;
 mod value;
+mod yaml;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;

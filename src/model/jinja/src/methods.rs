@@ -51,7 +51,10 @@ pub fn of_list(this: &Arc<List>, method: &str, args: &[Value]) -> Result<Value, 
         "remove" => {
             let item = call.need(0, "value", "remove")?;
             let mut list = this.items();
-            let at = list.iter().position(|other| *other == item).ok_or_else(|| failed(format!("list.remove({item:?}): it is not in the list")))?;
+            let at = list
+                .iter()
+                .position(|other| *other == item)
+                .ok_or_else(|| failed(format!("list.remove({item:?}): it is not in the list")))?;
             list.remove(at);
             none
         }
@@ -205,13 +208,17 @@ pub fn of_any(_: &mut State, this: &Value, method: &str, args: &[Value]) -> Resu
     match this.kind() {
         ValueKind::String => of_string(this.as_str().unwrap_or_default(), method, &mut call),
         ValueKind::Seq | ValueKind::Iterable => of_sequence(&items(this)?, method, &mut call),
-        ValueKind::Map if matches!(method, "get" | "keys" | "values" | "items" | "copy") => of_mapping(&value::entries(this)?, method, &mut call),
+        ValueKind::Map if matches!(method, "get" | "keys" | "values" | "items" | "copy") => {
+            of_mapping(&value::entries(this)?, method, &mut call)
+        }
         ValueKind::Number => match method {
             "is_integer" => Ok(Value::from(f64::try_from(this.clone()).is_ok_and(|v| v.fract() == 0.0))),
             "bit_length" => Ok(Value::from(64 - this.as_i64().unwrap_or(0).unsigned_abs().leading_zeros())),
             _ => Err(unknown()),
         },
-        ValueKind::Undefined => Err(Error::new(ErrorKind::UndefinedError, format!("the value whose method '{method}' is called is undefined"))),
+        ValueKind::Undefined => {
+            Err(Error::new(ErrorKind::UndefinedError, format!("the value whose method '{method}' is called is undefined")))
+        }
         ValueKind::None => Err(Error::new(ErrorKind::UnknownMethod, format!("'None' has no attribute '{method}'"))),
         _ => Err(unknown()),
     }
@@ -276,17 +283,23 @@ pub fn title(text: &str) -> String {
         .collect()
 }
 
+/// str.center(): of an odd number of blanks the left side gets the odd one where the width is odd, as in CPython.
+pub fn center(text: &str, width: usize, fill: char) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    let left = missing / 2 + (missing & width & 1);
+    let run = |n: usize| fill.to_string().repeat(n);
+    format!("{}{text}{}", run(left), run(missing - left))
+}
+
 fn pad(text: &str, call: &mut Arguments, method: &str) -> Result<String, Error> {
     let width = call.need(0, "width", method)?.as_usize().unwrap_or(0);
     let fill = call.take(1, "fillchar").and_then(|v| v.to_string().chars().next()).unwrap_or(' ');
-    let missing = width.saturating_sub(text.chars().count());
-    let (left, right) = match method {
-        "ljust" => (0, missing),
-        "rjust" => (missing, 0),
-        _ => (missing / 2, missing - missing / 2),
-    };
-    let run = |n: usize| fill.to_string().repeat(n);
-    Ok(format!("{}{text}{}", run(left), run(right)))
+    let run = fill.to_string().repeat(width.saturating_sub(text.chars().count()));
+    Ok(match method {
+        "ljust" => format!("{text}{run}"),
+        "rjust" => format!("{run}{text}"),
+        _ => center(text, width, fill),
+    })
 }
 
 fn of_string(text: &str, method: &str, call: &mut Arguments) -> Result<Value, Error> {
@@ -297,7 +310,9 @@ fn of_string(text: &str, method: &str, call: &mut Arguments) -> Result<Value, Er
         "title" => Value::from(title(text)),
         "capitalize" => Value::from(capitalize(text)),
         "swapcase" => Value::from(
-            text.chars().flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() }).collect::<String>(),
+            text.chars()
+                .flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() })
+                .collect::<String>(),
         ),
         "strip" | "lstrip" | "rstrip" => {
             let set = strip_set(call);

@@ -84,9 +84,9 @@ impl Project {
         for found in source::macros(text).map_err(|e| fail(e.line, e.message))? {
             let unique_id = format!("macro.{package}.{}", found.name);
             let template_name = if self.paths.contains_key(&unique_id) { format!("{unique_id}@{path}") } else { unique_id.clone() };
-            self.environment.add_template_owned(template_name.clone(), found.template.clone()).map_err(|e| {
-                fail(e.line().unwrap_or(1), e.detail().map_or_else(|| e.kind().to_string(), String::from))
-            })?;
+            self.environment
+                .add_template_owned(template_name.clone(), found.template.clone())
+                .map_err(|e| fail(e.line().unwrap_or(1), e.detail().map_or_else(|| e.kind().to_string(), String::from)))?;
             self.paths.insert(template_name.clone(), path.to_string());
             self.infos.push(json!({
                 "unique_id": unique_id,
@@ -110,7 +110,10 @@ impl Project {
     /// dbt's order: the node's own package, the project, the package of the macro that asks, what is built in.
     pub fn find_macro(&self, name: &str, node_package: &str, macro_package: Option<&str>) -> Option<DynObject> {
         let node_package = Some(node_package).filter(|p| *p != self.name && !p.is_empty());
-        [node_package, Some(self.name.as_str()), macro_package, Some(DBT)].into_iter().flatten().find_map(|package| self.macro_of(package, name))
+        [node_package, Some(self.name.as_str()), macro_package, Some(DBT)]
+            .into_iter()
+            .flatten()
+            .find_map(|package| self.macro_of(package, name))
     }
 
     pub fn namespace(&self, package: &str) -> Option<Value> {
@@ -327,7 +330,10 @@ impl Macro {
     pub fn invoke(&self, environment: &Environment, call: Arguments) -> Result<Value, Error> {
         session::with(|session| {
             if session.depth.get() >= MACRO_DEPTH_MAX {
-                return Err(failed(format!("macro '{}' is called {MACRO_DEPTH_MAX} macros deep: does it call itself without an end?", self.source.name)));
+                return Err(failed(format!(
+                    "macro '{}' is called {MACRO_DEPTH_MAX} macros deep: does it call itself without an end?",
+                    self.source.name
+                )));
             }
             session.record_macro(&self.unique_id);
             let names = self.bind(call)?;

@@ -256,7 +256,22 @@ impl Column {
     }
 
     fn is_integer(&self) -> bool {
-        let names = ["tinyint", "smallint", "integer", "bigint", "int", "int2", "int4", "int8", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "long"];
+        let names = [
+            "tinyint",
+            "smallint",
+            "integer",
+            "bigint",
+            "int",
+            "int2",
+            "int4",
+            "int8",
+            "hugeint",
+            "utinyint",
+            "usmallint",
+            "uinteger",
+            "ubigint",
+            "long",
+        ];
         names.contains(&self.base().as_str()) || matches!(self.base().as_str(), "smallserial" | "serial" | "bigserial")
     }
 

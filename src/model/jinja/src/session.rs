@@ -95,7 +95,8 @@ impl Session {
         let text = arguments.to_string();
         let mut answer: Vec<u8> = Vec::new();
         (self.host.call)(self.host.context, name.as_ptr(), name.len(), text.as_ptr(), text.len(), &mut answer);
-        let mut parsed: Json = serde_json::from_slice(&answer).map_err(|e| failed(format!("{name}: the host's answer is not JSON: {e}")))?;
+        let mut parsed: Json =
+            serde_json::from_slice(&answer).map_err(|e| failed(format!("{name}: the host's answer is not JSON: {e}")))?;
         if let Some(error) = parsed.get("error") {
             let message = error.get("message").and_then(Json::as_str).unwrap_or("failed").to_string();
             *self.host_error.borrow_mut() = Some(error.clone());
@@ -124,7 +125,11 @@ impl Session {
         }
         match name {
             "execute" => return Some(Value::from(self.execute)),
-            "model" => return Some(self.model.get_or_init(|| self.ask("model", &Json::Null).map_or(Value::UNDEFINED, |m| value::from_json(&m))).clone()),
+            "model" => {
+                return Some(
+                    self.model.get_or_init(|| self.ask("model", &Json::Null).map_or(Value::UNDEFINED, |m| value::from_json(&m))).clone(),
+                )
+            }
             _ => {}
         }
         self.project.natives.get(name).cloned()
@@ -169,7 +174,9 @@ impl Session {
     pub fn config_value(&self, name: &str) -> Option<Json> {
         let dashed = name.replace('_', "-");
         let found = self.found.borrow();
-        [name, dashed.as_str()].iter().find_map(|key| self.config.get(*key).or_else(|| found.config.get(*key)).filter(|v| !v.is_null()).cloned())
+        [name, dashed.as_str()]
+            .iter()
+            .find_map(|key| self.config.get(*key).or_else(|| found.config.get(*key)).filter(|v| !v.is_null()).cloned())
     }
 
     pub fn record_macro(&self, unique_id: &str) {

@@ -311,8 +311,8 @@ fn rewrite_expression(source: &str) -> String {
     let bytes = source.as_bytes();
     let mut out = String::with_capacity(source.len() + 16);
     let mut closers: Vec<&str> = Vec::new();
-    // Where the sum that is being read begins, for each bracket that is open; and whether it has an operator yet.
-    let mut sums: Vec<(usize, bool)> = vec![(0, false)];
+    // The sum that is being read, for each bracket that is open.
+    let mut sums = vec![Sum::default()];
     let mut after_operand = false;
     let mut after_dot = false;
     let mut at_start = true;
@@ -327,15 +327,16 @@ fn rewrite_expression(source: &str) -> String {
             continue;
         }
         let last_string = string_at.take();
-        if !after_operand && !sums.is_empty() && !sums[sums.len() - 1].1 && at_start {
+        if !after_operand && !sums.is_empty() && sums[sums.len() - 1].operator.is_none() && at_start {
             let last = sums.len() - 1;
-            sums[last].0 = out.len();
+            sums[last].start = out.len();
         }
         at_start = false;
         match c {
             b'\'' | b'"' => {
                 let end = string_end(bytes, i).unwrap_or(bytes.len());
-                string_at = Some(if after_operand && last_string.is_some() { last_string.unwrap() } else { out.len() });
+                // Texts that follow each other are one.
+                string_at = last_string.filter(|_| after_operand).or(Some(out.len()));
                 push_string(&mut out, &source[i..end]);
                 i = end;
                 after_operand = true;
@@ -370,7 +371,7 @@ fn rewrite_expression(source: &str) -> String {
                 let subscript = after_operand;
                 out.push_str(if subscript { "[" } else { "__list([" });
                 closers.push(if subscript { "]" } else { "])" });
-                sums.push((out.len(), false));
+                sums.push(Sum { start: out.len(), operator: None });
                 at_start = true;
                 i += 1;
                 after_operand = false;
@@ -378,7 +379,7 @@ fn rewrite_expression(source: &str) -> String {
             b'{' => {
                 out.push_str("__dict({");
                 closers.push("})");
-                sums.push((out.len(), false));
+                sums.push(Sum { start: out.len(), operator: None });
                 at_start = true;
                 i += 1;
                 after_operand = false;
@@ -386,7 +387,7 @@ fn rewrite_expression(source: &str) -> String {
             b'(' => {
                 out.push('(');
                 closers.push(")");
-                sums.push((out.len(), false));
+                sums.push(Sum { start: out.len(), operator: None });
                 at_start = true;
                 i += 1;
                 after_operand = false;
@@ -423,9 +424,9 @@ fn rewrite_expression(source: &str) -> String {
             b'+' | b'-' if after_operand => {
                 end_sum(&mut out, &mut sums);
                 let sum = sums.last_mut().expect("there is always an outermost sum");
-                out.insert_str(sum.0, if c == b'+' { "__add(" } else { "__sub(" });
-                sum.1 = true;
+                out.insert_str(sum.start, if c == b'+' { "__add(" } else { "__sub(" });
                 out.push(',');
+                sum.operator = Some((out.len(), c as char));
                 i += 1;
                 after_operand = false;
             }
@@ -447,10 +448,20 @@ fn rewrite_expression(source: &str) -> String {
     out
 }
 
+/// Where a sum begins in what is written; and, while its call is open, where its right operand begins and its operator.
+#[derive(Default)]
+struct Sum {
+    start: usize,
+    operator: Option<(usize, char)>,
+}
+
 /// Closes the call that stands for a sum, if the innermost bracket has one.
-fn end_sum(out: &mut String, sums: &mut [(usize, bool)]) {
-    if let Some((_, is_open @ true)) = sums.last_mut() {
-        *is_open = false;
+fn end_sum(out: &mut String, sums: &mut [Sum]) {
+    if let Some((operand, operator)) = sums.last_mut().and_then(|sum| sum.operator.take()) {
+        if out[operand..].trim().is_empty() {
+            // Nothing is added: the parser says so at the operator.
+            out.push(operator);
+        }
         // Blanks that follow stay outside.
         let end = out.trim_end().len();
         out.insert(end, ')');
@@ -608,9 +619,7 @@ fn split_arguments(source: &str) -> Vec<&str> {
 /// True if `word` stands in the text as a whole word.
 fn mentions(text: &str, word: &str) -> bool {
     let bytes = text.as_bytes();
-    text.match_indices(word).any(|(at, _)| {
-        (at == 0 || !is_name(bytes[at - 1])) && bytes.get(at + word.len()).is_none_or(|c| !is_name(*c))
-    })
+    text.match_indices(word).any(|(at, _)| (at == 0 || !is_name(bytes[at - 1])) && bytes.get(at + word.len()).is_none_or(|c| !is_name(*c)))
 }
 
 fn macro_source(text: &str, list: &[Segment], open: usize, close: usize) -> Result<MacroSource, SyntaxError> {

@@ -58,7 +58,8 @@ impl Table {
     fn printed(&self) -> String {
         let data = &self.0;
         let mut widths: Vec<usize> = data.names.iter().map(|n| n.chars().count()).collect();
-        let cells: Vec<Vec<String>> = data.rows.iter().map(|row| row.iter().map(|v| if v.is_none() { String::new() } else { v.to_string() }).collect()).collect();
+        let cells: Vec<Vec<String>> =
+            data.rows.iter().map(|row| row.iter().map(|v| if v.is_none() { String::new() } else { v.to_string() }).collect()).collect();
         for row in &cells {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
@@ -79,7 +80,9 @@ impl Table {
 impl Data {
     fn position(&self, key: &Value, length: usize) -> Option<usize> {
         match key.as_str() {
-            Some(name) => self.names.iter().position(|n| n == name).or_else(|| self.names.iter().position(|n| n.eq_ignore_ascii_case(name))),
+            Some(name) => {
+                self.names.iter().position(|n| n == name).or_else(|| self.names.iter().position(|n| n.eq_ignore_ascii_case(name)))
+            }
             None => key.as_usize().filter(|index| *index < length),
         }
     }

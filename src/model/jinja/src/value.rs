@@ -136,9 +136,7 @@ pub fn own(value: Value) -> Value {
                 _ => value,
             }
         }
-        ValueKind::Map if value.is_kwargs() || value.as_object().is_some_and(is_engine_map) => {
-            entries(&value).map(dict).unwrap_or(value)
-        }
+        ValueKind::Map if value.is_kwargs() || value.as_object().is_some_and(is_engine_map) => entries(&value).map(dict).unwrap_or(value),
         _ => value,
     }
 }
@@ -299,8 +297,7 @@ impl Arguments {
     }
 
     pub fn need(&mut self, position: usize, name: &str, function: &str) -> Result<Value, Error> {
-        self.take(position, name)
-            .ok_or_else(|| Error::new(ErrorKind::MissingArgument, format!("{function}() needs the argument '{name}'")))
+        self.take(position, name).ok_or_else(|| Error::new(ErrorKind::MissingArgument, format!("{function}() needs the argument '{name}'")))
     }
 
     pub fn text(&mut self, position: usize, name: &str, function: &str) -> Result<String, Error> {

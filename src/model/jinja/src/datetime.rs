@@ -1,5 +1,5 @@
-//! `modules`: the parts of Python's datetime, re, itertools and pytz that templates use. Every clock stands still at the start
-//! of the run, so that a model compiles to the same text however long the run takes.
+//! `modules.datetime` and `modules.pytz`: dates, times, lengths of time and UTC. The clock stands still at the start of the run,
+//! so that a model compiles to the same text however long the run takes.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
-use regex_lite::{Captures, Regex, RegexBuilder};
 
 use crate::functions::{members, native};
 use crate::session;
-use crate::value::{failed, items, list, tuple, Arguments};
+use crate::value::{failed, tuple, Arguments};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -122,9 +121,8 @@ impl Moment {
     }
     fn strftime(&self, format: &str) -> String {
         const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-        const MONTHS: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-        ];
+        const MONTHS: [&str; 12] =
+            ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
         let (year, month, day) = self.date();
         let (hour, minute, second, micro) = self.clock();
         let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
@@ -162,7 +160,9 @@ impl Moment {
                 Some('G') => number(self.iso_calendar().0, 4),
                 Some('s') => (self.instant().div_euclid(1_000_000)).to_string(),
                 Some('z') => self.offset.map_or(String::new(), |o| offset_text(o, "")),
-                Some('Z') => self.offset.map_or(String::new(), |o| if o == 0 { "UTC".to_string() } else { format!("UTC{}", offset_text(o, ":")) }),
+                Some('Z') => {
+                    self.offset.map_or(String::new(), |o| if o == 0 { "UTC".to_string() } else { format!("UTC{}", offset_text(o, ":")) })
+                }
                 Some('F') => self.strftime("%Y-%m-%d"),
                 Some('T') => self.strftime("%H:%M:%S"),
                 Some('D' | 'x') => self.strftime("%m/%d/%y"),
@@ -370,9 +370,7 @@ impl Object for Moment {
             "second" => second,
             "microsecond" => micro,
             "tzinfo" => {
-                return Some(self.offset.map_or(Value::from(()), |offset| {
-                    Value::from_object(Zone { name: "UTC".to_string(), offset })
-                }))
+                return Some(self.offset.map_or(Value::from(()), |offset| Value::from_object(Zone { name: "UTC".to_string(), offset })))
             }
             _ => return None,
         }))
@@ -507,9 +505,16 @@ impl Object for Class {
     }
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let mut call = Arguments::of(args)?;
-        let mut part = |position, name: &str, default: i64| call.take(position, name).map_or(Ok(default), |v| v.as_i64().ok_or_else(|| failed(format!("{name} must be a number"))));
+        let mut part = |position, name: &str, default: i64| {
+            call.take(position, name).map_or(Ok(default), |v| v.as_i64().ok_or_else(|| failed(format!("{name} must be a number"))))
+        };
         Ok(Value::from_object(match **self {
-            Class::Time => made(Kind::Time, (1970, 1, 1), (part(0, "hour", 0)?, part(1, "minute", 0)?, part(2, "second", 0)?, part(3, "microsecond", 0)?), None)?,
+            Class::Time => made(
+                Kind::Time,
+                (1970, 1, 1),
+                (part(0, "hour", 0)?, part(1, "minute", 0)?, part(2, "second", 0)?, part(3, "microsecond", 0)?),
+                None,
+            )?,
             Class::Date => made(Kind::Date, (part(0, "year", 0)?, part(1, "month", 0)?, part(2, "day", 0)?), (0, 0, 0, 0), None)?,
             Class::DateTime => {
                 let date = (part(0, "year", 0)?, part(1, "month", 0)?, part(2, "day", 0)?);
@@ -544,7 +549,9 @@ impl Object for Class {
             "combine" => {
                 let (date, time) = (call.need(0, "date", method)?, call.need(1, "time", method)?);
                 match (date.downcast_object::<Moment>(), time.downcast_object::<Moment>()) {
-                    (Some(date), Some(time)) => Moment { kind: Kind::DateTime, micros: date.days() * DAY + time.micros.rem_euclid(DAY), offset: None },
+                    (Some(date), Some(time)) => {
+                        Moment { kind: Kind::DateTime, micros: date.days() * DAY + time.micros.rem_euclid(DAY), offset: None }
+                    }
                     _ => return Err(failed("combine() needs a date and a time")),
                 }
             }
@@ -582,347 +589,25 @@ fn zone(name: &str) -> Result<Value, Error> {
     }
 }
 
-// ---- re ----------------------------------------------------------------------------------------------------------------------
-
-const IGNORE_CASE: i64 = 2;
-const MULTI_LINE: i64 = 8;
-const DOT_ALL: i64 = 16;
-const VERBOSE: i64 = 64;
-
-/// A compiled expression, as re.compile() gives it.
-#[derive(Debug)]
-struct Pattern {
-    text: String,
-    flags: i64,
-}
-
-fn compile(pattern: &Value, flags: i64, anchors: (&str, &str)) -> Result<Regex, Error> {
-    let (text, flags) = match pattern.downcast_object_ref::<Pattern>() {
-        Some(compiled) => (compiled.text.clone(), compiled.flags | flags),
-        None => (pattern.to_string(), flags),
-    };
-    let anchored = if anchors == ("", "") { text.clone() } else { format!("{}(?:{text}){}", anchors.0, anchors.1) };
-    RegexBuilder::new(&anchored)
-        .case_insensitive(flags & IGNORE_CASE != 0)
-        .multi_line(flags & MULTI_LINE != 0)
-        .dot_matches_new_line(flags & DOT_ALL != 0)
-        .ignore_whitespace(flags & VERBOSE != 0)
-        .build()
-        .map_err(|e| failed(format!("the regular expression '{text}' is not understood (look-around and back-references are not supported): {e}")))
-}
-
-/// What a match found.
-#[derive(Debug)]
-struct Match {
-    groups: Vec<Option<String>>,
-    names: Vec<(String, usize)>,
-    start: usize,
-    end: usize,
-}
-
-impl Match {
-    fn of(regex: &Regex, captures: &Captures, text: &str) -> Match {
-        let whole = captures.get(0).expect("a match has a group 0");
-        Match {
-            groups: (0..captures.len()).map(|i| captures.get(i).map(|m| m.as_str().to_string())).collect(),
-            names: regex.capture_names().enumerate().filter_map(|(i, n)| Some((n?.to_string(), i))).collect(),
-            start: text[..whole.start()].chars().count(),
-            end: text[..whole.end()].chars().count(),
-        }
-    }
-    fn group(&self, key: &Value) -> Result<Value, Error> {
-        let index = match key.as_str() {
-            Some(name) => self.names.iter().find(|(n, _)| n == name).map(|(_, i)| *i),
-            None => key.as_usize(),
-        };
-        match index.and_then(|i| self.groups.get(i)) {
-            Some(group) => Ok(group.as_deref().map_or(Value::from(()), Value::from)),
-            None => Err(failed(format!("the match has no group {key:?}"))),
-        }
-    }
-    fn texts(&self) -> Vec<Value> {
-        self.groups[1..].iter().map(|g| g.as_deref().map_or(Value::from(()), Value::from)).collect()
-    }
-}
-
-impl Object for Match {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.group(key).ok()
-    }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        Ok(match (method, args) {
-            ("group", []) => self.group(&Value::from(0))?,
-            ("group", [one]) => self.group(one)?,
-            ("group", many) => tuple(many.iter().map(|k| self.group(k)).collect::<Result<_, _>>()?),
-            ("groups", _) => tuple(self.texts()),
-            ("groupdict", _) => {
-                crate::value::dict(self.names.iter().map(|(n, i)| (Value::from(n.as_str()), self.group(&Value::from(*i)).unwrap_or_default())).collect())
-            }
-            ("start", _) => Value::from(self.start),
-            ("end", _) => Value::from(self.end),
-            ("span", _) => tuple(vec![Value::from(self.start), Value::from(self.end)]),
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
-        })
-    }
-}
-
-/// Python's replacement text: \1, \g<name>, \\.
-fn expand(template: &str, captures: &Captures) -> String {
-    let mut out = String::new();
-    let mut chars = template.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some(d) if d.is_ascii_digit() => {
-                let mut index = d.to_digit(10).unwrap() as usize;
-                if let Some(next) = chars.peek().and_then(|c| c.to_digit(10)) {
-                    index = index * 10 + next as usize;
-                    chars.next();
-                }
-                out.push_str(captures.get(index).map_or("", |m| m.as_str()));
-            }
-            Some('g') if chars.peek() == Some(&'<') => {
-                chars.next();
-                let name: String = chars.by_ref().take_while(|c| *c != '>').collect();
-                let found = name.parse::<usize>().map_or_else(|_| captures.name(&name), |index| captures.get(index));
-                out.push_str(found.map_or("", |m| m.as_str()));
-            }
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
-    }
-    out
-}
-
-fn regular(method: &str, mut call: Arguments) -> Result<Value, Error> {
-    let pattern = call.need(0, "pattern", method)?;
-    let flags_at = match method {
-        "sub" | "subn" => 4,
-        "split" => 3,
-        "compile" => 1,
-        _ => 2,
-    };
-    let flags = call.take(flags_at, "flags").and_then(|v| v.as_i64()).unwrap_or(0);
-    let text_at = if method == "sub" || method == "subn" { 2 } else { 1 };
-    if method == "compile" {
-        compile(&pattern, flags, ("", ""))?;
-        return Ok(Value::from_object(Pattern { text: pattern.to_string(), flags }));
-    }
-    if method == "escape" {
-        return Ok(Value::from(regex_lite::escape(&pattern.to_string())));
-    }
-    let text = call.text(text_at, "string", method)?;
-    let anchors = match method {
-        "match" => (r"\A", ""),
-        "fullmatch" => (r"\A", r"\z"),
-        _ => ("", ""),
-    };
-    let regex = compile(&pattern, flags, anchors)?;
-    let matches = || regex.captures_iter(&text);
-    Ok(match method {
-        "match" | "fullmatch" | "search" => regex.captures(&text).map_or(Value::from(()), |c| Value::from_object(Match::of(&regex, &c, &text))),
-        "finditer" => list(matches().map(|c| Value::from_object(Match::of(&regex, &c, &text))).collect()),
-        "findall" => list(
-            matches()
-                .map(|c| {
-                    let texts: Vec<Value> = (1..c.len()).map(|i| Value::from(c.get(i).map_or("", |m| m.as_str()))).collect();
-                    match texts.len() {
-                        0 => Value::from(c.get(0).map_or("", |m| m.as_str())),
-                        1 => texts[0].clone(),
-                        _ => tuple(texts),
-                    }
-                })
-                .collect(),
-        ),
-        "split" => {
-            let limit = call.take(2, "maxsplit").and_then(|v| v.as_usize()).filter(|n| *n > 0).unwrap_or(usize::MAX);
-            let mut parts = Vec::new();
-            let mut at = 0;
-            for c in matches().take(limit) {
-                let whole = c.get(0).expect("a match has a group 0");
-                parts.push(Value::from(&text[at..whole.start()]));
-                parts.extend((1..c.len()).map(|i| c.get(i).map_or(Value::from(()), |m| Value::from(m.as_str()))));
-                at = whole.end();
-            }
-            parts.push(Value::from(&text[at..]));
-            list(parts)
-        }
-        _ => {
-            let template = call.text(1, "repl", method)?;
-            let limit = call.take(3, "count").and_then(|v| v.as_usize()).filter(|n| *n > 0).unwrap_or(usize::MAX);
-            let mut out = String::new();
-            let (mut at, mut count) = (0, 0);
-            for c in matches().take(limit) {
-                let whole = c.get(0).expect("a match has a group 0");
-                out.push_str(&text[at..whole.start()]);
-                out.push_str(&expand(&template, &c));
-                at = whole.end();
-                count += 1;
-            }
-            out.push_str(&text[at..]);
-            if method == "subn" {
-                tuple(vec![Value::from(out), Value::from(count)])
-            } else {
-                Value::from(out)
-            }
-        }
-    })
-}
-
-impl Object for Pattern {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str()? == "pattern").then(|| Value::from(self.text.as_str()))
-    }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        if !matches!(method, "match" | "fullmatch" | "search" | "finditer" | "findall" | "split" | "sub" | "subn") {
-            return Err(Error::from(ErrorKind::UnknownMethod));
-        }
-        let mut call = Arguments::of(args)?;
-        call.positional.insert(0, Value::from_dyn_object(self.clone()));
-        regular(method, call)
-    }
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "re.compile({:?})", Value::from(self.text.as_str()))
-    }
-}
-
-// ---- itertools ---------------------------------------------------------------------------------------------------------------
-
-/// More results than any template needs, and less than fills the memory.
-const ITEMS_MAX: usize = 100_000;
-
-fn choose(pool: usize, length: usize, allowed: &dyn Fn(&[usize], usize) -> bool) -> Result<Vec<Vec<usize>>, Error> {
-    let mut result = Vec::new();
-    let mut stack = vec![Vec::new()];
-    while let Some(chosen) = stack.pop() {
-        if chosen.len() == length {
-            if result.len() == ITEMS_MAX {
-                return Err(failed(format!("itertools gives more than {ITEMS_MAX} items")));
-            }
-            result.push(chosen);
-            continue;
-        }
-        for next in (0..pool).rev().filter(|next| allowed(&chosen, *next)) {
-            let mut longer = chosen.clone();
-            longer.push(next);
-            stack.push(longer);
-        }
-    }
-    Ok(result)
-}
-
-fn itertools(method: &str, mut call: Arguments) -> Result<Value, Error> {
-    let given: Vec<Value> = call.positional.clone();
-    let pools = || given.iter().map(items).collect::<Result<Vec<_>, _>>();
-    let picked = |pool: &[Value], chosen: Vec<Vec<usize>>| list(chosen.into_iter().map(|c| tuple(c.into_iter().map(|i| pool[i].clone()).collect())).collect());
-    Ok(match method {
-        "chain" => list(pools()?.concat()),
-        "product" => {
-            let repeat = call.named.shift_remove("repeat").and_then(|v| v.as_usize()).unwrap_or(1);
-            let once = pools()?;
-            let pools: Vec<_> = std::iter::repeat_n(once, repeat).flatten().collect();
-            let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
-            for pool in pools {
-                if rows.len().saturating_mul(pool.len()) > ITEMS_MAX {
-                    return Err(failed(format!("itertools.product() gives more than {ITEMS_MAX} items")));
-                }
-                rows = rows.iter().flat_map(|row| pool.iter().map(move |item| [row.clone(), vec![item.clone()]].concat())).collect();
-            }
-            list(rows.into_iter().map(tuple).collect())
-        }
-        "combinations" | "combinations_with_replacement" | "permutations" => {
-            let pool = items(&call.need(0, "iterable", method)?)?;
-            let length = call.take(1, "r").and_then(|v| v.as_usize()).unwrap_or(pool.len());
-            let chosen = match method {
-                "combinations" => choose(pool.len(), length, &|c, n| c.last().is_none_or(|l| n > *l))?,
-                "combinations_with_replacement" => choose(pool.len(), length, &|c, n| c.last().is_none_or(|l| n >= *l))?,
-                _ => choose(pool.len(), length, &|c, n| !c.contains(&n))?,
-            };
-            picked(&pool, chosen)
-        }
-        "zip_longest" => {
-            let fill = call.named.shift_remove("fillvalue").unwrap_or(Value::from(()));
-            let pools = pools()?;
-            let length = pools.iter().map(Vec::len).max().unwrap_or(0);
-            list((0..length).map(|at| tuple(pools.iter().map(|p| p.get(at).cloned().unwrap_or(fill.clone())).collect())).collect())
-        }
-        "islice" => {
-            let all = items(&call.need(0, "iterable", method)?)?;
-            let numbers: Vec<Option<usize>> = given[1..].iter().map(|v| v.as_usize()).collect();
-            let (start, stop, step) = match numbers[..] {
-                [stop] => (0, stop, 1),
-                [start, stop] => (start.unwrap_or(0), stop, 1),
-                [start, stop, step] => (start.unwrap_or(0), stop, step.unwrap_or(1).max(1)),
-                _ => return Err(failed("islice() takes an iterable and one to three numbers")),
-            };
-            list(all.into_iter().take(stop.unwrap_or(usize::MAX)).skip(start).step_by(step).collect())
-        }
-        "repeat" => {
-            let times = call.take(1, "times").and_then(|v| v.as_usize()).ok_or_else(|| failed("repeat() needs how many times"))?;
-            list(vec![call.need(0, "object", method)?; times.min(ITEMS_MAX)])
-        }
-        "accumulate" => {
-            let mut sum: Option<Value> = None;
-            let mut result = Vec::new();
-            for item in items(&call.need(0, "iterable", method)?)? {
-                let next = match sum {
-                    Some(sum) => crate::functions::add(&sum, &item)?,
-                    None => item,
-                };
-                result.push(next.clone());
-                sum = Some(next);
-            }
-            list(result)
-        }
-        _ => return Err(failed(format!("itertools has no '{method}' here"))),
-    })
-}
-
-macro_rules! named_functions {
-    ($function:path; $($name:literal),*) => {
-        HashMap::from([$(($name, native($name, |_, call| $function($name, call)))),*])
-    };
-}
-
-pub fn all() -> Value {
-    let datetime = HashMap::from([
-        ("datetime", Value::from_object(Class::DateTime)),
-        ("date", Value::from_object(Class::Date)),
-        ("time", Value::from_object(Class::Time)),
-        ("timedelta", native("timedelta", timedelta)),
-        ("timezone", members("timezone", HashMap::from([("utc", zone("UTC").expect("UTC is known"))]))),
-        ("UTC", zone("UTC").expect("UTC is known")),
-    ]);
-    let mut re = named_functions!(regular; "match", "fullmatch", "search", "finditer", "findall", "split", "sub", "subn", "compile", "escape");
-    let flags = [("I", "IGNORECASE", IGNORE_CASE), ("M", "MULTILINE", MULTI_LINE), ("S", "DOTALL", DOT_ALL), ("X", "VERBOSE", VERBOSE)];
-    for (short, long, flag) in flags {
-        re.insert(short, Value::from(flag));
-        re.insert(long, Value::from(flag));
-    }
-    let itertools = named_functions!(itertools; "chain", "product", "combinations", "combinations_with_replacement", "permutations", "zip_longest", "islice", "repeat", "accumulate");
-    let pytz = HashMap::from([
-        ("utc", zone("UTC").expect("UTC is known")),
-        ("UTC", zone("UTC").expect("UTC is known")),
-        ("timezone", native("timezone", |_, mut call| zone(&call.text(0, "zone", "timezone")?))),
-    ]);
+/// The members of `modules.datetime`.
+pub fn datetime() -> Value {
+    let utc = || zone("UTC").expect("UTC is known");
     members(
-        "modules",
+        "datetime",
         HashMap::from([
-            ("datetime", members("datetime", datetime)),
-            ("re", members("re", re)),
-            ("itertools", members("itertools", itertools)),
-            ("pytz", members("pytz", pytz)),
+            ("datetime", Value::from_object(Class::DateTime)),
+            ("date", Value::from_object(Class::Date)),
+            ("time", Value::from_object(Class::Time)),
+            ("timedelta", native("timedelta", timedelta)),
+            ("timezone", members("timezone", HashMap::from([("utc", utc())]))),
+            ("UTC", utc()),
         ]),
     )
+}
+
+/// The members of `modules.pytz`.
+pub fn pytz() -> Value {
+    let utc = || zone("UTC").expect("UTC is known");
+    let timezone = native("timezone", |_, mut call| zone(&call.text(0, "zone", "timezone")?));
+    members("pytz", HashMap::from([("utc", utc()), ("UTC", utc()), ("timezone", timezone)]))
 }
