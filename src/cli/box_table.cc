@@ -12,7 +12,7 @@
 namespace shoplake::cli {
 namespace {
 
-constexpr int kNarrowest = 6;       // a column is not cut below this
+constexpr int kNarrowest = 12;      // a column is not cut below this
 constexpr int kCellOverhead = 3;    // " x │"
 constexpr const char* kNull = "NULL";
 
