@@ -80,12 +80,16 @@ fn functions(list: &[(&'static str, Function)]) -> HashMap<&'static str, Value> 
 /// All names that are the same for every node.
 pub fn natives(options: &Json) -> HashMap<&'static str, Value> {
     let mut names = functions(&[
-        ("__list", |_, call| Ok(list(items(&call.positional[0])?))),
-        ("__dict", |_, call| Ok(dict(value::entries(&call.positional[0])?))),
-        ("__own", |_, call| Ok(own(call.positional.into_iter().next().unwrap_or_default()))),
-        ("__add", |_, call| add(&call.positional[0], &call.positional[1])),
-        ("__sub", |_, call| subtract(&call.positional[0], &call.positional[1])),
-        ("__percent", |_, call| Ok(Value::from(methods::percent(&call.positional[0].to_string(), &call.positional[1])?))),
+        // Only source.rs writes calls of these.
+        ("__list", |_, mut call| Ok(list(items(&call.need(0, "items", "list")?)?))),
+        ("__dict", |_, mut call| Ok(dict(value::entries(&call.need(0, "entries", "dict")?)?))),
+        ("__own", |_, mut call| Ok(own(call.need(0, "value", "set")?))),
+        ("__add", |_, mut call| add(&call.need(0, "left", "+")?, &call.need(1, "right", "+")?)),
+        ("__sub", |_, mut call| subtract(&call.need(0, "left", "-")?, &call.need(1, "right", "-")?)),
+        ("__percent", |_, mut call| {
+            let text = call.text(0, "left", "%")?;
+            Ok(Value::from(methods::percent(&text, &call.need(1, "right", "%")?)?))
+        }),
         ("ref", ref_function),
         ("source", source_function),
         ("var_get", var_function),

@@ -306,6 +306,14 @@ fn operand_end(source: &str, start: usize) -> usize {
     }
 }
 
+/// Start and end of what follows the `%` at `percent`; nothing if nothing follows.
+fn percent_operand(source: &str, percent: usize) -> Option<(usize, usize)> {
+    let rest = &source[percent + 1..];
+    let start = source.len() - rest.trim_start().len();
+    let end = operand_end(source, start);
+    (end > start).then_some((start, end))
+}
+
 /// Rewrites the inside of one tag or expression.
 fn rewrite_expression(source: &str) -> String {
     let bytes = source.as_bytes();
@@ -404,13 +412,9 @@ fn rewrite_expression(source: &str) -> String {
                 i += 1;
                 after_operand = true;
             }
-            b'%' if last_string.is_some() => {
-                let literal_at = last_string.unwrap();
-                let mut operand = i + 1;
-                while operand < bytes.len() && bytes[operand].is_ascii_whitespace() {
-                    operand += 1;
-                }
-                let end = operand_end(source, operand);
+            b'%' if last_string.is_some() && percent_operand(source, i).is_some() => {
+                let literal_at = last_string.unwrap_or_default();
+                let (operand, end) = percent_operand(source, i).unwrap_or_default();
                 let literal = out.split_off(literal_at);
                 out.push_str("__percent(");
                 out.push_str(&literal);
