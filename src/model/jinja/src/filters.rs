@@ -41,7 +41,7 @@ pub fn add(environment: &mut Environment<'static>) {
         let text = value::dumps(&to_json(&value), true);
         text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027")
     });
-    environment.add_filter("string", |value: Value| Value::from(value.to_string()));
+    environment.add_filter("string", |value: Value| Value::from(value::python_float(&value).unwrap_or_else(|| value.to_string())));
     environment.add_filter("title", |text: String| methods::title(&text));
     environment.add_filter("float", |value: Value, default: Option<f64>| {
         let parsed = value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());

@@ -52,6 +52,10 @@ pub fn environment() -> Environment<'static> {
     environment.set_recursion_limit(450);
     // Errors then name the value that is undefined.
     environment.set_debug(true);
+    environment.set_formatter(|out, state, value| match value::python_float(value) {
+        Some(text) => Ok(out.write_str(&text)?),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     filters::add(&mut environment);
     environment
 }

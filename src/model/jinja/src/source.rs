@@ -367,7 +367,14 @@ fn rewrite_expression(source: &str) -> String {
                 continue;
             }
             b'0'..=b'9' => {
-                while i < bytes.len() && (is_name(bytes[i]) || (bytes[i] == b'.' && bytes.get(i + 1).is_some_and(u8::is_ascii_digit))) {
+                let is_decimal = !matches!(bytes.get(i + 1), Some(b'x' | b'X' | b'o' | b'O' | b'b' | b'B'));
+                let digit_at = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+                while i < bytes.len() {
+                    let ends_exponent =
+                        is_decimal && matches!(bytes[i], b'+' | b'-') && matches!(bytes[i - 1], b'e' | b'E') && digit_at(i + 1);
+                    if !(is_name(bytes[i]) || ends_exponent || (bytes[i] == b'.' && digit_at(i + 1))) {
+                        break;
+                    }
                     if bytes[i] != b'_' {
                         out.push(bytes[i] as char);
                     }

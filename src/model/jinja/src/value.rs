@@ -316,3 +316,18 @@ pub fn tuple(values: Vec<Value>) -> Value {
 pub fn failed(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
+
+/// A float whose Python text has an exponent; nothing for all others, which minijinja writes as Python does.
+pub fn python_float(value: &Value) -> Option<String> {
+    if value.kind() != ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    let float = f64::try_from(value.clone()).ok().filter(|f| f.is_finite() && *f != 0.0)?;
+    if (1e-4..1e16).contains(&float.abs()) {
+        return None;
+    }
+    let text = format!("{float:e}");
+    let (digits, exponent) = text.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    Some(format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()))
+}
