@@ -9,27 +9,28 @@ namespace shoplake::cli {
 
 struct Context;
 
-[[gnu::weak]] void add_load(CLI::App& root, Context& context);
-[[gnu::weak]] void add_quarantine(CLI::App& root, Context& context);
+void add_load(CLI::App& root, Context& context);
+void add_quarantine(CLI::App& root, Context& context);
 
-[[gnu::weak]] void add_build(CLI::App& root, Context& context);
-[[gnu::weak]] void add_run(CLI::App& root, Context& context);
-[[gnu::weak]] void add_test(CLI::App& root, Context& context);
-[[gnu::weak]] void add_compile(CLI::App& root, Context& context);
-[[gnu::weak]] void add_ls(CLI::App& root, Context& context);
-[[gnu::weak]] void add_docs(CLI::App& root, Context& context);
-[[gnu::weak]] void add_seed(CLI::App& root, Context& context);
-[[gnu::weak]] void add_source(CLI::App& root, Context& context);
+void add_build(CLI::App& root, Context& context);
+void add_run(CLI::App& root, Context& context);
+void add_test(CLI::App& root, Context& context);
+void add_compile(CLI::App& root, Context& context);
+void add_ls(CLI::App& root, Context& context);
+void add_docs(CLI::App& root, Context& context);
+void add_parse(CLI::App& root, Context& context);
+void add_seed(CLI::App& root, Context& context);
+void add_source(CLI::App& root, Context& context);
 
-[[gnu::weak]] void add_query(CLI::App& root, Context& context);
-[[gnu::weak]] void add_serve(CLI::App& root, Context& context);
-[[gnu::weak]] void add_catalog(CLI::App& root, Context& context);
+void add_query(CLI::App& root, Context& context);
+void add_serve(CLI::App& root, Context& context);
+void add_catalog(CLI::App& root, Context& context);
 
-[[gnu::weak]] void add_demo(CLI::App& root, Context& context);
-[[gnu::weak]] void add_generate(CLI::App& root, Context& context);
+void add_demo(CLI::App& root, Context& context);
+void add_generate(CLI::App& root, Context& context);
 
-[[gnu::weak]] void add_init(CLI::App& root, Context& context);
-[[gnu::weak]] void add_doctor(CLI::App& root, Context& context);
+void add_init(CLI::App& root, Context& context);
+void add_doctor(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 
 }  // namespace shoplake::cli

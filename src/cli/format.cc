@@ -78,7 +78,8 @@ std::string format_rate(std::uint64_t amount, std::int64_t micros, const char* u
 }
 
 std::string format_percent(double share, bool with_sign) {
-  return with_sign ? fmt::format("{:+.1f} %", share * 100) : fmt::format("{:.1f} %", share * 100);
+  const double percent = std::round(share * 1000) / 10 + 0.0;  // adding zero takes the sign off a zero
+  return with_sign && percent != 0 ? fmt::format("{:+.1f} %", percent) : fmt::format("{:.1f} %", percent);
 }
 
 std::string format_noun(std::int64_t count, const char* noun) {

@@ -42,6 +42,7 @@ const Command kCommands[] = {
     {"Models (the dbt project)", add_compile},
     {"Models (the dbt project)", add_ls},
     {"Models (the dbt project)", add_docs},
+    {"Models (the dbt project)", add_parse},
     {"Answers", add_query},
     {"Answers", add_serve},
     {"The lake", add_catalog},
@@ -138,9 +139,6 @@ int run(int argc, char** argv) {
   root.option_defaults()->always_capture_default();
   root.set_version_flag("--version", "shoplake " SHOPLAKE_VERSION, "the version");
   for (const Command& command : kCommands) {
-    if (command.add == nullptr) {
-      continue;
-    }
     const std::size_t before = subcommand_names(root).size();
     command.add(root, context);
     const auto all = root.get_subcommands([](const CLI::App*) { return true; });

@@ -46,6 +46,7 @@ TEST(Format, RatesAndShares) {
   EXPECT_EQ(format_percent(0.1234), "12.3 %");
   EXPECT_EQ(format_percent(0.1234, true), "+12.3 %");
   EXPECT_EQ(format_percent(-0.5, true), "-50.0 %");
+  EXPECT_EQ(format_percent(-0.0001, true), "0.0 %");
 }
 
 TEST(Terminal, WidthCountsWhatIsSeen) {
