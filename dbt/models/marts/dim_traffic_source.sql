@@ -51,7 +51,7 @@ taken as (
         and direct.user_pseudo_id = non_direct.user_pseudo_id
         and direct.last_non_direct_timestamp = non_direct.session_start_timestamp
     inner join sessions on non_direct.session_id = sessions.session_id
-    where sessions.session_start_date >= {{ add_days('direct.session_start_date', '-' ~ var('last_non_direct_days')) }}
+    where direct.session_start_timestamp - direct.last_non_direct_timestamp <= {{ var('last_non_direct_days') }} * 86400000000
 
 ),
 

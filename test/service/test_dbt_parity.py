@@ -1,0 +1,112 @@
+"""dbt/ is an ordinary dbt project: dbt-core with dbt-duckdb and shoplake's own runner give the same rows in every model.
+
+Also that incremental building equals building anew: after a first part of the data come a new day, late events of old days
+and repeated events, and nothing but the touched days may change.
+"""
+import gzip
+import hashlib
+
+import duckdb
+import pytest
+from dbt_runners import DbtCore, differences, export, relations
+
+
+@pytest.fixture(scope="session")
+def project(source):
+    return source / "dbt"
+
+
+def assert_same(shoplake, dbt, names, folder):
+    """All relations of the lake equal those of dbt-core's database."""
+    paths = export(shoplake, names, folder)
+    with duckdb.connect(str(dbt.database), read_only=True) as connection:
+        found = {name: differences(connection, f"read_parquet('{path}')", name) for name, path in paths.items()}
+    assert {name: text for name, text in found.items() if text} == {}
+
+
+def ga4_export(folder, shoplake, test_data):
+    return test_data / "ga4/ga4_export_small.ndjson.gz"
+
+
+def ga4_sample(folder, shoplake, test_data):
+    return test_data / "ga4/ga4_events_sampled.ndjson.gz"
+
+
+def generated(folder, shoplake, test_data):
+    path = folder / "generated.ndjson.gz"
+    shoplake("generate", "events", "--events", 20000, "--days", 21, "--seed", 5, "--out", path)
+    return path
+
+
+@pytest.mark.parametrize("make", [ga4_export, ga4_sample, generated])
+def test_both_runners_give_the_same_rows(make, shoplake, project, tmp_path, test_data):
+    dbt = DbtCore(project, tmp_path / "dbt")
+    shoplake("load", "events", make(tmp_path, shoplake, test_data))
+    shoplake("build")
+    dbt.take_events(shoplake)
+    dbt("build")
+    assert_same(shoplake, dbt, relations(project), tmp_path / "lake")
+
+
+def parts(path):
+    """The export in three deliveries: most of the days before the last; the last days, late events and repeated ones; the rest."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines(keepends=True)
+    days = sorted({day_of(line) for line in lines})
+    first, second, third = [], [], []
+    for line in lines:
+        lot = hashlib.sha256(line.encode()).digest()[0]
+        if lot < 10:
+            third.append(line)
+        elif day_of(line) in days[-5:] or (lot < 20 and day_of(line) in days[10:14]):
+            second.append(line)
+        else:
+            first.append(line)
+            if lot < 24 and day_of(line) in days[2:5]:
+                second.append(line)
+    return first, second, third
+
+
+def day_of(line):
+    return line.split('"event_date":"', 1)[1][:8]
+
+
+def test_incremental_equals_full_refresh(shoplake, shoplake_in, project, tmp_path, test_data):
+    dbt = DbtCore(project, tmp_path / "dbt")
+    refreshed = DbtCore(project, tmp_path / "refreshed")
+    names = relations(project)
+    for number, lines in enumerate(parts(ga4_export(tmp_path, shoplake, test_data))):
+        delivery = tmp_path / f"delivery-{number}.ndjson"
+        delivery.write_text("".join(lines), encoding="utf-8")
+        shoplake("load", "events", delivery)
+        shoplake("build")
+        for runner in (dbt, refreshed):
+            runner.take_events(shoplake)
+        dbt("build")
+        refreshed("build", "--full-refresh")
+        assert_same(shoplake, dbt, names, tmp_path / f"lake-{number}")
+        assert_same(shoplake, refreshed, names, tmp_path / f"lake-{number}")
+
+
+def test_only_touched_days_are_computed_again(shoplake, project, tmp_path, test_data):
+    """A row that an incremental model keeps, keeps the fingerprint of the run that made it."""
+    first, second, _ = parts(ga4_export(tmp_path, shoplake, test_data))
+    (tmp_path / "first.ndjson").write_text("".join(first), encoding="utf-8")
+    shoplake("load", "events", tmp_path / "first.ndjson")
+    shoplake("build")
+    states = "select distinct event_date, day_fingerprint from marts.fact_events order by all"
+    before = {row["event_date"]: row["day_fingerprint"] for row in shoplake.rows(states)}
+    (tmp_path / "second.ndjson").write_text("".join(second), encoding="utf-8")
+    shoplake("load", "events", tmp_path / "second.ndjson")
+    shoplake("run")
+    after = {row["event_date"]: row["day_fingerprint"] for row in shoplake.rows(states)}
+    touched = {f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in map(day_of, second)}
+    assert {day for day in after if before.get(day) != after[day]} == touched
+
+    everything = relations(project)
+    unchanged = export(shoplake, everything, tmp_path / "before-rerun")
+    shoplake("run")
+    rerun = export(shoplake, everything, tmp_path / "after-rerun")
+    with duckdb.connect() as connection:
+        for name in everything:
+            assert not differences(connection, f"read_parquet('{unchanged[name]}')", f"read_parquet('{rerun[name]}')"), name
