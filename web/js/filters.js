@@ -32,11 +32,14 @@ export function showFilters() {
     byId(id).max = bounds.last ?? "";
     byId(id).disabled = !bounds.last;
   }
+  let pressed = false;  // where two presets mean the same days, one is enough
   for (const button of document.querySelectorAll("[data-days]")) {
     const days = button.dataset.days;
     const start = days === "all" ? bounds.first : bounds.last && addDays(bounds.last, 1 - Number(days));
     button.disabled = !bounds.last;
-    button.setAttribute("aria-pressed", String(Boolean(to) && to === bounds.last && from === start));
+    const matches = !pressed && Boolean(to) && to === bounds.last && from === start;
+    pressed ||= matches;
+    button.setAttribute("aria-pressed", String(matches));
   }
 
   const choices = events.includes(state.event) ? events : [...events, state.event];

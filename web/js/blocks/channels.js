@@ -8,11 +8,12 @@ import {getState, setState, toggleChannel} from "../state.js";
 
 const slicesMax = 8;
 const barsMax = 12;
-const shorten = (name) => (name.length > 22 ? `${name.slice(0, 21)}…` : name);
+const shorten = (name) => (name.trim() === "" ? "(blank)" : name.length > 22 ? `${name.slice(0, 21)}…` : name);
 
 export function channelsBlock() {
   const pie = new Chart("pie", (event) => event.data.channel && toggleChannel(event.data.channel));
-  const bars = new Chart("bars", (event) => toggleChannel(event.name));
+  let shown = [];  // the rows of the bars, in order
+  const bars = new Chart("bars", (event) => toggleChannel(shown[event.dataIndex].channel));
   const metricChoice = segmented("Shown", [["conversions", "Conversions"], ["value", "Value"]], () => getState().metric, (metric) => setState({metric}));
   const modelChoice = segmented("Model of the shares", [["first", "First click"], ["last", "Last click"]], () => getState().model, (model) => setState({model}));
 
@@ -82,7 +83,7 @@ export function channelsBlock() {
 
       if (total > 0) {
         pie.draw(() => ({
-          tooltip: {trigger: "item", ...tooltipStyle(), formatter: (p) => tooltip(p.name, [
+          tooltip: {trigger: "item", ...tooltipStyle(), formatter: (p) => tooltip(p.data.title, [
             {name: metric === "value" ? "Value" : "Conversions", value: format(metric === "value" ? p.value : Math.round(p.value))}, {name: "Share", value: formatShare(p.data.share)}])},
           title: {text: metric === "value" ? formatCompact(total) : formatCount(total), subtext: model === "first" ? "first click" : "last click", left: "center", top: "38%",
             itemGap: 6, textStyle: {fontSize: 20, fontWeight: 600, color: colour("text")}, subtextStyle: {fontSize: 12, color: colour("text-soft")}},
@@ -90,21 +91,21 @@ export function channelsBlock() {
             type: "pie", radius: ["62%", "94%"], label: {show: false}, emphasis: {scaleSize: 4},
             itemStyle: {borderColor: colour("surface"), borderWidth: 2},
             data: [
-              ...slices.map((r) => ({name: r.channel, channel: r.channel, value: r[key], share: share(r),
+              ...slices.map((r, i) => ({name: String(i), title: r.channel, channel: r.channel, value: r[key], share: share(r),
                 itemStyle: {color: channelColour(r.channel), decal: channelDecal(r.channel)}})),
-              ...(restSum > 0 ? [{name: `${rest.length} others`, value: restSum, share: restSum / total, itemStyle: {color: colour("text-soft")}}] : []),
-              ...(hidden > 0 ? [{name: "Not chosen", value: hidden, share: 1 - shownShare, itemStyle: {color: colour("hover")}}] : []),
+              ...(restSum > 0 ? [{name: "others", title: `${rest.length} others`, value: restSum, share: restSum / total, itemStyle: {color: colour("text-soft")}}] : []),
+              ...(hidden > 0 ? [{name: "hidden", title: "Not chosen", value: hidden, share: 1 - shownShare, itemStyle: {color: colour("hover")}}] : []),
             ],
           }],
         }), `Ring chart: share of ${metric} by channel under ${model} click. The list beside it has the same figures.`);
       }
-      const shown = [...rows].sort((a, b) => Math.max(b[`first_click_${metric}`], b[`last_click_${metric}`]) - Math.max(a[`first_click_${metric}`], a[`last_click_${metric}`])).slice(0, barsMax);
+      shown = [...rows].sort((a, b) => Math.max(b[`first_click_${metric}`], b[`last_click_${metric}`]) - Math.max(a[`first_click_${metric}`], a[`last_click_${metric}`])).slice(0, barsMax);
       bars.element.style.setProperty("--rows", String(shown.length));
       const bar = (title, column, token) => ({name: title, type: "bar", data: shown.map((r) => r[column]), itemStyle: {color: colour(token), borderRadius: [0, 2, 2, 0]},
         barMaxWidth: 12, barGap: "12%", emphasis: {disabled: true}});
       bars.draw(() => ({
         grid: {left: 0, right: 24, top: 4, bottom: 0, containLabel: true},
-        yAxis: {type: "category", inverse: true, data: shown.map((r) => r.channel), ...axisStyle(), axisLine: {show: false}, axisLabel: {...axisStyle().axisLabel, color: colour("text"), hideOverlap: false, interval: 0, formatter: shorten}},
+        yAxis: {type: "category", inverse: true, data: shown.map((_, i) => String(i)), ...axisStyle(), axisLine: {show: false}, axisLabel: {...axisStyle().axisLabel, color: colour("text"), hideOverlap: false, interval: 0, formatter: (i) => shorten(shown[Number(i)].channel)}},
         xAxis: {type: "value", minInterval: metric === "value" ? 0.01 : 1, splitNumber: 4, ...axisStyle(), axisLabel: {...axisStyle().axisLabel, formatter: formatCompact}},
         tooltip: {trigger: "axis", ...tooltipStyle(), axisPointer: {type: "shadow", shadowStyle: {color: colour("hover")}}, formatter: (points) => {
           const row = shown[points[0].dataIndex];

@@ -17,10 +17,10 @@ function change(now, before, base, complete, format) {
     h("span", {"aria-hidden": "true"}, {up: "▲ ", down: "▼ ", same: "● "}[direction]), formatDifference(percent), was);
 }
 
-const figure = (name, marker, value, changed) =>
+const figure = (key, name, marker, value, changed) =>
   h("div", {class: "figure-group"},
     h("dt", {}, marker && h("span", {class: `swatch ${marker}`, "aria-hidden": "true"}), name),
-    h("dd", {}, h("span", {class: value.length >= 12 ? "figure longest" : value.length >= 9 ? "figure long" : "figure"}, value), changed));
+    h("dd", {}, h("span", {class: value.length >= 12 ? "figure longest" : value.length >= 9 ? "figure long" : "figure", "data-figure": key}, value), changed));
 
 export function summaryBlock() {
   return new Block({
@@ -33,20 +33,20 @@ export function summaryBlock() {
       const changed = (name, base, format) => change(now[name], before[name], before[base], data.previous_complete, format);
       const pair = (title, first, last, difference, format) => h("section", {class: "card wide", "aria-label": title},
         h("header", {}, h("h3", {}, title),
-          h("p", {class: "badge"}, difference === null ? "no first click to compare" : [h("strong", {}, formatDifference(difference)), " last to first click"])),
+          h("p", {class: "badge"}, difference === null ? "no first click to compare" : [h("strong", {"data-figure": `${first.endsWith("value") ? "value" : "conversions"}_difference_percent`}, formatDifference(difference)), " last to first click"])),
         h("dl", {},
-          figure("First click", "first", format(now[first]), changed(first, "first_click_conversions", format)),
-          figure("Last click", "last", format(now[last]), changed(last, "last_click_conversions", format))));
+          figure(first, "First click", "first", format(now[first]), changed(first, "first_click_conversions", format)),
+          figure(last, "Last click", "last", format(now[last]), changed(last, "last_click_conversions", format))));
       replace(body, h("div", {class: "cards"},
         pair("Conversions", "first_click_conversions", "last_click_conversions", now.conversions_difference_percent, formatCount),
         pair("Value", "first_click_value", "last_click_value", now.value_difference_percent, formatMoney),
         h("section", {class: "card", "aria-label": "Credited differently"},
           h("header", {}, h("h3", {}, "Credited differently")),
-          h("dl", {}, figure("of the conversions", null, formatShare(now.moved_share),
+          h("dl", {}, figure("moved_share", "of the conversions", null, formatShare(now.moved_share),
             h("span", {class: "sub"}, now.touched_conversions === 0 ? "no conversions" : `${formatCount(now.moved_conversions)} of ${formatCount(now.touched_conversions)} change channel`)))),
         h("section", {class: "card", "aria-label": "Sessions"},
           h("header", {}, h("h3", {}, "Sessions")),
-          h("dl", {}, figure("begun in the period", null, formatCount(now.sessions),
+          h("dl", {}, figure("sessions", "begun in the period", null, formatCount(now.sessions),
             [changed("sessions", "sessions", formatCount), h("span", {class: "sub was"}, `${formatShare(now.conversion_rate)} convert`)])))));
     },
   });

@@ -1,0 +1,291 @@
+"""The dashboard in a real browser, on generated data: its figures against `shoplake query`, and how it behaves."""
+import datetime
+import decimal
+import itertools
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+from serving import serving
+
+CACHE = pathlib.Path(os.environ.get("SHOPLAKE_CACHE", pathlib.Path.home() / ".cache/shoplake"))
+DAYS = 35
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory, shoplake_in):
+    """Generated events up to yesterday, loaded and built."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    shoplake = shoplake_in(folder / "home")
+    yesterday = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+    shoplake("generate", "events", "--events", 40000, "--days", DAYS, "--seed", 11, "--end-date", yesterday, "--out", folder / "events.ndjson.gz")
+    shoplake("load", "events", folder / "events.ndjson.gz")
+    shoplake("build")
+    return shoplake
+
+
+@pytest.fixture(scope="module")
+def seen(lake, tmp_path_factory, shoplake_in, source):
+    browser = pathlib.Path(os.environ.get("SHOPLAKE_BROWSER", CACHE / "browser"))
+    if not (browser / "node_modules/playwright-core").is_dir():
+        pytest.skip(f"no playwright-core in {browser}: tools/setup service installs it")
+    node = shutil.which("node", path=os.environ["PATH"] + os.pathsep + str(CACHE / "node"))
+    if node is None or shutil.which(os.environ.get("SHOPLAKE_CHROMIUM", "chromium")) is None:
+        pytest.skip("no node or no chromium: tools/setup service installs them")
+    empty = shoplake_in(tmp_path_factory.mktemp("empty") / "home")
+    with serving(lake) as full, serving(empty) as nothing:
+        process = subprocess.run(
+            [node, str(source / "test/browser/dashboard.mjs"), full.address, nothing.address, str(source / "build/pictures")],
+            env=os.environ | {"SHOPLAKE_BROWSER": str(browser)}, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr[-4000:] + process.stdout[-2000:]
+    return json.loads(process.stdout)
+
+
+@pytest.fixture(scope="module")
+def days(lake):
+    """The last 14 days of the data: what the page shows unasked."""
+    last = datetime.date.fromisoformat(lake.value("select strftime(max(event_date), '%Y-%m-%d') as d from marts.mart_channel_performance"))
+    return last - datetime.timedelta(days=13), last
+
+
+def count(number):
+    return f"{number:,}"
+
+
+def money(number):
+    return f"{number:,.2f}"
+
+
+def fixed(number, decimals):
+    """As JavaScript's toFixed: halves go up."""
+    return str(decimal.Decimal(number).quantize(decimal.Decimal(1).scaleb(-decimals), decimal.ROUND_HALF_UP))
+
+
+def share(number):
+    percent = round(number, 6) * 100
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    return f"{fixed(percent, 2 if percent < 1 else 1)} %"
+
+
+def difference(first, last):
+    if first == 0:
+        return "–"
+    percent = math.floor(round(100 * (last - first) / first, 4) * 10 + 0.5) / 10
+    return "±0 %" if percent == 0 else f"{'+' if percent > 0 else '−'}{abs(percent):.1f} %"
+
+
+def totals(lake, days, model, where="true"):
+    (row,) = lake.rows(f"""
+        select count(*) as conversions, coalesce(sum(conversion_value_micros), 0) / 1e6 as value
+        from marts.mart_{model}_click_attribution
+        where conversion_event = 'purchase' and conversion_date between '{days[0]}' and '{days[1]}' and {where}""")
+    return row["conversions"], float(row["value"])
+
+
+def test_page_is_without_trouble(seen):
+    """No console error, exception, policy violation, failed request, or request that leaves the origin, in any scene."""
+    assert seen["troubles"] == []
+
+
+def test_cards(seen, lake, days):
+    for model in ("first", "last"):
+        conversions, value = totals(lake, days, model)
+        assert seen["figures"][f"{model}_click_conversions"] == count(conversions)
+        assert seen["figures"][f"{model}_click_value"] == money(value)
+    assert seen["figures"]["conversions_difference_percent"] == "±0 %"
+    sessions = lake.value(f"select count(*) as n from marts.fact_sessions where session_start_date between '{days[0]}' and '{days[1]}'")
+    assert seen["figures"]["sessions"] == count(sessions)
+
+
+def test_day_by_day(seen, lake, days):
+    rows = lake.rows(f"""
+        select strftime(conversion_date, '%Y-%m-%d') as day, count(*) as conversions, sum(conversion_value_micros) / 1e6 as value
+        from marts.mart_first_click_attribution
+        where conversion_event = 'purchase' and conversion_date between '{days[0]}' and '{days[1]}' group by 1""")
+    expected = {row["day"]: (count(row["conversions"]), money(float(row["value"]))) for row in rows}
+    header, *shown, total = seen["series"]
+    assert len(shown) == 14
+    for offset, row in enumerate(shown):
+        day = days[0] + datetime.timedelta(days=offset)
+        assert row[0] == f"{day.day} {day:%b} {day.year}".replace("Sep", "Sept") or row[0] == f"{day.day} {day:%b} {day.year}"
+        assert (row[1], row[3]) == expected.get(day.isoformat(), ("0", "0.00"))
+    assert total[1] == count(totals(lake, days, "first")[0])
+
+
+def test_channels(seen, lake, days):
+    shown = {row[0]: row[1:] for row in seen["channels"][1:]}
+    names = {row["channel"] for row in lake.rows(f"""
+        select attributed_channel as channel from marts.mart_first_click_attribution where conversion_event = 'purchase' and conversion_date between '{days[0]}' and '{days[1]}'
+        union select attributed_channel from marts.mart_last_click_attribution where conversion_event = 'purchase' and conversion_date between '{days[0]}' and '{days[1]}'
+        union select channel from marts.fact_sessions where session_start_date between '{days[0]}' and '{days[1]}'""")}
+    assert set(shown) == names | {"Sum"} and len(names) > 5
+    for channel in names:
+        first, first_value = totals(lake, days, "first", f"attributed_channel = '{channel}'")
+        last, last_value = totals(lake, days, "last", f"attributed_channel = '{channel}'")
+        row = shown[channel]
+        assert row[1:3] == [count(first), count(last)], channel
+        assert row[4] == difference(first, last), channel
+        assert row[5:7] == [money(first_value), money(last_value)], channel
+
+
+def test_channel_filter_rules_every_block(seen, lake, days):
+    assert "channel=Email" in seen["filtered"]["address"] and "channel=Email" in seen["filtered"]["csv"]
+    first, _ = totals(lake, days, "first", "attributed_channel = 'Email'")
+    last, _ = totals(lake, days, "last", "attributed_channel = 'Email'")
+    figures = seen["filtered"]["figures"]
+    assert figures["first_click_conversions"] == count(first) and figures["last_click_conversions"] == count(last)
+    assert figures["conversions_difference_percent"] == difference(first, last)
+    assert [row[0] for row in seen["filtered"]["channels"][1:]] == ["Email", "Sum"]
+    sessions = lake.value(f"select count(*) as n from marts.fact_sessions where channel = 'Email' and session_start_date between '{days[0]}' and '{days[1]}'")
+    assert figures["sessions"] == count(sessions)
+    assert seen["filtered"]["funnel"][0].startswith(count(sessions))
+
+
+def test_address_holds_the_state(seen, days):
+    assert seen["metricAddress"] == "?metric=value"
+    assert seen["backRestores"]
+    assert seen["sevenDays"]["rows"] == 7
+    assert f"from={days[1] - datetime.timedelta(days=6)}" in seen["sevenDays"]["address"]
+    assert seen["cleared"] is None
+
+
+def test_funnel(seen, lake, days):
+    rows = lake.rows(f"""
+        select stage_number, stage, cast(sum(sessions) as bigint) as sessions from marts.agg_funnel_daily
+        where event_date between '{days[0]}' and '{days[1]}' group by all order by 1""")
+    assert [(name, number) for name, number, _ in seen["funnel"]] == [(row["stage"].replace("_", " ").capitalize(), count(row["sessions"])) for row in rows]
+    assert [s for _, _, s in seen["funnel"]] == [share(row["sessions"] / rows[0]["sessions"]) for row in rows]
+    assert seen["funnelSteps"] == [share(b["sessions"] / a["sessions"]) for a, b in itertools.pairwise(rows)]
+
+
+def test_retention(seen, lake, days):
+    rows = lake.rows(f"""
+        select strftime(cohort_date, '%Y-%m-%d') as day, day_n, cohort_users, returning_users from marts.agg_retention_daily
+        where cohort_date between '{days[0]}' and '{days[1]}' and day_n > 0""")
+
+    def cell(rate):
+        return "0" if rate == 0 else "<0.1" if rate < 0.0005 else fixed(100 * rate, 1 if rate < 0.0995 else 0)
+
+    header, everyone, *cohorts = seen["retention"]
+    assert header[:3] == ["First seen", "People", "D1"] and "D7" in header
+    for row in rows:
+        day = datetime.date.fromisoformat(row["day"])
+        (shown,) = [c for c in cohorts if c[0].split() == [str(day.day), c[0].split()[1]] and c[0].split()[1][:3] == f"{day:%b}"]
+        assert shown[1] == count(row["cohort_users"])
+        assert shown[1 + row["day_n"]] == cell(round(row["returning_users"] / row["cohort_users"], 6)), row
+    for n in (1, 7):
+        base = sum(row["cohort_users"] for row in rows if row["day_n"] == n)
+        assert seen["retentionFacts"][f"D{n}"] == share(sum(row["returning_users"] for row in rows if row["day_n"] == n) / base)
+
+
+def test_freshness(seen, lake):
+    assert seen["light"]["state"] == "fresh" and seen["light"]["text"][0].startswith("Fresh · last event")
+    assert seen["facts"]["Events"] == count(lake.value("select count(*) as n from processed.events"))
+    assert seen["facts"]["Rejected"] == "0"
+
+
+def test_order_of_questions(seen):
+    assert seen["headings"] == ["Is the data fresh and complete?", "What happened?", "Day by day", "Which channels, under which model?",
+                                "Where are people lost?", "Do they come back?"]
+
+
+def test_every_figure_is_explained(seen, lake):
+    assert seen["explain"]["title"] == "What happened?" and "First click" in seen["explain"]["terms"]
+    assert seen["explainFocus"] == "Explain"  # where the dialog was opened
+    rows = lake.rows(seen["explain"]["sql"])  # it works in `shoplake query`, as the page says
+    (current,) = [row for row in rows if row["period"] == "current"]
+    assert count(current["first_click_conversions"]) == seen["figures"]["first_click_conversions"]
+
+
+def test_charts_are_drawn(seen):
+    assert len(seen["chartsHaveInk"]) == 3 and all(seen["chartsHaveInk"])
+
+
+def test_layout_keeps_still_while_loading(seen):
+    assert seen["layoutShift"] < 0.1
+
+
+def test_keyboard(seen):
+    keyboard = seen["keyboard"]
+    assert keyboard["missed"] == [] and keyboard["unseen"] == []
+    assert "Skip to the figures" in keyboard["reached"][0]
+    assert keyboard["focusStays"] and keyboard["menuClosed"] and keyboard["focusBack"] == "channels-summary"
+
+
+def test_fits_narrow_screens(seen):
+    assert set(seen["overflow"].values()) == {0}, seen["overflow"]
+
+
+def test_accessibility_rules(seen):
+    assert {scene: found for scene, found in seen["accessibility"].items() if found} == {}
+
+
+def test_themes(seen):
+    assert seen["chosenTheme"] == "dark" and seen["rememberedTheme"] == "dark"
+    assert seen["printHides"] == "none"
+
+
+def linear(colour):
+    values = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+
+
+def contrast(a, b):
+    light, dark = sorted((sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear(c))) for c in (a, b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+# How a colour looks to people without one kind of cones (Machado, Oliveira, Fernandes 2009, severity 1), in linear RGB.
+VISION = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+
+
+def perceived(colour, vision):
+    """OKLab coordinates (Ottosson 2020)."""
+    r, g, b = (min(1, max(0, sum(w * v for w, v in zip(row, linear(colour))))) for row in VISION[vision])
+    l, m, s = (x ** (1 / 3) for x in (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b, 0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b,
+                                      0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b))
+    return (0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s, 1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
+            0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours(seen, theme):
+    lowest = seen["contrast"][theme]
+    assert lowest["ratio"] >= 4.5, lowest
+    tokens = seen["tokens"][theme]
+    channels = [tokens[f"channel-{i}"] for i in range(1, 10)]
+    for colour in [*channels, tokens["first"], tokens["last"]]:
+        assert contrast(colour, tokens["surface"]) >= 4.5, colour
+    for vision in VISION:
+        least = 0.07 if vision == "tritanopia" else 0.08  # tritanopia is a thousand times rarer
+        for pairs in (itertools.combinations(channels, 2), [(tokens["first"], tokens["last"])]):
+            for a, b in pairs:
+                assert sum((x - y) ** 2 for x, y in zip(perceived(a, vision), perceived(b, vision))) ** 0.5 >= least, (vision, a, b)
+
+
+def test_names_are_only_text(seen):
+    nasty = seen["nasty"]
+    assert nasty["shown"] == nasty["expected"]
+    assert nasty["elements"] == 0 and nasty["overflow"] == 0 and nasty["menuOverflow"] == 0
+
+
+def test_failing_block_stays_alone(seen):
+    failing = seen["failing"]
+    assert "The engine has no memory left." in failing["message"] and "Give it more." in failing["message"]
+    assert failing["others"] == 1 and failing["recovered"] == 3
+
+
+def test_empty_lake_says_what_fills_it(seen):
+    assert seen["empty"]["light"] == "No data yet"
+    assert len(seen["empty"]["messages"]) == 5 and set(seen["empty"]["messages"]) == {"No events have been loaded yet."}
+    assert set(seen["empty"]["commands"]) == {"shoplake load events FILE.ndjson.gz"}
