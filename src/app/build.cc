@@ -106,6 +106,7 @@ class ModelRun {
     options.target_name = command_.target;
     options.threads = threads();
     options.full_refresh = command_.full_refresh;
+    options.store_failures = command_.store_failures;
     options.command = verb(command_.kind);
     options.environment = environment();
     return options;
@@ -278,11 +279,13 @@ class ModelRun {
     }
     SHOPLAKE_TRY(invocation_->write_manifest());
     SHOPLAKE_TRY(write_results(results));
-    if (compiling && !output_.as_json && nodes.size() == 1) {
-      const auto node = invocation_->manifest().nodes.find(*nodes.begin());
-      if (node != invocation_->manifest().nodes.end() && node->second.compiled) {
-        output_.line(fmt::format("Compiled node '{}' is:\n{}", node->second.name, node->second.compiled_code));
+    if (compiling && !output_.as_json) {
+      std::vector<const model::Node*> models;
+      for (const std::string& id : nodes) {
+        const model::Node& node = invocation_->manifest().nodes.at(id);
+        if (nodes.size() == 1 || node.type != model::ResourceType::test) models.push_back(&node);
       }
+      if (models.size() == 1 && models[0]->compiled) output_.line(fmt::format("Compiled node '{}' is:\n{}", models[0]->name, models[0]->compiled_code));
     }
     const int exit_code = console_.end(invocation_->manifest(), results, elapsed_seconds());
     if (stop_.stop_requested()) {

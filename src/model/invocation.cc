@@ -15,7 +15,7 @@ RendererOptions Invocation::renderer_options(const Json& vars) const {
   renderer.env = options_.environment;
   renderer.invocation_id = metadata_.invocation_id;
   renderer.run_started_at = iso8601(started_us_);
-  renderer.flags = {{"FULL_REFRESH", options_.full_refresh}, {"WHICH", options_.command}, {"STORE_FAILURES", false}, {"EMPTY", false}};
+  renderer.flags = {{"FULL_REFRESH", options_.full_refresh}, {"WHICH", options_.command}, {"STORE_FAILURES", options_.store_failures}, {"EMPTY", false}};
   for (const Json& entry : project_.root.dispatch) {
     if (entry.is_object() && entry.contains("macro_namespace") && entry.contains("search_order")) {
       renderer.dispatch[scalar_text(entry["macro_namespace"])] = entry["search_order"];

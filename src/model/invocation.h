@@ -23,6 +23,7 @@ struct InvocationOptions {
   std::string target_schema = "main";
   int threads = 2;
   bool full_refresh = false;
+  bool store_failures = false;
   std::string command;             // "build", for `flags.WHICH` and run_results
   std::map<std::string, std::string> environment;  // env_var()
 };

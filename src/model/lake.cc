@@ -229,9 +229,10 @@ Result<void> Lake::refresh(engine::Session& session, const RelationName& name) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[folded(name)];
   if (entry.kind == Kind::table && entry.metadata_location == table->metadata_location) return {};
+  SHOPLAKE_TRY(replace_engine_view(session, name, "SELECT * FROM " + scan(table->metadata_location)));
   entry = Entry{};
   entry.metadata_location = table->metadata_location;
-  SHOPLAKE_TRY(ensure_locked(session, name, 0));
+  entry.in_engine = true;
   return {};
 }
 
@@ -315,41 +316,60 @@ Result<Lake::Copied> Lake::copy(engine::Session& session, const std::string& sql
   return copied;
 }
 
-Result<void> Lake::show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged) {
-  const std::lock_guard lock(mutex_);
+// Names and types of a view's columns as the engine has them, without binding it anew.
+Result<std::string> Lake::shown_columns(engine::Session& session, const RelationName& name) {
+  const engine::ResultSet columns = SHOPLAKE_TRY(session.query(fmt::format(
+      "SELECT string_agg(column_name || ' ' || data_type, ', ' ORDER BY column_index) FROM duckdb_columns() WHERE lower(schema_name) = {} AND lower(table_name) = {}",
+      engine::quote_literal(lower(name.schema)), engine::quote_literal(lower(name.identifier)))));
+  return columns.text(0, 0).value_or("");
+}
+
+// Makes the engine's view of a relation. A view over it that was bound to other columns is made again when it is next needed.
+Result<void> Lake::replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body) {
   SHOPLAKE_TRY(create_schema(session, name.schema));
-  const std::string body = staged.empty() ? scan(metadata_location) : fmt::format("{}.{}", kStagingSchema, staged);
-  SHOPLAKE_TRY(session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}", to_string(name), body)));
+  const auto found = entries_.find(folded(name));
+  const bool was_shown = found != entries_.end() && found->second.in_engine;
+  const std::string before = was_shown ? SHOPLAKE_TRY(shown_columns(session, name)) : std::string();
+  SHOPLAKE_TRY(session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS {}", to_string(name), body)));
+  if (!was_shown) return {};
+  const std::string after = SHOPLAKE_TRY(shown_columns(session, name));
+  if (before == after) return {};
+  for (auto& [other, view] : entries_) {
+    if (view.kind == Kind::view && other != folded(name)) view.in_engine = false;
+  }
+  return {};
+}
+
+Result<void> Lake::show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged_body, const std::string& staged) {
+  const std::lock_guard lock(mutex_);
+  SHOPLAKE_TRY(replace_engine_view(session, name, staged.empty() ? "SELECT * FROM " + scan(metadata_location) : staged_body));
   Entry& entry = entries_[folded(name)];
   if (!entry.staged.empty()) (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, entry.staged));
   entry = Entry{};
   entry.metadata_location = metadata_location;
   entry.in_engine = true;
   entry.staged = staged;
-  // A view over this table may have been bound to other columns: it is made again when it is next needed.
-  for (auto& [other, view] : entries_) {
-    if (view.kind == Kind::view) view.in_engine = false;
-  }
   return {};
 }
 
 Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& write) {
   SHOPLAKE_TRY(create_namespace(write.name.schema));
-  const std::vector<engine::Column> described = SHOPLAKE_TRY(describe(session, write.sql));
+  SHOPLAKE_TRY(prepare(session, write.sql));
+  // The rows, in memory where that pays.
+  std::optional<StagedTable> staged;
+  std::string query = write.sql;
+  if (write.keep_in_memory && SHOPLAKE_TRY(input_bytes(session, write.sql)) <= kKeepInMemoryInputBytes) {
+    staged.emplace(session, next_staging_name());
+    SHOPLAKE_TRY(session.execute(fmt::format("CREATE TABLE {} AS {}", staged->qualified(), write.sql)));
+    query = "SELECT * FROM " + staged->qualified();
+  }
+  const std::vector<engine::Column> described = SHOPLAKE_TRY(describe(session, query));
   StoredColumns stored = SHOPLAKE_TRY(stored_columns(described));
-  std::string query = stored.needs_cast ? fmt::format("SELECT {} FROM ({}\n) AS shoplake_model", stored.select_list, write.sql) : write.sql;
+  if (stored.needs_cast) query = fmt::format("SELECT {} FROM {}", stored.select_list, staged ? staged->qualified() : "(" + write.sql + "\n) AS shoplake_model");
   for (const std::string& column : write.partition_by) {
     if (find_column(stored.schema, column) == nullptr) {
       return base::make_error(base::ErrorKind::failed, "model.partition_by", fmt::format("partition_by names the column {}, which the model does not give", column));
     }
-  }
-
-  // The rows, in memory where that pays.
-  std::optional<StagedTable> staged;
-  if (write.keep_in_memory && SHOPLAKE_TRY(input_bytes(session, write.sql)) <= kKeepInMemoryInputBytes) {
-    staged.emplace(session, next_staging_name());
-    SHOPLAKE_TRY(session.execute(fmt::format("CREATE TABLE {} AS {}", staged->qualified(), query)));
-    query = "SELECT * FROM " + staged->qualified();
   }
 
   const catalog::TableIdentifier table = identifier(write.name);
@@ -381,7 +401,7 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
     if (!again || attempt >= kCommitAttemptsMax) return std::move(result).error();
     if (reshaped) schema.reset();
   }
-  SHOPLAKE_TRY(show_table(session, write.name, committed.at(0).metadata_location, staged ? staged->keep() : std::string()));
+  SHOPLAKE_TRY(show_table(session, write.name, committed.at(0).metadata_location, query, staged ? staged->keep() : std::string()));
   {
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[folded(write.name)];
@@ -394,22 +414,23 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
 Result<void> Lake::replace_view(engine::Session& session, const RelationName& name, const std::string& sql, const catalog::Properties& properties) {
   SHOPLAKE_TRY(create_namespace(name.schema));
   SHOPLAKE_TRY(prepare(session, sql));
-  // Bound under another name first: a view that does not work must not replace one that does.
-  const std::string trial = fmt::format("{}.{}", kStagingSchema, next_staging_name());
-  SHOPLAKE_TRY(session.execute(fmt::format("CREATE VIEW {} AS {}", trial, sql)));
-  SHOPLAKE_TRY(session.execute(fmt::format("DROP VIEW {}", trial)));
-  SHOPLAKE_TRY(options_.catalog->replace_view(identifier(name), sql, properties, /*replaces_table=*/true));
   const std::lock_guard lock(mutex_);
+  // The engine binds it first, in a transaction: a view that does not work must not replace one that does.
+  SHOPLAKE_TRY(session.execute("BEGIN TRANSACTION"));
+  Result<void> replaced = replace_engine_view(session, name, sql);
+  if (replaced.ok()) replaced = options_.catalog->replace_view(identifier(name), sql, properties, /*replaces_table=*/true);
+  if (!replaced.ok()) {
+    (void)session.execute("ROLLBACK");
+    return replaced;
+  }
+  SHOPLAKE_TRY(session.execute("COMMIT"));
   Entry& old = entries_[folded(name)];
   if (!old.staged.empty()) (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, old.staged));
-  for (auto& [other, view] : entries_) {
-    if (view.kind == Kind::view) view.in_engine = false;
-  }
   Entry entry;
   entry.kind = Kind::view;
   entry.sql = sql;
+  entry.in_engine = true;
   entries_[folded(name)] = std::move(entry);
-  SHOPLAKE_TRY(ensure_locked(session, name, 0));
   return {};
 }
 
@@ -638,7 +659,7 @@ Result<Written> Lake::write_incremental(engine::Session& session, const Incremen
   if (nothing) return written;
   if (!change.base_snapshot_id && change.operation == Operation::overwrite && change.removed_paths.empty()) change.operation = Operation::append;
   const std::vector<catalog::CommittedTable> committed = SHOPLAKE_TRY(options_.catalog->commit(std::span(&change, 1)));
-  SHOPLAKE_TRY(show_table(session, write.table.name, committed.at(0).metadata_location, ""));
+  SHOPLAKE_TRY(show_table(session, write.table.name, committed.at(0).metadata_location, "", ""));
   return written;
 }
 

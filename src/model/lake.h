@@ -120,7 +120,9 @@ class Lake {
   Result<std::uint64_t> input_bytes_locked(engine::Session& session, std::string_view sql, std::set<std::string>& seen, int depth);
   Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema, const std::vector<std::string>& partition_by,
                       const std::string& folder);
-  Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged);
+  Result<std::string> shown_columns(engine::Session& session, const RelationName& name);
+  Result<void> replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body);
+  Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged_body, const std::string& staged);
   Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table, const StoredColumns& batch);
   std::string next_staging_name();
 

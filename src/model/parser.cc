@@ -788,6 +788,7 @@ class ProjectParser {
         given.rows = entry.value("rows", Json());
         given.fixture = config_text(entry, "fixture");
         SHOPLAKE_TRY(check_rows(property, below, given.format, given.rows, given.fixture));
+        SHOPLAKE_TRY(read_fixture(property, below, given.fixture, given.format, given.rows));
         const Reference reference = SHOPLAKE_TRY(parse_reference(given.input).within(property.place(below)));
         SHOPLAKE_TRY(depend(test, reference, property.place(below)));
         test.given.push_back(std::move(given));
@@ -799,6 +800,7 @@ class ProjectParser {
     test.expect_rows = expect.value("rows", Json());
     test.expect_fixture = config_text(expect, "fixture");
     SHOPLAKE_TRY(check_rows(property, "/expect", test.expect_format, test.expect_rows, test.expect_fixture));
+    SHOPLAKE_TRY(read_fixture(property, "/expect", test.expect_fixture, test.expect_format, test.expect_rows));
     if (block.contains("overrides") && block["overrides"].is_object()) test.overrides = block["overrides"];
     if (manifest_.unit_tests.contains(test.unique_id)) {
       return base::make_error(base::ErrorKind::usage, "model.duplicate", fmt::format("{}: {} has two unit tests of the name {}", property.place(), test.model_name, test.name));
@@ -823,6 +825,19 @@ class ProjectParser {
     }
     if (std::find(test.depends_on.begin(), test.depends_on.end(), id) == test.depends_on.end()) test.depends_on.push_back(id);
     return {};
+  }
+
+  // Rows in a file of their own: <test path>/fixtures/**/<name>.csv or .sql.
+  Result<void> read_fixture(const Property& property, const std::string& below, const std::string& fixture, const std::string& format, Json& rows) {
+    if (fixture.empty()) return {};
+    const std::string name = without_extension(fixture) + "." + format;
+    for (const ProjectFile& file : SHOPLAKE_TRY(read_files(env_, *property.package, property.package->test_paths, {"." + format}))) {
+      if (file.path_in_folder().starts_with("fixtures/") && io::file_name(file.path) == name) {
+        rows = file.text;
+        return {};
+      }
+    }
+    return property_error(property.place(below), fmt::format("the fixture {} was not found", name), "Fixtures are files below tests/fixtures/.");
   }
 
   static Result<void> check_rows(const Property& property, const std::string& below, const std::string& format, const Json& rows, const std::string& fixture) {

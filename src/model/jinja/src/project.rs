@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{DynObject, Enumerator, Object, Value};
@@ -42,6 +42,22 @@ pub struct LoadError {
     pub message: String,
 }
 
+type Builtin = Vec<(String, Arc<MacroSource>)>;
+
+/// The built-in macros, read once in the life of the process: the files are always the same.
+fn builtin_macros(files: &[(String, String, String)]) -> Result<&'static Builtin, LoadError> {
+    static BUILTIN: OnceLock<Builtin> = OnceLock::new();
+    if let Some(known) = BUILTIN.get() {
+        return Ok(known);
+    }
+    let mut read = Vec::new();
+    for (_, path, text) in files.iter().filter(|file| file.0 == DBT) {
+        let found = source::macros(text).map_err(|e| LoadError { path: path.clone(), line: e.line, message: e.message })?;
+        read.extend(found.into_iter().map(|found| (path.clone(), Arc::new(found))));
+    }
+    Ok(BUILTIN.get_or_init(|| read))
+}
+
 pub fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the syntax is valid");
@@ -77,33 +93,44 @@ impl Project {
             paths: HashMap::new(),
             infos: Vec::new(),
         };
-        for (package, path, text) in files {
-            project.load_file(package, path, text)?;
+        // What shoplake brings is compiled when it is first used; what a project brings is compiled now, so that mistakes show.
+        let builtin = builtin_macros(files)?;
+        let sources: HashMap<String, &'static str> =
+            builtin.iter().map(|(_, m)| (format!("macro.{DBT}.{}", m.name), m.template.as_str())).collect();
+        project.environment.set_loader(move |name| Ok(sources.get(name).copied()));
+        for (path, found) in builtin {
+            project.add_macro(DBT, path, found, false)?;
+        }
+        for (package, path, text) in files.iter().filter(|file| file.0 != DBT) {
+            let found = source::macros(text).map_err(|e| LoadError { path: path.clone(), line: e.line, message: e.message })?;
+            for found in found {
+                project.add_macro(package, path, &Arc::new(found), true)?;
+            }
         }
         Ok(project)
     }
 
-    fn load_file(&mut self, package: &str, path: &str, text: &str) -> Result<(), LoadError> {
-        let fail = |line, message| LoadError { path: path.to_string(), line, message };
-        for found in source::macros(text).map_err(|e| fail(e.line, e.message))? {
-            let unique_id = format!("macro.{package}.{}", found.name);
-            let template_name = if self.paths.contains_key(&unique_id) { format!("{unique_id}@{path}") } else { unique_id.clone() };
-            self.environment
-                .add_template_owned(template_name.clone(), found.template.clone())
-                .map_err(|e| fail(e.line().unwrap_or(1), e.detail().map_or_else(|| e.kind().to_string(), String::from)))?;
-            self.paths.insert(template_name.clone(), path.to_string());
-            self.infos.push(json!({
-                "unique_id": unique_id,
-                "package": package,
-                "name": found.name,
-                "path": path,
-                "original_text": found.original,
-                "arguments": found.arguments.iter().map(|a| a.name.clone()).collect::<Vec<_>>(),
-            }));
-            let name = found.name.clone();
-            let object = Macro { unique_id, package: package.to_string(), template_name, source: found };
-            self.packages.entry(package.to_string()).or_default().insert(name, DynObject::new(Arc::new(object)));
+    fn add_macro(&mut self, package: &str, path: &str, found: &Arc<MacroSource>, compile: bool) -> Result<(), LoadError> {
+        let unique_id = format!("macro.{package}.{}", found.name);
+        let template_name = if self.paths.contains_key(&unique_id) { format!("{unique_id}@{path}") } else { unique_id.clone() };
+        if compile {
+            self.environment.add_template_owned(template_name.clone(), found.template.clone()).map_err(|e| LoadError {
+                path: path.to_string(),
+                line: e.line().unwrap_or(1),
+                message: e.detail().map_or_else(|| e.kind().to_string(), String::from),
+            })?;
         }
+        self.paths.insert(template_name.clone(), path.to_string());
+        self.infos.push(json!({
+            "unique_id": unique_id,
+            "package": package,
+            "name": found.name,
+            "path": path,
+            "original_text": found.original,
+            "arguments": found.arguments.iter().map(|a| a.name.clone()).collect::<Vec<_>>(),
+        }));
+        let object = Macro { unique_id, package: package.to_string(), template_name, source: found.clone() };
+        self.packages.entry(package.to_string()).or_default().insert(found.name.clone(), DynObject::new(Arc::new(object)));
         Ok(())
     }
 
@@ -286,7 +313,7 @@ pub struct Macro {
     pub unique_id: String,
     pub package: String,
     template_name: String,
-    source: MacroSource,
+    source: Arc<MacroSource>,
 }
 
 impl fmt::Debug for Macro {
