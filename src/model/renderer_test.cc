@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/jinja.h"
+
 namespace shoplake::model {
 namespace {
 
@@ -341,6 +343,17 @@ TEST(Renderer, render_yaml_gives_texts_and_values_on_request) {
   EXPECT_EQ(rendered->dump(), R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain","e":"14","f":true,"g":[1,2],"h":"5","i":"['direct', 'email']"})");
   EXPECT_FALSE(shop->render_yaml("{{ env_var('NOT_SET') }}").ok());
   EXPECT_THAT(shop->render_yaml("{{ ref('x') }}").error().message, HasSubstr("cannot be used in a YAML file"));
+}
+
+// Built-in macros are compiled when they are first used; here all are, as those of a package.
+TEST(Renderer, builtin_macros_compile) {
+  std::vector<MacroFile> files;
+  for (const auto& file : jinja::builtin_files()) {
+    files.push_back({"copy", std::string(file.path), std::string(file.text)});
+  }
+  ASSERT_FALSE(files.empty());
+  const auto made = Renderer::create(options(), files);
+  EXPECT_TRUE(made.ok()) << base::to_string(made.error());
 }
 
 // Cuts, doubles and changes the inputs of the cases: whatever comes out, the program stands and says nothing of itself.
