@@ -59,8 +59,22 @@ void append_parameter(std::string& out, const ParameterValue& parameter) {
   if (parameter.real) append_raw(out, canonical_real(*parameter.real));
 }
 
+// The first eight bytes as a number that orders like the text.
+std::uint64_t key_prefix(std::string_view key) {
+  std::uint64_t prefix = 0;
+  if (key.size() >= 8) {
+    std::memcpy(&prefix, key.data(), 8);
+  } else {
+    for (std::size_t i = 0; i < key.size(); ++i) prefix |= static_cast<std::uint64_t>(static_cast<unsigned char>(key[i])) << (8 * i);
+  }
+  return __builtin_bswap64(prefix);
+}
+
 // Keys first; parameters of one key by their encoded value, so that no input order matters.
 bool comes_before(const ParameterValue& left, const ParameterValue& right) {
+  const std::uint64_t left_prefix = key_prefix(left.key);
+  const std::uint64_t right_prefix = key_prefix(right.key);
+  if (left_prefix != right_prefix) return left_prefix < right_prefix;
   const std::size_t common = std::min(left.key.size(), right.key.size());
   const int order = common == 0 ? 0 : std::memcmp(left.key.data(), right.key.data(), common);
   if (order != 0) return order < 0;

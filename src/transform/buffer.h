@@ -44,12 +44,12 @@ class Buffer {
     *end_++ = value;
   }
   void append(const T* values, std::size_t count) {
-    std::memcpy(extend(count), values, count * sizeof(T));
+    if (count > 0) std::memcpy(extend(count), values, count * sizeof(T));
   }
   void append_bytes(T value, std::size_t count)
     requires(sizeof(T) == 1)
   {
-    std::memset(extend(count), static_cast<unsigned char>(value), count);
+    if (count > 0) std::memset(extend(count), static_cast<unsigned char>(value), count);
   }
   // Room for `count` more, already counted in size(); the caller writes it.
   T* extend(std::size_t count) {

@@ -46,6 +46,36 @@ inline std::uint64_t hash_text(const char* data, std::size_t size) {
   return mix(state ^ word, 0xD6E8FEB86659FD93ULL);
 }
 
+// memcmp() == 0 for short texts, without the call.
+inline bool equal_text(const char* left, const char* right, std::size_t size) {
+  const auto differs8 = [&](std::size_t at) {
+    std::uint64_t a;
+    std::uint64_t b;
+    std::memcpy(&a, left + at, 8);
+    std::memcpy(&b, right + at, 8);
+    return a != b;
+  };
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8) {
+      if (differs8(at)) return false;
+    }
+    return !differs8(size - 8);
+  }
+  if (size >= 4) {
+    std::uint32_t a[2];
+    std::uint32_t b[2];
+    std::memcpy(&a[0], left, 4);
+    std::memcpy(&a[1], left + size - 4, 4);
+    std::memcpy(&b[0], right, 4);
+    std::memcpy(&b[1], right + size - 4, 4);
+    return a[0] == b[0] && a[1] == b[1];
+  }
+  for (std::size_t at = 0; at < size; ++at) {
+    if (left[at] != right[at]) return false;
+  }
+  return true;
+}
+
 class Dictionary {
  public:
   static constexpr std::uint32_t kEntriesMax = 16 * 1024;
@@ -63,7 +93,7 @@ class Dictionary {
     while (slots_[slot].id != kNone) {
       if (slots_[slot].tag == tag) {
         const Key& key = keys_[slots_[slot].id];
-        if (key.size == received.size() && std::memcmp(key.data, received.data(), received.size()) == 0) return slots_[slot].id;
+        if (key.size == received.size() && equal_text(key.data, received.data(), received.size())) return slots_[slot].id;
       }
       slot = (slot + 1) & mask_;
     }

@@ -324,6 +324,7 @@ struct JsonReader::State {
   std::string unknown;      // members of the JSON object of unknown fields
   Buffer<char> unescaped;   // as large as the record before it is begun, so views of it stay
   std::string client_event_id;
+  std::vector<std::pair<std::string, std::string_view>> seen;  // unknown fields, for drift
 
   void reserve_index(std::size_t bytes) {
     if (bytes <= index_capacity) return;
@@ -648,7 +649,7 @@ struct JsonReader::State {
     unknown.push_back(':');
     const std::size_t value_at = unknown.size();
     if (!copy_value(kUnknownDepthMax)) return false;
-    drift.add(path, type);
+    seen.emplace_back(std::move(path), type);
     if (node < 0 && (type == "string" || type == "number")) {
       for (const std::string& name : builder.client_event_id_names()) {
         if (name != key) continue;
@@ -792,6 +793,7 @@ struct JsonReader::State {
   // The record at `next`, which ends at `end`.
   bool record(const RecordSpan& span, std::int64_t line) {
     unknown.clear();
+    seen.clear();
     unescaped.clear();
     unescaped.extend(span.length + 64);
     unescaped.clear();
@@ -843,6 +845,7 @@ struct JsonReader::State {
       unknown.clear();
     }
     builder.finish(line, span.length, unknown);
+    for (const auto& [path, type] : seen) drift.add(path, type);
     ++accepted;
     return true;
   }
@@ -888,7 +891,7 @@ void JsonReader::read(const char* block, const std::vector<RecordSpan>& records,
         } else {
           state.reject(reason::kMalformed, error == simdjson::UNCLOSED_STRING    ? "a string is not closed"
                                            : error == simdjson::UNESCAPED_CHARS ? "a string has a control character that is not escaped"
-                                                                                : simdjson::error_message(error));
+                                                                                : "the record has no structure");
         }
         on_rejection(span, state.rejection);
         continue;

@@ -164,7 +164,7 @@ class RecordBuilder {
   void append_text(const Node& node, LeafValues& leaf, std::string_view value) {
     if (!leaf.is_plain) [[likely]] {
       Dictionary* dictionary = dictionaries_[node.leaf].get();
-      const std::uint32_t id = dictionary->find(value);
+      const std::uint32_t id = dictionary == nullptr ? Dictionary::kNone : dictionary->find(value);
       if (id != Dictionary::kNone) [[likely]] {
         leaf.ids.push_back(id);
         return;
