@@ -59,9 +59,27 @@ Result<std::unique_ptr<query::QueryRunner>> prepare(App& app, const QueryOptions
   return query::QueryRunner::prepare(std::move(engine), *catalog, options.sql, at);
 }
 
-Result<engine::ResultSet> run(query::QueryRunner& runner, const QueryOptions& options) {
-  const ProgressReporter reporter(runner, options.progress);
-  return runner.run(options.stop);
+// A query's answer, with the engine that holds it.
+struct Answer {
+  std::unique_ptr<query::QueryRunner> runner;
+  engine::ResultSet rows;
+};
+
+Result<Answer> run(App& app, const QueryOptions& options) {
+  for (bool is_second = false;; is_second = true) {
+    auto runner = SHOPLAKE_TRY(prepare(app, options));
+    auto rows = [&] {
+      const ProgressReporter reporter(*runner, options.progress);
+      return runner->run(options.stop);
+    }();
+    if (rows.ok()) {
+      return Answer{std::move(runner), std::move(rows).value()};
+    }
+    // Files of the snapshot may have been expired since the catalog was read; a fresh reading names others.
+    if (is_second || rows.error().code != "engine.io") {
+      return std::move(rows).error();
+    }
+  }
 }
 
 bool is_number(std::string_view type) {
@@ -86,8 +104,8 @@ QueryTable::Row row_of(const engine::ResultSet& answer, std::int64_t row) {
 }  // namespace
 
 Result<QueryTable> query_table(App& app, const QueryOptions& options, std::int64_t rows_max) {
-  const auto runner = SHOPLAKE_TRY(prepare(app, options));
-  const engine::ResultSet answer = SHOPLAKE_TRY(run(*runner, options));
+  const Answer found = SHOPLAKE_TRY(run(app, options));
+  const engine::ResultSet& answer = found.rows;
   QueryTable table;
   table.row_count = answer.row_count();
   for (const engine::Column& column : answer.columns()) {
@@ -106,8 +124,8 @@ Result<QueryTable> query_table(App& app, const QueryOptions& options, std::int64
 }
 
 Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFormat format, const query::Output& output) {
-  const auto runner = SHOPLAKE_TRY(prepare(app, options));
   if (format == QueryFormat::parquet) {
+    const auto runner = SHOPLAKE_TRY(prepare(app, options));
     const ProgressReporter reporter(*runner, options.progress);
     std::int64_t rows = 0;
     const auto write = [&](ArrowArrayStream* answer) -> Result<void> {
@@ -117,7 +135,8 @@ Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFor
     SHOPLAKE_TRY(runner->stream(write, options.stop));
     return rows;
   }
-  const engine::ResultSet answer = SHOPLAKE_TRY(run(*runner, options));
+  const Answer found = SHOPLAKE_TRY(run(app, options));
+  const engine::ResultSet& answer = found.rows;
   SHOPLAKE_TRY(format == QueryFormat::csv ? query::write_csv(answer, output) : query::write_json(answer, output));
   return answer.row_count();
 }

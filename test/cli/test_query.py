@@ -4,7 +4,9 @@ import fcntl
 import io
 import json
 import os
+import pathlib
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -182,6 +184,25 @@ def test_errors_help(lake):
     assert wrong.returncode == 1 and "event_name" in wrong.stderr and "LINE 1" in wrong.stderr
     error = lake("query", "from processed.event", "--json", check=False)
     assert error.json()["error"]["code"] == "query.unknown_table" and error.json()["exit_code"] == 2
+
+
+def cpu_seconds(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_interrupt_ends_a_running_query(shoplake):
+    process = shoplake.start("query", "select sum(a.i * b.i % 7) from range(10000000) a(i), range(10000000) b(i)")
+    while cpu_seconds(process) < 1.0:  # starting takes a tenth of that, so the query runs
+        try:
+            process.wait(0.05)
+            break
+        except subprocess.TimeoutExpired:
+            pass
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, error)
+    assert out == ""
 
 
 def test_an_empty_lake_answers(shoplake):
