@@ -129,6 +129,8 @@ impl Object for Relation {
             "identifier" | "name" | "table" | "alias" => text_or_none(&self.identifier),
             "type" => text_or_none(&self.kind),
             "path" => value::dict(PARTS.iter().enumerate().map(|(i, name)| (Value::from(*name), text_or_none(self.part(i)))).collect()),
+            // Packages tell a relation from other mappings by this.
+            "metadata" => value::dict(value::Map::from([(Value::from("type"), Value::from("DuckDBRelation"))])),
             "is_table" => Value::from(self.kind == "table"),
             "is_view" => Value::from(self.kind == "view"),
             "is_cte" => Value::from(self.kind == "cte" || !self.sql.is_empty()),
