@@ -104,7 +104,6 @@ class RecordBuilder {
     if (!mark(node, static_cast<std::uint8_t>(description.level + 1))) return false;
     const std::uint32_t slot = slots_[description.stream];
     set_->catch_up(layout_, description.child_stream, slot);
-    set_->streams[description.child_stream].consumed = slot + 1;
     first_element_[description.child_stream] = true;
     return true;
   }
@@ -118,6 +117,8 @@ class RecordBuilder {
     const std::uint8_t parent_level =
         stream.parent == 0 ? 0 : set_->streams[stream.parent].repetition[slots_[description.stream]];
     entries.repetition.push_back(first ? parent_level : stream.repetition_level);
+    // Not before: a record may be rejected between its list's begin and the first element.
+    entries.consumed = slots_[description.stream] + 1;
     const Node& element = layout_.nodes[stream.element];
     Buffer<std::uint8_t>& levels = set_->levels[stream.element];
     slots_[description.child_stream] = static_cast<std::uint32_t>(levels.size());
