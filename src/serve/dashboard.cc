@@ -370,6 +370,7 @@ struct Dashboard::State {
     std::optional<sys_days> from, to;
     for (const auto& [name, value] : request.parameters()) {
       if (value.size() > kNameBytesMax) return bad(fmt::format("{} is longer than {} bytes", name, kNameBytesMax), "give a name that the data holds");
+      if (value.find('\0') != std::string::npos) return bad(fmt::format("{} holds a NUL character", name), "give a name that the data holds");
       if (name == "from" || name == "to") {
         if (value.empty()) continue;
         const auto date = parse_date(value);

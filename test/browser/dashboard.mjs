@@ -179,7 +179,8 @@ const tokens = (page) => page.evaluate(() => {
       e.dataset.reached = "yes";
       const style = getComputedStyle(e), box = e.getBoundingClientRect();
       return {name: e.getAttribute("aria-label") || e.id || e.textContent.trim().slice(0, 30),
-        outlined: style.outlineStyle !== "none" || e.matches("input[type=checkbox]"), shown: box.width > 0 && box.bottom > 0 && box.top < innerHeight};
+        // The calendar button inside a date field shows its own ring.
+        outlined: style.outlineStyle !== "none" || e.matches("input[type=date]:not(:focus)"), shown: box.width > 0 && box.bottom > 0 && box.top < innerHeight};
     });
     if (!at) break;
     reached.push(at.name);

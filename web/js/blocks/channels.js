@@ -8,10 +8,19 @@ import {getState, setState, toggleChannel} from "../state.js";
 
 const slicesMax = 8;
 const barsMax = 12;
-const shorten = (name) => (name.trim() === "" ? "(blank)" : name.length > 22 ? `${name.slice(0, 21)}…` : name);
+
+// A channel's name on an axis. ECharts keeps the widths of texts in a plain object, so a name like "constructor" or "__proto__" must
+// not reach it as it is: a space of no width makes it another text.
+function shorten(name) {
+  if (name.trim() === "") return "(blank)";
+  if (name in {}) return `${name}\u200b`;
+  return name.length > 22 ? `${name.slice(0, 21)}…` : name;
+}
 
 export function channelsBlock() {
-  const pie = new Chart("pie", (event) => event.data.channel && toggleChannel(event.data.channel));
+  // ECharts gets numbers and colours only: names from data stay in these lists, found again by index.
+  let ring = [];  // what the ring shows: {title, channel if it is one, value, share, style}
+  const pie = new Chart("pie", (event) => ring[event.dataIndex].channel !== undefined && toggleChannel(ring[event.dataIndex].channel));
   let shown = [];  // the rows of the bars, in order
   const bars = new Chart("bars", (event) => toggleChannel(shown[event.dataIndex].channel));
   const metricChoice = segmented("Shown", [["conversions", "Conversions"], ["value", "Value"]], () => getState().metric, (metric) => setState({metric}));
@@ -82,20 +91,18 @@ export function channelsBlock() {
         h("details", {class: "data", open: true}, h("summary", {}, "Table"), table("Conversions and value by channel and model", columns, [...rows, sum])));
 
       if (total > 0) {
+        ring = slices.map((r) => ({title: r.channel, channel: r.channel, value: r[key], share: share(r), style: {color: channelColour(r.channel), decal: channelDecal(r.channel)}}));
+        if (restSum > 0) ring.push({title: `${rest.length} others`, value: restSum, share: rest.reduce((sum, r) => sum + share(r), 0), style: {color: colour("text-soft")}});
+        if (hidden > 0) ring.push({title: "Not chosen", value: hidden, share: 1 - shownShare, style: {color: colour("hover")}});
         pie.draw(() => ({
-          tooltip: {trigger: "item", ...tooltipStyle(), formatter: (p) => tooltip(p.data.title, [
-            {name: metric === "value" ? "Value" : "Conversions", value: format(metric === "value" ? p.value : Math.round(p.value))}, {name: "Share", value: formatShare(p.data.share)}])},
+          tooltip: {trigger: "item", ...tooltipStyle(), formatter: (p) => tooltip(ring[p.dataIndex].title, [
+            {name: metric === "value" ? "Value" : "Conversions", value: format(metric === "value" ? p.value : Math.round(p.value))}, {name: "Share", value: formatShare(ring[p.dataIndex].share)}])},
           title: {text: metric === "value" ? formatCompact(total) : formatCount(total), subtext: model === "first" ? "first click" : "last click", left: "center", top: "38%",
             itemGap: 6, textStyle: {fontSize: 20, fontWeight: 600, color: colour("text")}, subtextStyle: {fontSize: 12, color: colour("text-soft")}},
           series: [{
             type: "pie", radius: ["62%", "94%"], label: {show: false}, emphasis: {scaleSize: 4},
             itemStyle: {borderColor: colour("surface"), borderWidth: 2},
-            data: [
-              ...slices.map((r, i) => ({name: String(i), title: r.channel, channel: r.channel, value: r[key], share: share(r),
-                itemStyle: {color: channelColour(r.channel), decal: channelDecal(r.channel)}})),
-              ...(restSum > 0 ? [{name: "others", title: `${rest.length} others`, value: restSum, share: restSum / total, itemStyle: {color: colour("text-soft")}}] : []),
-              ...(hidden > 0 ? [{name: "hidden", title: "Not chosen", value: hidden, share: 1 - shownShare, itemStyle: {color: colour("hover")}}] : []),
-            ],
+            data: ring.map(({value, style}, i) => ({name: String(i), value, itemStyle: style})),
           }],
         }), `Ring chart: share of ${metric} by channel under ${model} click. The list beside it has the same figures.`);
       }
