@@ -32,17 +32,17 @@ extern "C" void on_interrupt(int) {
 
 }  // namespace
 
-InterruptGuard::InterruptGuard(bool quiet) {
+InterruptGuard::InterruptGuard(bool speaks) {
   SHOPLAKE_CHECK(pipe2(pipe_, O_CLOEXEC) == 0);
   signals_seen = 0;
   wake_descriptor = pipe_[1];
   // The handler may only write to a pipe; request_stop() runs callbacks and so needs a thread of its own.
-  watcher_ = std::thread([this, quiet] {
+  watcher_ = std::thread([this, speaks] {
     char reason = kFinish;
     while (read(pipe_[0], &reason, 1) < 0 && errno == EINTR) {
     }
     if (reason == kSignal) {
-      if (!quiet) {
+      if (speaks) {
         std::fputs("\nstopping after what is under way; once more stops at once\n", stderr);
       }
       source_.request_stop();

@@ -10,8 +10,8 @@ namespace shoplake::cli {
 // Installs the handlers for its lifetime. One at a time.
 class InterruptGuard {
  public:
-  // Says "stopping …" on standard error at the first signal unless quiet.
-  explicit InterruptGuard(bool quiet);
+  // With `speaks`, says at the first signal on standard error that it is stopping.
+  explicit InterruptGuard(bool speaks);
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;

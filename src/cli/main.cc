@@ -155,7 +155,7 @@ int run(int argc, char** argv) {
     using base::log::Level;
     base::log::configure(context.verbose ? Level::debug : context.quiet ? Level::error : Level::warning,
                          !standard_error().interactive);
-    interrupts.emplace(context.quiet);
+    interrupts.emplace(!context.quiet && standard_error().interactive);
     context.stop = interrupts->token();
   });
   try {
