@@ -151,7 +151,7 @@ TEST_F(SessionTest, ReadingStatementsPass) {
   for (const char* sql : {"SELECT 1", "select 1;", " -- c\n /* a /* b */ */ SELECT 1 ; ", "WITH c AS (SELECT 1) FROM c", "VALUES (1)", "FROM range(3)",
                           "(SELECT 1) UNION (SELECT 2)", "DESCRIBE SELECT 1", "DESCRIBE absent.t", "SUMMARIZE SELECT 1", "SHOW TABLES",
                           "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "EXPLAIN (FORMAT json) SELECT 1", "EXPLAIN (ANALYZE, FORMAT json) SELECT 1",
-                          "SELECT * FROM absent.table", "TABLE absent", "SELECT * FROM (PIVOT t ON a IN (1, 2) USING sum(b))"}) {
+                          "SELECT * FROM absent.table", "TABLE absent", "SELECT 1e400, -1e400, 'Infinity \\\"NaN'", "SELECT * FROM (PIVOT t ON a IN (1, 2) USING sum(b))"}) {
     const auto checked = session_->check_read_only(sql);
     EXPECT_TRUE(checked.ok()) << sql << ": " << to_string(checked.error());
   }
@@ -171,6 +171,7 @@ TEST_F(SessionTest, OtherStatementsAreRefused) {
     ASSERT_FALSE(checked.ok()) << sql;
     EXPECT_TRUE(checked.error().code == "engine.not_a_query" || checked.error().code == "engine.sql") << sql << ": " << to_string(checked.error());
   }
+  EXPECT_EQ(session_->check_read_only(std::string_view("SELECT 1 \0; DROP TABLE t", 24)).error().code, "engine.not_a_query");
   EXPECT_THAT(session_->check_read_only("/* x */ insert into t values (1)").error().message, HasSubstr("INSERT"));
   EXPECT_THAT(session_->check_read_only("SELECT FROM WHERE").error().message, HasSubstr("LINE 1"));
   EXPECT_EQ(session_->check_read_only("DROP TABLE t").error().kind, ErrorKind::usage);

@@ -79,6 +79,25 @@ std::string_view explained(std::string_view sql) {
   return word == "ANALYZE" || word == "VERBOSE" ? after : rest;
 }
 
+// DuckDB writes constants such as 1e400 into its syntax tree as Infinity, which is no JSON; nobody reads them, so null will do.
+void replace_undefined_numbers(std::string& json) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '"') {
+      quoted = !quoted;
+    } else if (quoted) {
+      i += json[i] == '\\' ? 1 : 0;
+    } else {
+      for (const std::string_view word : {"-Infinity", "Infinity", "-NaN", "NaN"}) {
+        if (std::string_view(json).substr(i).starts_with(word)) {
+          json.replace(i, word.size(), "null");
+          break;
+        }
+      }
+    }
+  }
+}
+
 base::Error not_a_query(std::string message, std::string advice = kReadingAdvice) {
   return base::make_error(ErrorKind::usage, "engine.not_a_query", std::move(message), std::move(advice));
 }
@@ -181,10 +200,17 @@ Result<std::string> Session::syntax_tree(std::string_view sql) {
     std::string_view rest = sql;
     return not_a_query("a statement that begins with " + take_word(rest) + " is no query");
   }
+  replace_undefined_numbers(tree);
+  if (!Json::accept(tree)) {
+    return base::make_error(ErrorKind::internal, "engine.syntax_tree", "DuckDB's syntax tree of the statement is no JSON");
+  }
   return tree;
 }
 
 Result<void> Session::check_read_only(std::string_view sql) {
+  if (sql.find('\0') != std::string_view::npos) {
+    return not_a_query("the text holds a NUL byte", "Take it out.");
+  }
   std::string_view rest = sql;
   const std::string word = take_word(rest);
   rest = skip_space(rest);

@@ -68,7 +68,11 @@ Result<void> walk(const Json& node) {
 Result<void> check_query(engine::Session& session, std::string_view sql) {
   SHOPLAKE_TRY(session.check_read_only(sql));
   const std::string tree = SHOPLAKE_TRY(session.syntax_tree(sql));
-  return walk(Json::parse(tree));
+  try {
+    return walk(Json::parse(tree));
+  } catch (const Json::exception& exception) {  // a tree of another shape than this DuckDB's: nothing is let through
+    return base::make_error(ErrorKind::internal, "query.syntax_tree", std::string("cannot read the query's syntax tree: ") + exception.what());
+  }
 }
 
 }  // namespace shoplake::query

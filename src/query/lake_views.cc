@@ -27,7 +27,8 @@ std::string qualified(std::string_view schema, std::string_view name) {
 // Whether a statement asks what tables there are, so that all of them must be.
 bool lists_tables(const nlohmann::json& node) {
   if (node.is_object()) {
-    const std::string type = node.contains("type") && node["type"].is_string() ? node["type"] : "";
+    const auto kind = node.find("type");
+    const std::string type = kind != node.end() && kind->is_string() ? kind->get<std::string>() : "";
     if (type == "SHOW_REF" && node.value("query", nlohmann::json()).is_null()) {
       return true;
     }

@@ -205,6 +205,13 @@ def test_an_interrupt_ends_a_running_query(shoplake):
     assert out == ""
 
 
+def test_odd_queries_are_answered_or_refused(shoplake):
+    assert shoplake.rows("select 1e400 as a, 'Infinity' as b") == [{"a": None, "b": "Infinity"}]
+    assert shoplake("query", "-", check=False, input="select 1 \0").returncode == 2
+    for odd in ["'", "select '", "/*", "--", "(", ")", "select " + "abs(" * 3000, "\ufeffselect 1;", "é", "$1", "select $1", "select ?"]:
+        assert shoplake("query", odd, check=False).returncode in (0, 1, 2), odd
+
+
 def test_an_empty_lake_answers(shoplake):
     assert shoplake.value("select 1") == 1
     outcome = shoplake("query", "from marts.fact_events", check=False)
