@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kStagingSchema = "_shoplake";
 constexpr int kViewDepthMax = 50;
 constexpr std::uint64_t kUnknownInputBytes = ~0ull;
+constexpr std::size_t kDirectFilesMax = 2000;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -115,6 +116,7 @@ struct Lake::Shape {
 Result<std::unique_ptr<Lake>> Lake::open(const LakeOptions& options, engine::Session& session) {
   std::unique_ptr<Lake> lake(new Lake(options));
   SHOPLAKE_TRY(session.execute(fmt::format("CREATE SCHEMA IF NOT EXISTS {}", kStagingSchema)));
+  SHOPLAKE_TRY(session.execute("SET GLOBAL parquet_metadata_cache = true"));  // files of a lake are never changed
   lake->schemas_ = {"main"};
   catalog::Catalog::Snapshot snapshot = SHOPLAKE_TRY(options.catalog->snapshot());
   for (auto& [table, location] : snapshot.tables) {
@@ -182,7 +184,8 @@ Result<bool> Lake::ensure_locked(engine::Session& session, const RelationName& n
   SHOPLAKE_TRY(create_schema(session, name.schema));
   std::string body;
   if (entry.kind == Kind::table) {
-    body = "SELECT * FROM " + scan(entry.metadata_location);
+    const std::optional<std::string> direct = direct_read(session, name, entry.metadata_location);
+    body = "SELECT * FROM " + (direct ? *direct : scan(entry.metadata_location));
   } else {
     const std::vector<std::string> names = SHOPLAKE_TRY(session.table_names(entry.sql).within(fmt::format("view {}", to_string(name))));
     for (const std::string& used : names) {
@@ -194,6 +197,42 @@ Result<bool> Lake::ensure_locked(engine::Session& session, const RelationName& n
   SHOPLAKE_TRY(session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS {}", to_string(name), body)).within(fmt::format("{} {}", entry.kind == Kind::table ? "table" : "view", to_string(name))));
   entries_.at(folded(name)).in_engine = true;
   return true;
+}
+
+// Binding iceberg_scan() reads metadata and manifests anew for every mention of a table in a query. A table that only shoplake
+// wrote, with one schema and without delete files, is the same as its data files: those are named directly.
+std::optional<std::string> Lake::direct_read(engine::Session& session, const RelationName& name, const std::string& metadata_location) {
+  const Result<std::string> text = options_.env->read_file(metadata_location);
+  if (!text.ok()) return std::nullopt;
+  Result<std::shared_ptr<const catalog::TableMetadata>> metadata = catalog::TableMetadata::parse(*text);
+  if (!metadata.ok()) return std::nullopt;
+  const nlohmann::json& document = (*metadata)->document();
+  if ((*metadata)->format_version() > 2 || document.value("schemas", nlohmann::json::array()).size() != 1 || (*metadata)->current_snapshot() == nullptr) return std::nullopt;
+  bool has_first = false;
+  for (const nlohmann::json& snapshot : document["snapshots"]) {
+    has_first = has_first || !snapshot.contains("parent-snapshot-id") || snapshot["parent-snapshot-id"].is_null();
+    const nlohmann::json summary = snapshot.value("summary", nlohmann::json::object());
+    const bool ours = std::any_of(summary.items().begin(), summary.items().end(), [](const auto& item) { return item.key().starts_with("shoplake."); });
+    if (!ours) return std::nullopt;
+  }
+  if (!has_first) return std::nullopt;
+  const Result<std::vector<transform::DataFile>> files = options_.catalog->list_files({identifier(name), metadata_location, *metadata});
+  if (!files.ok() || files->empty() || files->size() > kDirectFilesMax) return std::nullopt;
+  std::string list;
+  for (const transform::DataFile& file : *files) {
+    if (file.content != transform::DataFile::Content::data) return std::nullopt;
+    list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
+  }
+  const std::string read = fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+  const Result<engine::ResultSet> described = session.query(fmt::format("DESCRIBE SELECT * FROM {}", read));
+  const catalog::Schema& schema = (*metadata)->current_schema();
+  if (!described.ok() || described->row_count() != static_cast<std::int64_t>(schema.fields.size())) return std::nullopt;
+  for (std::int64_t row = 0; row < described->row_count(); ++row) {
+    const catalog::Field& field = schema.fields[static_cast<std::size_t>(row)];
+    const Result<StoredType> type = stored_type(described->text(row, 1).value_or(""));
+    if (described->text(row, 0) != field.name || !type.ok() || type->duckdb != duckdb_type(field.type)) return std::nullopt;
+  }
+  return read;
 }
 
 Result<void> Lake::prepare(engine::Session& session, std::string_view sql) {
@@ -229,7 +268,8 @@ Result<void> Lake::refresh(engine::Session& session, const RelationName& name) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[folded(name)];
   if (entry.kind == Kind::table && entry.metadata_location == table->metadata_location) return {};
-  SHOPLAKE_TRY(replace_engine_view(session, name, "SELECT * FROM " + scan(table->metadata_location)));
+  const std::optional<std::string> direct = direct_read(session, name, table->metadata_location);
+  SHOPLAKE_TRY(replace_engine_view(session, name, "SELECT * FROM " + (direct ? *direct : scan(table->metadata_location))));
   entry = Entry{};
   entry.metadata_location = table->metadata_location;
   entry.in_engine = true;
@@ -342,7 +382,12 @@ Result<void> Lake::replace_engine_view(engine::Session& session, const RelationN
 
 Result<void> Lake::show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged_body, const std::string& staged) {
   const std::lock_guard lock(mutex_);
-  SHOPLAKE_TRY(replace_engine_view(session, name, staged.empty() ? "SELECT * FROM " + scan(metadata_location) : staged_body));
+  std::string body = staged_body;
+  if (staged.empty()) {
+    const std::optional<std::string> direct = direct_read(session, name, metadata_location);
+    body = "SELECT * FROM " + (direct ? *direct : scan(metadata_location));
+  }
+  SHOPLAKE_TRY(replace_engine_view(session, name, body));
   Entry& entry = entries_[folded(name)];
   if (!entry.staged.empty()) (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, entry.staged));
   entry = Entry{};
@@ -439,7 +484,8 @@ void Lake::release(engine::Session& session, const RelationName& name) {
   const auto found = entries_.find(folded(name));
   if (found == entries_.end() || found->second.staged.empty()) return;
   Entry& entry = found->second;
-  const Result<void> shown = session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}", to_string(name), scan(entry.metadata_location)));
+  const std::optional<std::string> direct = direct_read(session, name, entry.metadata_location);
+  const Result<void> shown = session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}", to_string(name), direct ? *direct : scan(entry.metadata_location)));
   if (!shown.ok()) return;  // the rows stay in memory: nothing is lost but memory
   (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, entry.staged));
   entry.staged.clear();

@@ -114,6 +114,7 @@ class Lake {
 
   explicit Lake(const LakeOptions& options) : options_(options) {}
   Result<bool> ensure_locked(engine::Session& session, const RelationName& name, int depth);
+  std::optional<std::string> direct_read(engine::Session& session, const RelationName& name, const std::string& metadata_location);
   Result<void> create_schema(engine::Session& session, const std::string& schema);
   Result<void> create_namespace(const std::string& schema);
   Result<std::uint64_t> input_bytes(engine::Session& session, std::string_view sql);

@@ -577,7 +577,10 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
   if (selected.empty()) return std::vector<NodeResult>();
   std::vector<std::unique_ptr<engine::Session>> sessions;
   const int threads = std::max(1, std::min<int>(state.options.threads, static_cast<int>(selected.size())));
-  for (int index = 0; index < threads; ++index) sessions.push_back(SHOPLAKE_TRY(state.database.connect()));
+  for (int index = 0; index < threads; ++index) {
+    sessions.push_back(SHOPLAKE_TRY(state.database.connect()));
+    SHOPLAKE_TRY(sessions.back()->execute("SET enable_progress_bar = false"));  // nobody asks for it here, and small queries feel it
+  }
   std::stop_callback interrupt(state.options.stop, [&] {
     for (const auto& session : sessions) session->interrupt();
   });

@@ -126,7 +126,9 @@ class UnitTestRun {
     }
     const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(model, options));
     const std::string actual = inject_ctes(compiled.sql, fixtures);
-    const std::vector<engine::Column> actual_columns = SHOPLAKE_TRY(lake_.describe(session_, actual));
+    SHOPLAKE_TRY(lake_.prepare(session_, actual));
+    SHOPLAKE_TRY(session_.execute("CREATE OR REPLACE TEMP TABLE dbt_internal_unit_test_result AS " + actual));
+    const std::vector<engine::Column> actual_columns = SHOPLAKE_TRY(lake_.describe(session_, "SELECT * FROM temp.dbt_internal_unit_test_result"));
 
     UnitTestOutcome outcome;
     std::string expected;
@@ -156,12 +158,16 @@ class UnitTestRun {
       names += (names.empty() ? "" : ", ") + name;
       casts += fmt::format("{}CAST({} AS {}) AS {}", casts.empty() ? "" : ", ", name, column.type, name);
     }
-    outcome.sql = fmt::format(
+    const auto compare = [&](const std::string& rows) {
+      return fmt::format(
         "with dbt_internal_unit_test_actual as materialized (\nSELECT {0} FROM (\n{1}\n)\n),\ndbt_internal_unit_test_expected as materialized (\nSELECT {2} FROM (\n{3}\n)\n)\n"
         "SELECT 'missing' AS \"actual_or_expected\", * FROM (SELECT * FROM dbt_internal_unit_test_expected EXCEPT ALL SELECT * FROM dbt_internal_unit_test_actual)\nUNION ALL\n"
         "SELECT 'unexpected', * FROM (SELECT * FROM dbt_internal_unit_test_actual EXCEPT ALL SELECT * FROM dbt_internal_unit_test_expected)\nORDER BY ALL",
-        names, actual, casts, expected);
-    const engine::ResultSet result = SHOPLAKE_TRY(session_.query(outcome.sql));
+          names, rows, casts, expected);
+    };
+    outcome.sql = compare(actual);  // complete in itself, for people; what is run reads the rows that are already there
+    const engine::ResultSet result = SHOPLAKE_TRY(session_.query(compare("SELECT * FROM temp.dbt_internal_unit_test_result")));
+    SHOPLAKE_TRY(session_.execute("DROP TABLE temp.dbt_internal_unit_test_result"));
     outcome.different_rows = result.row_count();
     outcome.passed = outcome.different_rows == 0;
     if (!outcome.passed) outcome.difference = describe_difference(result);
