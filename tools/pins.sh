@@ -29,9 +29,9 @@ apt_build=(
   libboost1.81-dev libsimdjson-dev libdeflate-dev libisal-dev libsqlite3-dev libyaml-cpp-dev libcli11-dev
   libfmt-dev libspdlog-dev libssl-dev nlohmann-json3-dev libgtest-dev libgmock-dev zlib1g-dev
 )
-apt_rust=(rustc-web cargo-web)          # where no cargo of 1.70 or newer is found
+apt_rust=(rustc-web cargo-web)          # where no cargo of 1.85 or newer is found
 apt_browser=(chromium fonts-dejavu-core)
 apt_fmt=(clang-format clang-tidy)
 apt_bench=(openjdk-17-jre-headless)      # for PySpark
 
-cargo_minimum='1.70'
+cargo_minimum='1.85'
