@@ -563,7 +563,7 @@ Result<std::string> Catalog::data_location(const TableIdentifier& table) {
   return folder;
 }
 
-Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table, std::optional<std::int64_t> snapshot_id) {
+Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table, std::optional<std::int64_t> snapshot_id, bool with_statistics) {
   const TableMetadata& metadata = *table.metadata;
   const catalog::Snapshot* snapshot = snapshot_id ? metadata.snapshot(*snapshot_id) : metadata.current_snapshot();
   if (snapshot == nullptr) {
@@ -577,7 +577,7 @@ Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table,
   const auto manifests = SHOPLAKE_TRY(read_manifest_list(state_->storage, *snapshot));
   for (const ManifestFile& manifest : manifests) {
     const auto columns = partition_columns(metadata, metadata.spec(manifest.spec_id) != nullptr ? *metadata.spec(manifest.spec_id) : metadata.default_spec());
-    for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(state_->storage, metadata, manifest, EntryDetail::all))) {
+    for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(state_->storage, metadata, manifest, with_statistics ? EntryDetail::all : EntryDetail::paths))) {
       if (entry.status != ManifestEntry::Status::deleted) {
         files.push_back(SHOPLAKE_TRY(data_file_from_entry(entry, columns).within(entry.path)));
       }

@@ -153,8 +153,9 @@ class Catalog {
   // Atomic over all changes. Appends are rebased on what others committed meanwhile, for as long as it takes.
   Result<std::vector<CommittedTable>> commit(std::span<const TableChange> changes, const ControlPlaneWrites& also = {});
 
-  // The data and delete files of a table's current snapshot (or of the given one).
-  Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {});
+  // The data and delete files of a table's current snapshot (or of the given one). Without statistics (columns and split
+  // offsets stay empty) it is several times quicker on wide tables.
+  Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {}, bool with_statistics = true);
 
   Result<std::vector<View>> list_views();
   Result<View> load_view(const TableIdentifier& view);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <unordered_map>
 
 #include "catalog/avro.h"
 #include "catalog/single_value.h"
@@ -579,13 +579,22 @@ Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry, con
   file.file_size_bytes = entry.file_size_bytes;
   file.partition = SHOPLAKE_TRY(partition_to_text(partition, entry.partition));
   file.split_offsets = entry.split_offsets.value_or(std::vector<std::int64_t>());
-  std::map<std::int32_t, transform::ColumnStatistics> columns;
+  // The maps of one file nearly always name the same columns in the same order, so the next one is guessed.
+  std::vector<transform::ColumnStatistics>& columns = file.columns;
+  std::unordered_map<std::int32_t, std::size_t> index;
+  std::size_t guess = 0;
   const auto column = [&](std::int32_t id) -> transform::ColumnStatistics& {
-    transform::ColumnStatistics& statistics = columns[id];
-    statistics.field_id = id;
-    return statistics;
+    if (guess >= columns.size() || columns[guess].field_id != id) {
+      const auto [found, is_new] = index.try_emplace(id, columns.size());
+      if (is_new) {
+        columns.emplace_back().field_id = id;
+      }
+      guess = found->second;
+    }
+    return columns[guess++];
   };
-  const auto each = [](const auto& pairs, const auto& apply) {
+  const auto each = [&](const auto& pairs, const auto& apply) {
+    guess = 0;
     if (pairs) {
       for (const auto& [id, value] : *pairs) {
         apply(id, value);
@@ -598,10 +607,7 @@ Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry, con
   each(entry.nan_counts, [&](std::int32_t id, std::int64_t value) { column(id).nan_count = value; });
   each(entry.lower_bounds, [&](std::int32_t id, const std::string& value) { column(id).lower_bound = value; });
   each(entry.upper_bounds, [&](std::int32_t id, const std::string& value) { column(id).upper_bound = value; });
-  file.columns.reserve(columns.size());
-  for (auto& [id, statistics] : columns) {
-    file.columns.push_back(std::move(statistics));
-  }
+  std::sort(columns.begin(), columns.end(), [](const auto& left, const auto& right) { return left.field_id < right.field_id; });
   return file;
 }
 

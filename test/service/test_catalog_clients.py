@@ -164,7 +164,7 @@ def test_partition_transforms_of_another_engine(lake):
     table = lake.pyiceberg.create_table("marts.parts", schema, partition_spec=spec)
     table.append(people(0, 7))
     assert ids(table.scan().to_arrow()) == list(range(7))
-    assert lake.shoplake.value("select count(*) from marts.parts where at >= '2026-01-02'") == 4
+    assert lake.shoplake.value("select count(*) from marts.parts where \"at\" >= '2026-01-02'") == 4
     shown = lake.shoplake("catalog", "show", "marts.parts", "--json").json()
     assert shown["partitioned_by"] == ["day(at)", "bucket[4](id)", "truncate[5](name)"]
     with table.update_spec() as update:
