@@ -200,6 +200,7 @@ struct HttpServer::State {
       {
         const std::scoped_lock lock(connections_mutex);
         admitted = connections.size() < options.limits.connections_max && connections.insert(connection).second;
+        metrics.set("shoplake_http_connections", {}, static_cast<double>(connections.size()));
       }
       if (admitted) {
         net::co_spawn(executor, serve(connection), net::detached);
@@ -226,6 +227,7 @@ struct HttpServer::State {
     {
       const std::scoped_lock lock(connections_mutex);
       connections.erase(connection);
+      metrics.set("shoplake_http_connections", {}, static_cast<double>(connections.size()));
     }
     connections_changed.notify_all();
   }

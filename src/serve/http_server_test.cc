@@ -381,6 +381,7 @@ TEST_F(HttpServerTest, CountsRequests) {
   exchange("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const std::string text = metrics_.exposition();
   EXPECT_THAT(text, HasSubstr("shoplake_http_requests_total{route=\"/hello\",method=\"GET\",status=\"200\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nshoplake_http_connections "));
   EXPECT_THAT(text, HasSubstr("shoplake_http_request_duration_seconds_count{route=\"/hello\"} 1\n"));
 }
 

@@ -18,11 +18,11 @@ DAYS = 35
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, shoplake_in):
-    """Generated events up to yesterday, loaded and built."""
+    """Generated events of the last weeks, loaded and built. The last day ends at 05:00 UTC of the next."""
     folder = tmp_path_factory.mktemp("dashboard")
     shoplake = shoplake_in(folder / "home")
-    yesterday = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
-    shoplake("generate", "events", "--events", 40000, "--days", DAYS, "--seed", 11, "--end-date", yesterday, "--out", folder / "events.ndjson.gz")
+    last_day = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=2)
+    shoplake("generate", "events", "--events", 40000, "--days", DAYS, "--seed", 11, "--end-date", last_day, "--out", folder / "events.ndjson.gz")
     shoplake("load", "events", folder / "events.ndjson.gz")
     shoplake("build")
     return shoplake
