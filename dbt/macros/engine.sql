@@ -156,3 +156,8 @@
 {% macro is_like(text, pattern) -%}
     {{ text }} like {{ pattern }} escape '!'
 {%- endmacro %}
+
+{# Whole seconds of a number of microseconds that is not negative. #}
+{% macro whole_seconds(micros) -%}
+    cast(({{ micros }} - mod({{ micros }}, 1000000)) / 1000000 as {{ dbt.type_bigint() }})
+{%- endmacro %}

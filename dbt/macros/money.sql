@@ -13,8 +13,14 @@
     cast(round(cast({{ micros }} as {{ dbt.type_float() }}) / 1000000, 2) as decimal(18, 2))
 {%- endmacro %}
 
-{# Sum of whole numbers as BIGINT (some engines widen it), 0 over no value. #}
+{# Sum of whole numbers as BIGINT, 0 over no value. Absurd inputs stop at the largest BIGINT instead of failing. #}
 {% macro sum_bigint(expression) -%}
+    {{ return(adapter.dispatch('sum_bigint', 'shoplake')(expression)) }}
+{%- endmacro %}
+{% macro duckdb__sum_bigint(expression) -%}
+    cast(least(greatest(coalesce(sum({{ expression }}), 0), -9223372036854775807), 9223372036854775807) as {{ dbt.type_bigint() }})
+{%- endmacro %}
+{% macro default__sum_bigint(expression) -%}
     cast(coalesce(sum({{ expression }}), 0) as {{ dbt.type_bigint() }})
 {%- endmacro %}
 

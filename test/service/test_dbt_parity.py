@@ -5,6 +5,7 @@ and repeated events, and nothing but the touched days may change.
 """
 import gzip
 import hashlib
+import json
 
 import duckdb
 import pytest
@@ -34,11 +35,39 @@ def ga4_sample(folder, shoplake, test_data):
 
 def generated(folder, shoplake, test_data):
     path = folder / "generated.ndjson.gz"
-    shoplake("generate", "events", "--events", 20000, "--days", 21, "--seed", 5, "--out", path)
+    shoplake("generate", "events", "--events", 20000, "--days", 21, "--seed", 5, "--chaos", "--out", path)
     return path
 
 
-@pytest.mark.parametrize("make", [ga4_export, ga4_sample, generated])
+def absurd(folder, shoplake, test_data):
+    """Every number at the end of its range, and clickstream that only the gap rule divides into sessions."""
+    greatest = 2**63 - 1
+
+    def event(micros, name, user, date="20240301", platform="WEB", parameters={}, **fields):
+        values = [{"key": key, "value": {kind: value}} for key, (kind, value) in parameters.items()]
+        return json.dumps({"event_date": date, "event_timestamp": micros, "event_name": name, "event_params": values,
+                           "user_pseudo_id": user, "stream_id": "1", "platform": platform} | fields)
+
+    session = {"ga_session_id": ("int_value", 1709250000), "engagement_time_msec": ("int_value", greatest)}
+    lines = []
+    for micros in (0, -1, greatest, -greatest - 1, 10**18, -(10**18), 1709250000000000):
+        lines.append(event(micros, "page_view", "u1", parameters=session))
+        lines.append(event(micros, "purchase", "u1", parameters=session | {"value": ("double_value", 1e308)},
+                           ecommerce={"purchase_revenue": 8.9e12, "purchase_revenue_in_usd": 8.9e12, "transaction_id": str(micros)}))
+        lines.append(event(micros, "page_view", "c1", platform="CLICKSTREAM"))
+    for number in range(5):
+        micros = 1709250000000000 + number
+        odd = {"ga_session_id": ("int_value", -greatest), "ga_session_number": ("double_value", 1e300), "value": ("int_value", greatest)}
+        lines.append(event(micros, "purchase", "u2", parameters=odd, ecommerce={"purchase_revenue_in_usd": -8.9e12}))
+        lines.append(event(micros, "purchase", "u'3\"%/", date="99991231", parameters={"ga_session_id": ("double_value", 1709250000.6)}))
+        lines.append(event(micros + number * 1_900_000_000, "page_view", "c2", platform="CLICKSTREAM"))
+        lines.append(event(micros + number * 1_700_000_000, "purchase", "c3", platform="CLICKSTREAM"))
+    path = folder / "absurd.ndjson"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("make", [ga4_export, ga4_sample, generated, absurd])
 def test_both_runners_give_the_same_rows(make, shoplake, project, tmp_path, test_data):
     dbt = DbtCore(project, tmp_path / "dbt")
     shoplake("load", "events", make(tmp_path, shoplake, test_data))

@@ -132,7 +132,7 @@ final as (
         touches.campaign,
         coalesce(touches.channel_group, 'Unattributed') as channel_group,
         coalesce(touches.channel, 'Unattributed') as channel,
-        cast(floor((conversions.conversion_timestamp - touches.touchpoint_timestamp) / 1000000) as {{ dbt.type_bigint() }}) as seconds_to_conversion,
+        {{ whole_seconds('(conversions.conversion_timestamp - touches.touchpoint_timestamp)') }} as seconds_to_conversion,
         coalesce(touches.touchpoint_number, 1) = 1 as is_first_touch,
         coalesce(touches.touchpoint_number = touches.touchpoint_count, true) as is_last_touch,
         conversions.window_fingerprint

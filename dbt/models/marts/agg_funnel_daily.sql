@@ -84,3 +84,4 @@ final as (
 )
 
 select * from final
+order by event_date, stage_number

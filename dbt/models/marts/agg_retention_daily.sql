@@ -66,3 +66,4 @@ final as (
 )
 
 select * from final
+order by cohort_date, day_n

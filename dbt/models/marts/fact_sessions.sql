@@ -82,7 +82,7 @@ final as (
         named.session_end_timestamp,
         {{ timestamp_from_micros('named.session_start_timestamp') }} as session_start_at,
         {{ timestamp_from_micros('named.session_end_timestamp') }} as session_end_at,
-        cast(floor((named.session_end_timestamp - named.session_start_timestamp) / 1000000) as {{ dbt.type_bigint() }}) as duration_seconds,
+        {{ whole_seconds('(named.session_end_timestamp - named.session_start_timestamp)') }} as duration_seconds,
         named.session_engaged = 1 as is_engaged,
         named.engagement_time_msec,
         named.engagement_time_event_count,

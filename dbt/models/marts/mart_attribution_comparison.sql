@@ -58,3 +58,4 @@ final as (
 )
 
 select * from final
+order by conversion_event desc, first_click_conversions desc, last_click_conversions desc, channel

@@ -53,3 +53,4 @@ final as (
 )
 
 select * from final
+order by conversion_date, conversion_event desc, attribution_model, channel

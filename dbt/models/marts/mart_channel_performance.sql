@@ -82,3 +82,4 @@ final as (
 )
 
 select * from final
+order by event_date, sessions desc, channel

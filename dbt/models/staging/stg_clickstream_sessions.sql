@@ -51,6 +51,15 @@ numbered as (
 
 ),
 
+started as (
+
+    select
+        *,
+        min(event_timestamp) over (partition by stream_id, user_pseudo_id, session_number) as started_timestamp
+    from numbered
+
+),
+
 final as (
 
     select
@@ -60,8 +69,8 @@ final as (
         user_pseudo_id,
         event_timestamp,
         cast(session_number as {{ dbt.type_bigint() }}) as session_number,
-        cast(floor(min(event_timestamp) over (partition by stream_id, user_pseudo_id, session_number) / 1000000) as {{ dbt.type_bigint() }}) as ga_session_id
-    from numbered
+        {{ whole_seconds('started_timestamp') }} as ga_session_id
+    from started
 
 )
 

@@ -45,7 +45,8 @@ typed as (
         _shoplake_event_id as event_id,
         event_date as event_day,
         {{ date_from_yyyymmdd('event_date') }} as event_date,
-        event_timestamp,
+        -- A clock that is out of its mind stays within 1970 to 9999, where later models can calculate with it.
+        greatest(0, least(event_timestamp, 253402300799999999)) as event_timestamp,
         lower(replace(trim(event_name), ' ', '_')) as event_name,
         stream_id,
         platform,
