@@ -183,7 +183,7 @@ Result<std::vector<SnapshotDescription>> table_history(App& app, const std::stri
   const catalog::Table table = SHOPLAKE_TRY(catalog.load_table(identifier));
   const catalog::TableMetadata& metadata = *table.metadata;
   std::map<std::int64_t, std::vector<std::string>> references;
-  if (metadata.document().contains("refs")) {
+  if (metadata.document().contains("refs") && metadata.document()["refs"].is_object()) {
     for (const auto& [reference, target] : metadata.document()["refs"].items()) {
       if (target.contains("snapshot-id") && target["snapshot-id"].is_number_integer()) {
         references[target["snapshot-id"].get<std::int64_t>()].push_back(reference);

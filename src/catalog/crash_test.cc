@@ -10,6 +10,7 @@
 #include <set>
 
 #include "catalog/catalog.h"
+#include "io/faulty_env.h"
 #include "io/temporary_directory.h"
 
 namespace shoplake::catalog {
@@ -136,6 +137,71 @@ TEST_F(CrashTest, KilledCommitsAreWholeOrAbsent) {
   }
   EXPECT_EQ(commit_many(folder_, "after", 3), 0);
   EXPECT_EQ(check().size(), before + 3);
+}
+
+class FaultTest : public testing::Test {
+ protected:
+  std::unique_ptr<Catalog> open(io::Env& env) {
+    auto opened = Catalog::open({&env, folder_.file("lake"), folder_.file("state.sqlite")});
+    EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : to_string(opened.error()));
+    return std::move(opened).value();
+  }
+
+  // As another process sees it: nothing cached, no faults.
+  std::size_t file_count() {
+    const auto catalog = open(io::posix_env());
+    const auto table = catalog->load_table(kTable);
+    EXPECT_TRUE(table.ok()) << (table.ok() ? "" : to_string(table.error()));
+    const auto files = catalog->list_files(*table);
+    EXPECT_TRUE(files.ok()) << (files.ok() ? "" : to_string(files.error()));
+    return files.ok() ? files->size() : 0;
+  }
+
+  io::TemporaryDirectory folder_;
+};
+
+TEST_F(FaultTest, EveryFailedFileOperationLeavesTheOldTable) {
+  using Operation = io::FaultyEnv::Operation;
+  io::FaultyEnv env(io::posix_env());
+  const auto catalog = open(env);
+  ASSERT_TRUE(catalog->commit(std::vector{append("/data/first")}).ok());
+  std::size_t committed = 1;
+  int failures = 0;
+  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close, Operation::sync_directory, Operation::open, Operation::read}) {
+    for (int nth = 1; nth <= 20; ++nth) {
+      env.heal();
+      env.fail(operation, nth, EIO);
+      const std::string path = "/data/" + std::to_string(static_cast<int>(operation)) + "-" + std::to_string(nth);
+      const auto result = catalog->commit(std::vector{append(path)});
+      env.heal();
+      if (result.ok()) {
+        ++committed;
+        EXPECT_EQ(file_count(), committed);
+        break;  // a commit does not have that many of them
+      }
+      ++failures;
+      EXPECT_EQ(result.error().kind, base::ErrorKind::environment) << to_string(result.error());
+      EXPECT_EQ(file_count(), committed);
+    }
+  }
+  EXPECT_GE(failures, 12) << "three files and a folder are written and synced";
+  env.limit_space(100);
+  EXPECT_FALSE(catalog->commit(std::vector{append("/data/full")}).ok());
+  env.heal();
+  EXPECT_TRUE(catalog->commit(std::vector{append("/data/last")}).ok());
+  EXPECT_EQ(file_count(), committed + 1);
+}
+
+TEST_F(FaultTest, PowerCutsAfterACommitLoseNothingOfIt) {
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    io::FaultyEnv env(io::posix_env());
+    const auto catalog = open(env);
+    TableChange change = append("/data/" + std::to_string(seed));
+    change.create->properties["commit.manifest.min-count-to-merge"] = "2";
+    ASSERT_TRUE(catalog->commit(std::vector{change}).ok());
+    ASSERT_TRUE((seed == 0 ? env.crash() : env.crash(seed)).ok());
+    EXPECT_EQ(file_count(), seed + 1);
+  }
 }
 
 }  // namespace

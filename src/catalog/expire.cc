@@ -14,7 +14,7 @@ using nlohmann::json;
 
 std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catalog::Expiry& expiry) {
   std::unordered_set<std::int64_t> kept;
-  if (metadata.document().contains("refs")) {
+  if (metadata.document().contains("refs") && metadata.document()["refs"].is_object()) {
     for (const auto& [name, ref] : metadata.document()["refs"].items()) {
       if (ref.is_object() && ref.contains("snapshot-id") && ref["snapshot-id"].is_number_integer()) {
         kept.insert(ref["snapshot-id"].get<std::int64_t>());

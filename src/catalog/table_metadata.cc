@@ -235,8 +235,16 @@ struct TableMetadata::State {
     if (document.contains("metadata-log") && !document["metadata-log"].is_null()) {
       SHOPLAKE_TRY(array(document, "metadata-log"));
     }
-    if (document.contains("refs") && !document["refs"].is_object()) {
-      return invalid("\"refs\" is not an object");
+    if (document.contains("refs") && !document["refs"].is_null()) {
+      if (!document["refs"].is_object()) {
+        return invalid("\"refs\" is not an object");
+      }
+      for (const auto& [name, ref] : document["refs"].items()) {
+        if (!ref.is_object()) {
+          return invalid("ref \"" + name + "\" is not an object");
+        }
+        SHOPLAKE_TRY(integer(ref, "snapshot-id").within("ref \"" + name + "\""));
+      }
     }
     return {};
   }

@@ -119,6 +119,9 @@ TEST(TableMetadata, MembersOfWrongTypesAreErrors) {
       (void)TableMetadata::from_document(document).ok();
     }
   }
+  json broken_ref = good;
+  broken_ref["refs"] = {{"main", 5}};
+  EXPECT_FALSE(TableMetadata::from_document(broken_ref).ok());
   std::string nested = "\"int\"";
   for (int depth = 0; depth < 5000; ++depth) {
     nested = R"({"type":"list","element-id":1,"element-required":false,"element":)" + nested + "}";
