@@ -77,6 +77,41 @@ struct Property {
   int line(std::string_view below = "") const { return document->line(pointer + std::string(below)); }
 };
 
+// Python's repr() of a value whose scalars were made strings by str(): what dbt hashes for the id of a test.
+std::string python_repr(const Json& value) {
+  if (value.is_object()) {
+    std::vector<std::string> keys;
+    for (const auto& [key, item] : value.items()) keys.push_back(key);
+    std::sort(keys.begin(), keys.end());
+    std::string text;
+    for (const std::string& key : keys) text += (text.empty() ? "" : ", ") + python_repr(key) + ": " + python_repr(value[key]);
+    return "{" + text + "}";
+  }
+  if (value.is_array()) {
+    std::string text;
+    for (const Json& item : value) text += (text.empty() ? "" : ", ") + python_repr(item);
+    return "[" + text + "]";
+  }
+  const std::string plain = value.is_boolean() ? (value.get<bool>() ? "True" : "False") : value.is_null() ? "None" : scalar_text(value);
+  const char quote = plain.find('\'') != std::string::npos && plain.find('"') == std::string::npos ? '"' : '\'';
+  std::string text(1, quote);
+  for (char c : plain) {
+    if (c == '\n') {
+      text += "\\n";
+    } else if (c == '\t') {
+      text += "\\t";
+    } else if (c == '\r') {
+      text += "\\r";
+    } else if (c == '\\' || c == quote) {
+      text += '\\';
+      text += c;
+    } else {
+      text += c;
+    }
+  }
+  return text + quote;
+}
+
 class ProjectParser {
  public:
   ProjectParser(io::Env& env, const Project& project, const Renderer& renderer) : env_(env), project_(project), renderer_(renderer) {}
@@ -339,7 +374,7 @@ class ProjectParser {
     node.name = without_extension(io::file_name(file.path));
     node.unique_id = fmt::format("{}.{}.{}", model::name(type), package.name, node.name);
     node.fqn = make_fqn(package.name, node.path, {node.name});
-    node.checksum = base::sha256_hex(file.text);
+    node.checksum = base::sha256_hex(trim(file.text));
     return node;
   }
 
@@ -607,7 +642,7 @@ class ProjectParser {
     TestTarget target;
     target.unique_id = node->first;
     target.display = key.name;
-    target.expression = fmt::format("ref({})", Json(key.name).dump());
+    target.expression = fmt::format("ref('{}')", key.name);
     target.file_key_name = fmt::format("{}.{}", key.type == ResourceType::seed ? "seeds" : "models", key.name);
     return read_tests_of(property, "", property.block, target);
   }
@@ -618,7 +653,7 @@ class ProjectParser {
       TestTarget target;
       target.unique_id = source.unique_id;
       target.display = source.source_name + "_" + source.name;
-      target.expression = fmt::format("source({}, {})", Json(source.source_name).dump(), Json(source.name).dump());
+      target.expression = fmt::format("source('{}', '{}')", source.source_name, source.name);
       target.is_source = true;
       target.file_key_name = fmt::format("sources.{}", source.source_name);
       SHOPLAKE_TRY(read_tests_of(entry.property, entry.below, entry.block, target));
@@ -729,16 +764,22 @@ class ProjectParser {
     node.line = property.line(below);
     node.description = description;
     test.arguments = arguments;
-    node.unique_id = fmt::format("test.{}.{}.{}", node.package, node.name,
-                                 base::md5_hex(fmt::format("{}{}{}{}", node.name, target.unique_id, test_name, arguments.dump())).substr(22));
+    test.arguments["model"] = fmt::format("{{{{ get_where_subquery({}) }}}}", target.expression);
+    // dbt's own rule, so that both give a test the same id.
+    const Json identity{{"kwargs", test.arguments}, {"name", test.name}, {"namespace", test.name_space ? Json(*test.name_space) : Json(nullptr)}};
+    node.unique_id = fmt::format("test.{}.{}.{}", node.package, node.name, base::md5_hex(node.name + python_repr(identity)).substr(22));
     node.fqn = make_fqn(node.package, property.path_in_folder, {node.name});
     node.column_name = column_name;
     node.attached_node = target.unique_id;
     node.file_key_name = target.file_key_name;
     node.raw_code = generic_test_template(test, fmt::format("get_where_subquery({})", target.expression));
-    test.arguments["model"] = fmt::format("{{{{ get_where_subquery({}) }}}}", target.expression);
     node.test = std::move(test);
-    if (!config.contains("alias")) config["alias"] = name.short_name;
+    if (!config.contains("alias") && name.short_name != name.full_name) config["alias"] = name.short_name;
+    if (config.contains("severity") && config["severity"].is_string()) {
+      std::string severity = config["severity"].get<std::string>();
+      std::transform(severity.begin(), severity.end(), severity.begin(), [](unsigned char c) { return std::toupper(c); });
+      config["severity"] = severity;
+    }
     if (column != nullptr && column->contains("tags")) merge_config(config, Json{{"tags", (*column)["tags"]}});
     const Json nothing = Json::object();
     // The test's own configuration decides `where` while the template is parsed, so it lies below and above config() calls.
