@@ -1,5 +1,7 @@
 #include "app/doctor.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -119,6 +121,28 @@ Check check_space(io::Env& env, const std::string& folder) {
   return ok("disk space", detail);
 }
 
+// `shoplake serve` without --listen.
+Check check_port() {
+  constexpr std::uint16_t kPort = 8080;
+  const std::string address = "127.0.0.1:" + std::to_string(kPort);
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) {
+    return problem("port", "no network socket can be made", "`shoplake serve` needs one; check the limits of this machine or container.");
+  }
+  const int reuse = 1;  // as the server does: connections that are just closing do not count
+  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+  sockaddr_in local{};
+  local.sin_family = AF_INET;
+  local.sin_port = htons(kPort);
+  local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool is_free = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0;
+  ::close(descriptor);
+  if (!is_free) {
+    return {"port", Status::warning, address + " is taken", "If that is no `shoplake serve` of yours, give it another: --listen 127.0.0.1:8081."};
+  }
+  return ok("port", address + " is free");
+}
+
 std::string utc(std::int64_t seconds) {
   const std::time_t time = seconds;
   std::tm fields{};
@@ -203,6 +227,7 @@ std::vector<Check> run_doctor(io::Env& env) {
     checks.push_back(check_space(env, home->lake_root));
   }
   checks.push_back(check_clock(env, home));
+  checks.push_back(check_port());
   if (home) {
     checks.push_back(check_control_plane(env, *home));
     if (checks.back().status == Status::ok) {

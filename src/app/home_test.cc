@@ -81,23 +81,23 @@ TEST_F(HomeTest, BadConfigurationNamesFileLineAndWhatWasMeant) {
 }
 
 TEST_F(HomeTest, InitWritesAConfigurationThatIsReadBack) {
-  const Home home = init_home(env_, folder_.file("new/home")).value();
-  EXPECT_EQ(home.directory, folder_.file("new/home"));
-  EXPECT_TRUE(env_.is_directory(folder_.file("new/home/lake/raw")).value());
-  ::setenv("SHOPLAKE_HOME", folder_.file("new/home").c_str(), 1);
-  EXPECT_EQ(open_home(env_).value().lake_root, folder_.file("new/home/lake"));
-  EXPECT_EQ(init_home(env_, folder_.file("new/home")).error().code, "home.exists");
+  const Home home = init_home(env_, folder_.file("fresh/one")).value();
+  EXPECT_EQ(home.directory, folder_.file("fresh/one"));
+  EXPECT_TRUE(env_.is_directory(folder_.file("fresh/one/lake/raw")).value());
+  ::setenv("SHOPLAKE_HOME", folder_.file("fresh/one").c_str(), 1);
+  EXPECT_EQ(open_home(env_).value().lake_root, folder_.file("fresh/one/lake"));
+  EXPECT_EQ(init_home(env_, folder_.file("fresh/one")).error().code, "home.exists");
 
   // The defaults it shows are right: without the comment signs it says the same, memory and threads aside.
-  std::string text = env_.read_file(folder_.file("new/home/shoplake.yml")).value();
+  std::string text = env_.read_file(folder_.file("fresh/one/shoplake.yml")).value();
   for (const char* key : {"lake", "memory_limit", "threads"}) {
     const std::size_t place = text.find(std::string("\n#") + key + ":");
     ASSERT_NE(place, std::string::npos) << key;
     text.erase(place + 1, 1);
   }
-  ASSERT_TRUE(env_.write_file(folder_.file("new/home/shoplake.yml"), text).ok());
+  ASSERT_TRUE(env_.write_file(folder_.file("fresh/one/shoplake.yml"), text).ok());
   const Home uncommented = open_home(env_).value();
-  EXPECT_EQ(uncommented.lake_root, folder_.file("new/home/lake"));
+  EXPECT_EQ(uncommented.lake_root, folder_.file("fresh/one/lake"));
   EXPECT_EQ(uncommented.memory_limit_bytes, 4ULL << 30);
 }
 
