@@ -105,6 +105,8 @@ class Dictionary {
   // Inserts a text that find() did not know, stored as `written`. Not when full.
   std::uint32_t insert(std::string_view received, std::string_view written);
 
+  // As it was received, of the inserting thread.
+  std::string_view received(std::uint32_t id) const { return {keys_[id].data, keys_[id].size}; }
   std::string_view written(std::uint32_t id) const { return chunks_[id / kChunk][id % kChunk]; }
   std::uint32_t size() const { return size_; }
 

@@ -10,6 +10,8 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
       receiver_(std::move(receiver)),
       slots_(layout.streams.size()),
       first_element_(layout.streams.size()),
+      element_(layout.streams.size()),
+      recent_(layout.leaves.size() * kRecentElements),
       client_event_id_names_(contract.client_event_id) {
   dictionaries_.resize(layout.leaves.size());
   for (std::size_t leaf = 0; leaf < layout.leaves.size(); ++leaf) {

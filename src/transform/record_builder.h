@@ -123,6 +123,7 @@ class RecordBuilder {
     Buffer<std::uint8_t>& levels = set_->levels[stream.element];
     slots_[description.child_stream] = static_cast<std::uint32_t>(levels.size());
     elements_ += 1;
+    element_[description.child_stream] = first ? 0 : element_[description.child_stream] + 1;
     // A leaf's level is written by its set_*(); an absent one is written here.
     if (!present) {
       levels.push_back(static_cast<std::uint8_t>(element.level - 1));
@@ -164,10 +165,17 @@ class RecordBuilder {
 
   void append_text(const Node& node, LeafValues& leaf, std::string_view value) {
     if (!leaf.is_plain) [[likely]] {
+      // Records that follow one another are often of one visitor: most texts are the ones of the record before.
+      Recent& recent = recent_[static_cast<std::size_t>(node.leaf) * kRecentElements + element_[node.stream] % kRecentElements];
+      if (recent.size == value.size() && equal_text(recent.text, value.data(), value.size())) {
+        leaf.ids.push_back(recent.id);
+        return;
+      }
       Dictionary* dictionary = dictionaries_[node.leaf].get();
       const std::uint32_t id = dictionary == nullptr ? Dictionary::kNone : dictionary->find(value);
       if (id != Dictionary::kNone) [[likely]] {
         leaf.ids.push_back(id);
+        recent = {dictionary->received(id).data(), static_cast<std::uint32_t>(value.size()), id};
         return;
       }
     }
@@ -182,6 +190,13 @@ class RecordBuilder {
   struct Partition {
     std::unique_ptr<ColumnSet> set;
   };
+  // The text that a leaf had last, for each position in its list.
+  static constexpr std::size_t kRecentElements = 16;
+  struct Recent {
+    const char* text = nullptr;
+    std::uint32_t size = 0xFFFFFFFF;
+    std::uint32_t id = 0;
+  };
 
   const Layout& layout_;
   Supplier supplier_;
@@ -194,6 +209,8 @@ class RecordBuilder {
   ColumnSet* set_ = nullptr;
   std::vector<std::uint32_t> slots_;  // by stream: the slot being written
   std::vector<bool> first_element_;
+  std::vector<std::uint32_t> element_;  // by stream: the number of the open element in its list
+  std::vector<Recent> recent_;          // by leaf and element
   std::size_t elements_ = 0;
   std::size_t cost_total_ = 0;
   event::IdentityFields identity_;
