@@ -18,7 +18,8 @@ using nlohmann::json;
 std::string utc(std::int64_t timestamp_ms) {
   const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(timestamp_ms)};
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (time - seconds).count());
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                     (time - seconds).count());
 }
 
 std::vector<std::pair<std::string, std::string>> texts(const json& object) {
@@ -136,7 +137,8 @@ Result<std::vector<RelationSummary>> list_relations(App& app, const std::string&
       relations.push_back(std::move(summary));
     }
   }
-  std::sort(relations.begin(), relations.end(), [](const auto& left, const auto& right) { return left.name < right.name; });
+  std::sort(relations.begin(), relations.end(),
+            [](const auto& left, const auto& right) { return left.name < right.name; });
   return relations;
 }
 

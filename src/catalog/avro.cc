@@ -98,8 +98,9 @@ class SchemaParser {
  private:
   Result<std::shared_ptr<const Node>> named(const std::string& name) {
     static const std::map<std::string, Node::Kind> kPrimitives = {
-        {"null", Node::Kind::null},       {"boolean", Node::Kind::boolean}, {"int", Node::Kind::integer}, {"long", Node::Kind::integer},
-        {"float", Node::Kind::floating},  {"double", Node::Kind::real},     {"bytes", Node::Kind::bytes}, {"string", Node::Kind::string}};
+        {"null", Node::Kind::null},    {"boolean", Node::Kind::boolean}, {"int", Node::Kind::integer},
+        {"long", Node::Kind::integer}, {"float", Node::Kind::floating},  {"double", Node::Kind::real},
+        {"bytes", Node::Kind::bytes},  {"string", Node::Kind::string}};
     if (const auto primitive = kPrimitives.find(name); primitive != kPrimitives.end()) {
       auto node = std::make_shared<Node>();
       node->kind = primitive->second;
@@ -126,8 +127,8 @@ Result<void> inflate_onto(std::string_view compressed, std::string& out) {
   while (true) {
     out.resize(before + room);
     std::size_t actual = 0;
-    const auto result =
-        libdeflate_deflate_decompress(decompressor.get(), compressed.data(), compressed.size(), out.data() + before, room, &actual);
+    const auto result = libdeflate_deflate_decompress(decompressor.get(), compressed.data(), compressed.size(),
+                                                      out.data() + before, room, &actual);
     if (result == LIBDEFLATE_SUCCESS) {
       out.resize(before + actual);
       return {};
@@ -295,7 +296,8 @@ Result<File> parse_file(std::string_view bytes) {
   const auto codec = file.metadata.find("avro.codec");
   const std::string codec_name = codec == file.metadata.end() || codec->second.empty() ? "null" : codec->second;
   if (codec_name != "null" && codec_name != "deflate") {
-    return make_error(ErrorKind::input, "catalog.unsupported_codec", "the Avro file is compressed with \"" + codec_name + "\"",
+    return make_error(ErrorKind::input, "catalog.unsupported_codec",
+                      "the Avro file is compressed with \"" + codec_name + "\"",
                       "Write manifests with the codec deflate (gzip) or without compression.");
   }
   while (!decoder.at_end()) {
@@ -340,7 +342,8 @@ std::string format_file(const FileContent& content) {
   if (content.count > 0) {
     const std::unique_ptr<libdeflate_compressor, DeflateClosers> compressor(libdeflate_alloc_compressor(kDeflateLevel));
     std::string block(libdeflate_deflate_compress_bound(compressor.get(), content.objects.size()), '\0');
-    block.resize(libdeflate_deflate_compress(compressor.get(), content.objects.data(), content.objects.size(), block.data(), block.size()));
+    block.resize(libdeflate_deflate_compress(compressor.get(), content.objects.data(), content.objects.size(),
+                                             block.data(), block.size()));
     put_long(file, content.count);
     put_bytes(file, block);
     file += content.sync_marker;

@@ -1,9 +1,9 @@
-// Avro object container files, as far as Iceberg's manifests need them: binary encoding, schemas with Iceberg's field ids, codecs
-// null and deflate. Own code, because Avro C++ drops the "field-id" that Iceberg readers go by.
-// Source: https://avro.apache.org/docs/1.11.1/specification/
+// Avro object container files, as far as Iceberg's manifests need them: binary encoding, schemas with Iceberg's field
+// ids, codecs null and deflate. Own code, because Avro C++ drops the "field-id" that Iceberg readers go by. Source:
+// https://avro.apache.org/docs/1.11.1/specification/
 //
-// Decoding never trusts its input: every length is checked against what is left, nesting and inflated size are bounded, and
-// damage is an error catalog.invalid_avro (kind input) that says what is wrong.
+// Decoding never trusts its input: every length is checked against what is left, nesting and inflated size are bounded,
+// and damage is an error catalog.invalid_avro (kind input) that says what is wrong.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,26 @@ struct RecordField {
 
 // A parsed writer schema.
 struct Node {
-  enum class Kind { null, boolean, integer, floating, real, bytes, string, fixed, enumeration, record, array, map, one_of };
+  enum class Kind {
+    null,
+    boolean,
+    integer,
+    floating,
+    real,
+    bytes,
+    string,
+    fixed,
+    enumeration,
+    record,
+    array,
+    map,
+    one_of
+  };
   // integer: int and long, which are encoded alike; floating: float; real: double
   Kind kind = Kind::null;
-  std::size_t size = 0;                                // fixed
-  std::vector<RecordField> fields;                     // record
-  std::vector<std::shared_ptr<const Node>> branches;   // one_of; array and map: one, the items
+  std::size_t size = 0;                               // fixed
+  std::vector<RecordField> fields;                    // record
+  std::vector<std::shared_ptr<const Node>> branches;  // one_of; array and map: one, the items
 };
 
 // Reads values off the front of a buffer. After any failure ok() is false and every further read gives zero.
@@ -51,7 +65,7 @@ class Decoder {
 
   std::int64_t read_long();
   bool read_boolean();
-  std::string_view read_bytes();             // length, then the bytes
+  std::string_view read_bytes();  // length, then the bytes
   std::string_view read_fixed(std::size_t size);
 
   // Array and map blocks: the number of items that follow; 0 at the end. A count beyond what is left is a failure.
@@ -85,7 +99,7 @@ struct FileContent {
   std::map<std::string, std::string> metadata;  // beside avro.schema and avro.codec
   std::string objects;                          // encoded objects, one after another
   std::int64_t count = 0;
-  std::string sync_marker;                      // 16 bytes
+  std::string sync_marker;  // 16 bytes
 };
 
 std::string format_file(const FileContent& content);

@@ -17,7 +17,8 @@ using nlohmann::json;
 constexpr std::size_t kMetadataCacheEntries = 512;
 constexpr std::size_t kNameBytesMax = 255;
 constexpr std::size_t kIdleConnectionsMax = 8;
-constexpr const char* kStandardNamespaces[] = {"raw", "processed", "curated", "staging", "intermediate", "marts", "quarantine"};
+constexpr const char* kStandardNamespaces[] = {"raw",          "processed", "curated",   "staging",
+                                               "intermediate", "marts",     "quarantine"};
 
 // docs/formats/catalog.md
 constexpr const char* kControlPlaneTables = R"sql(
@@ -41,11 +42,14 @@ CREATE INDEX IF NOT EXISTS catalog_relations_by_location ON catalog_relations (l
 
 Result<void> check_name(std::string_view name, const char* what) {
   if (name.empty() || name.size() > kNameBytesMax) {
-    return make_error(ErrorKind::usage, "catalog.invalid_name", std::string("a ") + what + " name has 1 to " + std::to_string(kNameBytesMax) + " bytes, not " + std::to_string(name.size()));
+    return make_error(ErrorKind::usage, "catalog.invalid_name",
+                      std::string("a ") + what + " name has 1 to " + std::to_string(kNameBytesMax) + " bytes, not " +
+                          std::to_string(name.size()));
   }
   for (const char character : name) {
     if (static_cast<unsigned char>(character) < 0x20) {
-      return make_error(ErrorKind::usage, "catalog.invalid_name", std::string("a ") + what + " name holds a control character");
+      return make_error(ErrorKind::usage, "catalog.invalid_name",
+                        std::string("a ") + what + " name holds a control character");
     }
   }
   return {};
@@ -125,21 +129,26 @@ Result<TableIdentifier> parse_table_identifier(std::string_view text) {
   }
   identifier.name = std::string(rest);
   if (!check_identifier(identifier).ok()) {
-    return make_error(ErrorKind::usage, "catalog.invalid_name", "\"" + std::string(text.substr(0, 100)) + "\" does not name a table", "Write namespace.table, as in marts.dim_user.");
+    return make_error(ErrorKind::usage, "catalog.invalid_name",
+                      "\"" + std::string(text.substr(0, 100)) + "\" does not name a table",
+                      "Write namespace.table, as in marts.dim_user.");
   }
   return identifier;
 }
 
 base::Error no_such_table(const TableIdentifier& table) {
-  return make_error(ErrorKind::not_found, "catalog.no_such_table", "there is no table " + to_string(table), "`shoplake catalog ls` names the tables.");
+  return make_error(ErrorKind::not_found, "catalog.no_such_table", "there is no table " + to_string(table),
+                    "`shoplake catalog ls` names the tables.");
 }
 
 base::Error no_such_view(const TableIdentifier& view) {
-  return make_error(ErrorKind::not_found, "catalog.no_such_view", "there is no view " + to_string(view), "`shoplake catalog ls` names the views.");
+  return make_error(ErrorKind::not_found, "catalog.no_such_view", "there is no view " + to_string(view),
+                    "`shoplake catalog ls` names the views.");
 }
 
 base::Error no_such_namespace(const Namespace& name_space) {
-  return make_error(ErrorKind::not_found, "catalog.no_such_namespace", "there is no namespace " + to_string(name_space), "`shoplake catalog ls` names the namespaces.");
+  return make_error(ErrorKind::not_found, "catalog.no_such_namespace", "there is no namespace " + to_string(name_space),
+                    "`shoplake catalog ls` names the namespaces.");
 }
 
 base::Error exists_already(const TableIdentifier& identifier, Relation::Kind kind) {
@@ -172,7 +181,9 @@ Result<CatalogState::Lease> CatalogState::connect() {
 }
 
 Result<std::optional<Relation>> CatalogState::find_relation(io::Database& database, const TableIdentifier& identifier) {
-  auto select = SHOPLAKE_TRY(database.prepare("SELECT kind, metadata_location, location, sql, properties FROM catalog_relations WHERE namespace = ?1 AND name = ?2"));
+  auto select =
+      SHOPLAKE_TRY(database.prepare("SELECT kind, metadata_location, location, sql, properties FROM catalog_relations "
+                                    "WHERE namespace = ?1 AND name = ?2"));
   select.bind(1, encode_namespace(identifier.name_space)).bind(2, identifier.name);
   const bool found = SHOPLAKE_TRY(select.step());
   if (!found) {
@@ -196,12 +207,14 @@ Result<bool> CatalogState::has_namespace(io::Database& database, const Namespace
 Result<std::string> CatalogState::default_location(io::Database& database, const TableIdentifier& identifier) {
   const std::string space = to_string(identifier.name_space);
   const bool own_zone = space == "processed" || space == "quarantine" || space == "raw";
-  const bool is_standard = std::any_of(std::begin(kStandardNamespaces), std::end(kStandardNamespaces), [&](const char* name) { return space == name; });
+  const bool is_standard = std::any_of(std::begin(kStandardNamespaces), std::end(kStandardNamespaces),
+                                       [&](const char* name) { return space == name; });
   const std::string zone = io::join_path(options.lake_root, own_zone ? space : "curated");
   const std::string qualified = io::join_path(zone, folder_name(space + "." + identifier.name));
   std::string location = is_standard ? io::join_path(zone, folder_name(identifier.name)) : qualified;
   for (int suffix = 1;; ++suffix) {
-    auto select = SHOPLAKE_TRY(database.prepare("SELECT 1 FROM catalog_relations WHERE location = ?1 AND NOT (namespace = ?2 AND name = ?3)"));
+    auto select = SHOPLAKE_TRY(
+        database.prepare("SELECT 1 FROM catalog_relations WHERE location = ?1 AND NOT (namespace = ?2 AND name = ?3)"));
     select.bind(1, location).bind(2, encode_namespace(identifier.name_space)).bind(3, identifier.name);
     const bool taken = SHOPLAKE_TRY(select.step());
     if (!taken) {
@@ -228,7 +241,9 @@ Result<std::shared_ptr<const TableMetadata>> CatalogState::load_metadata(const s
 void CatalogState::remember(const std::string& location, std::shared_ptr<const TableMetadata> metadata) {
   const std::lock_guard lock(mutex);
   if (metadata_cache.size() >= kMetadataCacheEntries) {
-    const auto oldest = std::min_element(metadata_cache.begin(), metadata_cache.end(), [](const auto& left, const auto& right) { return left.second.second < right.second.second; });
+    const auto oldest =
+        std::min_element(metadata_cache.begin(), metadata_cache.end(),
+                         [](const auto& left, const auto& right) { return left.second.second < right.second.second; });
     metadata_cache.erase(oldest);
   }
   metadata_cache[location] = {std::move(metadata), ++cache_clock};
@@ -242,7 +257,8 @@ Catalog::~Catalog() = default;
 Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
   SHOPLAKE_CHECK(options.env != nullptr);
   if (options.lake_root.empty() || options.lake_root[0] != '/') {
-    return make_error(ErrorKind::usage, "catalog.invalid_lake_root", "the lake root \"" + options.lake_root + "\" is not an absolute path");
+    return make_error(ErrorKind::usage, "catalog.invalid_lake_root",
+                      "the lake root \"" + options.lake_root + "\" is not an absolute path");
   }
   auto state = std::make_unique<CatalogState>(options);
   while (state->options.lake_root.size() > 1 && state->options.lake_root.back() == '/') {
@@ -253,13 +269,15 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
   {
     auto database = SHOPLAKE_TRY(state->connect().within("control plane"));
     // Only the first opening of a home writes.
-    auto present = SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_relations_by_location'"));
+    auto present =
+        SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_relations_by_location'"));
     const bool is_set_up = SHOPLAKE_TRY(present.step());
     present.reset();
     if (!is_set_up) {
       auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
       SHOPLAKE_TRY(database->execute(kControlPlaneTables));
-      auto insert = SHOPLAKE_TRY(database->prepare("INSERT INTO catalog_namespaces (namespace) VALUES (?1) ON CONFLICT DO NOTHING"));
+      auto insert = SHOPLAKE_TRY(
+          database->prepare("INSERT INTO catalog_namespaces (namespace) VALUES (?1) ON CONFLICT DO NOTHING"));
       for (const char* name : kStandardNamespaces) {
         insert.bind(1, std::string_view(name));
         SHOPLAKE_TRY(insert.run());
@@ -272,7 +290,9 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
 
 const CatalogOptions& Catalog::options() const { return state_->options; }
 
-Result<std::unique_ptr<io::Database>> Catalog::open_control_plane() const { return io::Database::open(state_->options.control_plane_path); }
+Result<std::unique_ptr<io::Database>> Catalog::open_control_plane() const {
+  return io::Database::open(state_->options.control_plane_path);
+}
 
 // ---- Namespaces ----------------------------------------------------------------------------------------------------
 
@@ -294,11 +314,13 @@ Result<bool> Catalog::namespace_exists(const Namespace& name_space) {
 Result<void> Catalog::create_namespace(const Namespace& name_space, const Properties& properties) {
   SHOPLAKE_TRY(check_namespace(name_space));
   auto database = SHOPLAKE_TRY(state_->connect());
-  auto insert = SHOPLAKE_TRY(database->prepare("INSERT INTO catalog_namespaces (namespace, properties) VALUES (?1, ?2) ON CONFLICT DO NOTHING"));
+  auto insert = SHOPLAKE_TRY(database->prepare(
+      "INSERT INTO catalog_namespaces (namespace, properties) VALUES (?1, ?2) ON CONFLICT DO NOTHING"));
   insert.bind(1, encode_namespace(name_space)).bind(2, properties_to_text(properties));
   const std::int64_t rows = SHOPLAKE_TRY(insert.run());
   if (rows == 0) {
-    return make_error(ErrorKind::already_exists, "catalog.namespace_exists", "namespace " + to_string(name_space) + " exists already");
+    return make_error(ErrorKind::already_exists, "catalog.namespace_exists",
+                      "namespace " + to_string(name_space) + " exists already");
   }
   return {};
 }
@@ -314,7 +336,8 @@ Result<Properties> Catalog::load_namespace(const Namespace& name_space) {
   return properties_from_text(select.text(0));
 }
 
-Result<void> Catalog::update_namespace(const Namespace& name_space, const std::vector<std::string>& removals, const Properties& updates) {
+Result<void> Catalog::update_namespace(const Namespace& name_space, const std::vector<std::string>& removals,
+                                       const Properties& updates) {
   auto database = SHOPLAKE_TRY(state_->connect());
   auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
   Properties properties;
@@ -347,12 +370,14 @@ Result<void> Catalog::drop_namespace(const Namespace& name_space) {
     return no_such_namespace(name_space);
   }
   const std::string encoded = encode_namespace(name_space);
-  auto holds = SHOPLAKE_TRY(database->prepare(
-      "SELECT 1 FROM catalog_relations WHERE namespace = ?1 UNION ALL SELECT 1 FROM catalog_namespaces WHERE substr(namespace, 1, length(?1) + 1) = ?1 || char(31)"));
+  auto holds =
+      SHOPLAKE_TRY(database->prepare("SELECT 1 FROM catalog_relations WHERE namespace = ?1 UNION ALL SELECT 1 FROM "
+                                     "catalog_namespaces WHERE substr(namespace, 1, length(?1) + 1) = ?1 || char(31)"));
   holds.bind(1, encoded);
   const bool full = SHOPLAKE_TRY(holds.step());
   if (full) {
-    return make_error(ErrorKind::failed, "catalog.namespace_not_empty", "namespace " + to_string(name_space) + " holds tables, views or namespaces", "Drop them first.");
+    return make_error(ErrorKind::failed, "catalog.namespace_not_empty",
+                      "namespace " + to_string(name_space) + " holds tables, views or namespaces", "Drop them first.");
   }
   auto remove = SHOPLAKE_TRY(database->prepare("DELETE FROM catalog_namespaces WHERE namespace = ?1"));
   remove.bind(1, encoded);
@@ -362,9 +387,12 @@ Result<void> Catalog::drop_namespace(const Namespace& name_space) {
 
 // ---- Tables --------------------------------------------------------------------------------------------------------
 
-Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space, Relation::Kind kind) {
-  auto select = SHOPLAKE_TRY(database.prepare("SELECT name FROM catalog_relations WHERE namespace = ?1 AND kind = ?2 ORDER BY name"));
-  select.bind(1, encode_namespace(name_space)).bind(2, std::string_view(kind == Relation::Kind::view ? "view" : "table"));
+Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space,
+                                                    Relation::Kind kind) {
+  auto select = SHOPLAKE_TRY(
+      database.prepare("SELECT name FROM catalog_relations WHERE namespace = ?1 AND kind = ?2 ORDER BY name"));
+  select.bind(1, encode_namespace(name_space))
+      .bind(2, std::string_view(kind == Relation::Kind::view ? "view" : "table"));
   std::vector<TableIdentifier> tables;
   while (SHOPLAKE_TRY(select.step())) {
     tables.push_back({name_space, select.text(0)});
@@ -375,7 +403,8 @@ Result<std::vector<TableIdentifier>> list_relations(io::Database& database, cons
 namespace {
 
 Result<void> drop_relation(io::Database& database, const TableIdentifier& identifier, std::string_view kind) {
-  auto remove = SHOPLAKE_TRY(database.prepare("DELETE FROM catalog_relations WHERE namespace = ?1 AND name = ?2 AND kind = ?3"));
+  auto remove =
+      SHOPLAKE_TRY(database.prepare("DELETE FROM catalog_relations WHERE namespace = ?1 AND name = ?2 AND kind = ?3"));
   remove.bind(1, encode_namespace(identifier.name_space)).bind(2, identifier.name).bind(3, kind);
   const std::int64_t rows = SHOPLAKE_TRY(remove.run());
   if (rows == 0) {
@@ -407,17 +436,21 @@ Result<Table> Catalog::load_table(const TableIdentifier& table) {
   if (!relation || relation->kind != Relation::Kind::table) {
     return no_such_table(table);
   }
-  return Table{table, relation->metadata_location, SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)))};
+  return Table{table, relation->metadata_location,
+               SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)))};
 }
 
 Result<Catalog::Snapshot> Catalog::snapshot() {
   auto database = SHOPLAKE_TRY(state_->connect());
-  auto select = SHOPLAKE_TRY(database->prepare("SELECT namespace, name, kind, metadata_location, sql, properties FROM catalog_relations ORDER BY namespace, name"));
+  auto select =
+      SHOPLAKE_TRY(database->prepare("SELECT namespace, name, kind, metadata_location, sql, properties FROM "
+                                     "catalog_relations ORDER BY namespace, name"));
   Snapshot result;
   while (SHOPLAKE_TRY(select.step())) {
     TableIdentifier identifier{decode_namespace(select.text(0)), select.text(1)};
     if (select.text(2) == "view") {
-      result.views.push_back({std::move(identifier), select.optional_text(4).value_or(""), select.text(3), properties_from_text(select.optional_text(5).value_or(""))});
+      result.views.push_back({std::move(identifier), select.optional_text(4).value_or(""), select.text(3),
+                              properties_from_text(select.optional_text(5).value_or(""))});
     } else {
       result.tables.emplace_back(std::move(identifier), select.text(3));
     }
@@ -432,18 +465,18 @@ Result<Table> Catalog::create_table(const TableIdentifier& table, const CreateTa
   change.table = table;
   change.create = options;
   ManifestReuse reuse;
-  const auto drafts = SHOPLAKE_TRY(swap_pointers(
-      state,
-      [&](io::Database& database, std::vector<std::string>& written) -> Result<std::vector<TableDraft>> {
-        std::vector<TableDraft> list;
-        list.push_back(SHOPLAKE_TRY(open_draft(state, database, table)));
-        if (list[0].before) {
-          return exists_already(table, list[0].before->kind);
-        }
-        SHOPLAKE_TRY(apply_change(state, database, change, list[0], reuse, written));
-        return list;
-      },
-      {}));
+  const auto drafts = SHOPLAKE_TRY(
+      swap_pointers(state,
+                    [&](io::Database& database, std::vector<std::string>& written) -> Result<std::vector<TableDraft>> {
+                      std::vector<TableDraft> list;
+                      list.push_back(SHOPLAKE_TRY(open_draft(state, database, table)));
+                      if (list[0].before) {
+                        return exists_already(table, list[0].before->kind);
+                      }
+                      SHOPLAKE_TRY(apply_change(state, database, change, list[0], reuse, written));
+                      return list;
+                    },
+                    {}));
   return Table{table, drafts[0].metadata_location, drafts[0].metadata};
 }
 
@@ -464,26 +497,31 @@ Result<void> Catalog::purge_table(const TableIdentifier& table) {
     SHOPLAKE_TRY(drop_relation(*database, table, "table"));
     const auto path = local_path(relation->location);
     if (path.ok()) {
-      // Whole folders are removed only if they are the table's own: below the lake, and no other table at, in or above them.
-      auto shared = SHOPLAKE_TRY(database->prepare(
-          "SELECT 1 FROM catalog_relations WHERE location = ?1 OR substr(location, 1, length(?1) + 1) = ?1 || '/' OR substr(?1, 1, length(location) + 1) = location || '/'"));
+      // Whole folders are removed only if they are the table's own: below the lake, and no other table at, in or above
+      // them.
+      auto shared = SHOPLAKE_TRY(
+          database->prepare("SELECT 1 FROM catalog_relations WHERE location = ?1 OR substr(location, 1, length(?1) + "
+                            "1) = ?1 || '/' OR substr(?1, 1, length(location) + 1) = location || '/'"));
       shared.bind(1, relation->location);
       const bool is_shared = SHOPLAKE_TRY(shared.step());
       const std::string inside = state_->options.lake_root + "/";
       const bool is_below_zone = path->size() > inside.size() && path->compare(0, inside.size(), inside) == 0 &&
-                                 path->find('/', inside.size()) != std::string::npos && path->find("/../") == std::string::npos && path->back() != '/';
+                                 path->find('/', inside.size()) != std::string::npos &&
+                                 path->find("/../") == std::string::npos && path->back() != '/';
       if (!is_shared && is_below_zone) {
         location = *path;
       }
     }
     SHOPLAKE_TRY(transaction.commit());
   }
-  return location.empty() ? Result<void>() : state_->storage.env().remove_tree(location).within("purge of " + to_string(table));
+  return location.empty() ? Result<void>()
+                          : state_->storage.env().remove_tree(location).within("purge of " + to_string(table));
 }
 
 namespace {
 
-Result<void> rename_relation(CatalogState& state, const TableIdentifier& from, const TableIdentifier& to, Relation::Kind kind);
+Result<void> rename_relation(CatalogState& state, const TableIdentifier& from, const TableIdentifier& to,
+                             Relation::Kind kind);
 
 }  // namespace
 
@@ -499,7 +537,8 @@ Result<void> Catalog::rename_view(const TableIdentifier& from, const TableIdenti
 
 namespace {
 
-Result<void> rename_relation(CatalogState& state, const TableIdentifier& from, const TableIdentifier& to, Relation::Kind kind) {
+Result<void> rename_relation(CatalogState& state, const TableIdentifier& from, const TableIdentifier& to,
+                             Relation::Kind kind) {
   auto database = SHOPLAKE_TRY(state.connect());
   auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
   const auto source = SHOPLAKE_TRY(state.find_relation(*database, from));
@@ -514,8 +553,12 @@ Result<void> rename_relation(CatalogState& state, const TableIdentifier& from, c
   if (target) {
     return exists_already(to, target->kind);
   }
-  auto update = SHOPLAKE_TRY(database->prepare("UPDATE catalog_relations SET namespace = ?1, name = ?2 WHERE namespace = ?3 AND name = ?4"));
-  update.bind(1, encode_namespace(to.name_space)).bind(2, to.name).bind(3, encode_namespace(from.name_space)).bind(4, from.name);
+  auto update = SHOPLAKE_TRY(
+      database->prepare("UPDATE catalog_relations SET namespace = ?1, name = ?2 WHERE namespace = ?3 AND name = ?4"));
+  update.bind(1, encode_namespace(to.name_space))
+      .bind(2, to.name)
+      .bind(3, encode_namespace(from.name_space))
+      .bind(4, from.name);
   SHOPLAKE_TRY(update.run());
   return transaction.commit();
 }
@@ -526,7 +569,8 @@ Result<Schema> Catalog::plan_schema(const TableIdentifier& table, const Schema& 
   auto database = SHOPLAKE_TRY(state_->connect());
   const auto relation = SHOPLAKE_TRY(state_->find_relation(*database, table));
   if (relation && relation->kind == Relation::Kind::table) {
-    const auto metadata = SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)));
+    const auto metadata =
+        SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)));
     std::int32_t last = metadata->last_column_id();
     return plan_replacement(metadata->current_schema(), wanted, last);
   }
@@ -538,7 +582,8 @@ Result<Schema> Catalog::plan_evolved_schema(const TableIdentifier& table, const 
   auto database = SHOPLAKE_TRY(state_->connect());
   const auto relation = SHOPLAKE_TRY(state_->find_relation(*database, table));
   if (relation && relation->kind == Relation::Kind::table) {
-    const auto metadata = SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)));
+    const auto metadata =
+        SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)));
     std::int32_t last = metadata->last_column_id();
     return plan_evolution(metadata->current_schema(), wanted, last).within("table " + to_string(table));
   }
@@ -563,12 +608,15 @@ Result<std::string> Catalog::data_location(const TableIdentifier& table) {
   return folder;
 }
 
-Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table, std::optional<std::int64_t> snapshot_id, bool with_statistics) {
+Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table,
+                                                             std::optional<std::int64_t> snapshot_id,
+                                                             bool with_statistics) {
   const TableMetadata& metadata = *table.metadata;
   const catalog::Snapshot* snapshot = snapshot_id ? metadata.snapshot(*snapshot_id) : metadata.current_snapshot();
   if (snapshot == nullptr) {
     if (snapshot_id) {
-      return make_error(ErrorKind::not_found, "catalog.no_such_snapshot", "table " + to_string(table.identifier) + " has no snapshot " + std::to_string(*snapshot_id),
+      return make_error(ErrorKind::not_found, "catalog.no_such_snapshot",
+                        "table " + to_string(table.identifier) + " has no snapshot " + std::to_string(*snapshot_id),
                         "`shoplake catalog history` names the snapshots.");
     }
     return std::vector<transform::DataFile>();
@@ -576,8 +624,11 @@ Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table,
   std::vector<transform::DataFile> files;
   const auto manifests = SHOPLAKE_TRY(read_manifest_list(state_->storage, *snapshot));
   for (const ManifestFile& manifest : manifests) {
-    const auto columns = partition_columns(metadata, metadata.spec(manifest.spec_id) != nullptr ? *metadata.spec(manifest.spec_id) : metadata.default_spec());
-    for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(state_->storage, metadata, manifest, with_statistics ? EntryDetail::all : EntryDetail::paths))) {
+    const auto columns =
+        partition_columns(metadata, metadata.spec(manifest.spec_id) != nullptr ? *metadata.spec(manifest.spec_id)
+                                                                               : metadata.default_spec());
+    for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(
+             state_->storage, metadata, manifest, with_statistics ? EntryDetail::all : EntryDetail::paths))) {
       if (entry.status != ManifestEntry::Status::deleted) {
         files.push_back(SHOPLAKE_TRY(data_file_from_entry(entry, columns).within(entry.path)));
       }

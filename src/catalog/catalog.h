@@ -1,18 +1,21 @@
-// The Iceberg catalog: namespaces, tables and views of the lake; table metadata as files on the lake (Iceberg table spec v2),
-// the pointer to each table's current metadata file in the control plane (SQLite), swapped by compare-and-swap.
+// The Iceberg catalog: namespaces, tables and views of the lake; table metadata as files on the lake (Iceberg table
+// spec v2), the pointer to each table's current metadata file in the control plane (SQLite), swapped by
+// compare-and-swap.
 //
 // A commit is: write manifests, manifest list and metadata file (all durable), then one SQLite transaction that moves
-// every pointer of the commit and runs the caller's own control-plane writes (consumed object, offset). It is atomic over
-// several tables; a reader sees all of it or nothing. Files written for a commit that did not happen are orphans and
-// are never referenced.
+// every pointer of the commit and runs the caller's own control-plane writes (consumed object, offset). It is atomic
+// over several tables; a reader sees all of it or nothing. Files written for a commit that did not happen are orphans
+// and are never referenced.
 //
 // Errors: catalog.commit_conflict (kind conflict): somebody else committed first and the change could not be rebased;
-// nothing was committed. catalog.schema_changed (conflict): the field ids in the data files are no longer the table's; plan and
-// write again. catalog.no_such_table, catalog.no_such_view, catalog.no_such_namespace (not_found). catalog.table_exists.
-// An error of kind environment from a commit means that nothing was committed: the pointer swap is the last step.
+// nothing was committed. catalog.schema_changed (conflict): the field ids in the data files are no longer the table's;
+// plan and write again. catalog.no_such_table, catalog.no_such_view, catalog.no_such_namespace (not_found).
+// catalog.table_exists. An error of kind environment from a commit means that nothing was committed: the pointer swap
+// is the last step.
 //
-// Paths: the lake is local; locations and the paths in metadata are plain absolute paths ("/lake/processed/events/data/x.parquet"), which
-// DuckDB, PyIceberg and Spark all take. file:// URIs that other engines wrote are read too.
+// Paths: the lake is local; locations and the paths in metadata are plain absolute paths
+// ("/lake/processed/events/data/x.parquet"), which DuckDB, PyIceberg and Spark all take. file:// URIs that other
+// engines wrote are read too.
 //
 // Thread safe, and safe for several processes on one control plane. Specification: https://iceberg.apache.org/spec/
 #pragma once
@@ -51,7 +54,7 @@ struct TableIdentifier {
   std::string name;
   friend auto operator<=>(const TableIdentifier&, const TableIdentifier&) = default;
 };
-std::string to_string(const TableIdentifier& table);  // "marts.x"
+std::string to_string(const TableIdentifier& table);                    // "marts.x"
 Result<TableIdentifier> parse_table_identifier(std::string_view text);  // "marts.x"
 
 // A table as of one moment.
@@ -70,28 +73,29 @@ struct View {
 };
 
 struct CreateTable {
-  Schema schema;                     // field ids are assigned afresh, in order, where they are 0
+  Schema schema;                          // field ids are assigned afresh, in order, where they are 0
   std::vector<std::string> partition_by;  // top-level column names; identity transforms. Richer specs come through REST
   Properties properties;
-  std::optional<std::string> location;    // default <lake>/<zone folder>/<name>
+  std::optional<std::string> location;  // default <lake>/<zone folder>/<name>
 };
 
 // A change of one table's content, in data files that are already durable.
 struct TableChange {
   enum class Operation {
-    append,       // adds `added`; never conflicts with other appends
-    overwrite,    // removes `removed_paths` (data or delete files), adds `added`; conflicts if one of them is gone
-    replace,      // all current content goes, `added` comes; `schema` and `partition_by` may change the table's shape
+    append,     // adds `added`; never conflicts with other appends
+    overwrite,  // removes `removed_paths` (data or delete files), adds `added`; conflicts if one of them is gone
+    replace,    // all current content goes, `added` comes; `schema` and `partition_by` may change the table's shape
   };
   TableIdentifier table;
   Operation operation = Operation::append;
-  std::vector<transform::DataFile> added;      // data files, and position delete files (Content::position_deletes)
+  std::vector<transform::DataFile> added;  // data files, and position delete files (Content::position_deletes)
   std::vector<std::string> removed_paths;
-  Properties summary;                          // extra snapshot summary, e.g. "shoplake.source-object"
-  Properties set_properties;                   // table properties, set in the same commit
-  std::optional<std::int64_t> base_snapshot_id;  // fail with commit_conflict if the current snapshot is another (not for append)
-  std::optional<CreateTable> create;           // creates the table if absent; for `replace` also gives the new shape
-  std::optional<Schema> evolve_to;             // new columns by name are added (optional), widened types are promoted
+  Properties summary;         // extra snapshot summary, e.g. "shoplake.source-object"
+  Properties set_properties;  // table properties, set in the same commit
+  std::optional<std::int64_t>
+      base_snapshot_id;               // fail with commit_conflict if the current snapshot is another (not for append)
+  std::optional<CreateTable> create;  // creates the table if absent; for `replace` also gives the new shape
+  std::optional<Schema> evolve_to;    // new columns by name are added (optional), widened types are promoted
 };
 
 struct CommittedTable {
@@ -113,7 +117,8 @@ struct CatalogState;
 
 class Catalog {
  public:
-  // Creates the control plane's tables and the standard namespaces (raw, processed, curated, staging, intermediate, marts, quarantine) if absent.
+  // Creates the control plane's tables and the standard namespaces (raw, processed, curated, staging, intermediate,
+  // marts, quarantine) if absent.
   static Result<std::unique_ptr<Catalog>> open(const CatalogOptions& options);
   ~Catalog();
 
@@ -121,7 +126,8 @@ class Catalog {
   Result<bool> namespace_exists(const Namespace& name_space);
   Result<void> create_namespace(const Namespace& name_space, const Properties& properties);
   Result<Properties> load_namespace(const Namespace& name_space);
-  Result<void> update_namespace(const Namespace& name_space, const std::vector<std::string>& removals, const Properties& updates);
+  Result<void> update_namespace(const Namespace& name_space, const std::vector<std::string>& removals,
+                                const Properties& updates);
   Result<void> drop_namespace(const Namespace& name_space);  // error if it holds anything
 
   Result<std::vector<TableIdentifier>> list_tables(const Namespace& name_space);
@@ -136,37 +142,41 @@ class Catalog {
 
   Result<Table> create_table(const TableIdentifier& table, const CreateTable& options);
 
-  // The ids that the columns of `wanted` have in the table, existing or not yet: what a writer puts into FIELD_IDS before
-  // the commit. Give the planned schema to the commit (as create->schema of a replace, or as evolve_to): it verifies the
-  // ids and fails with catalog.schema_changed if another commit took them meanwhile.
-  Result<Schema> plan_schema(const TableIdentifier& table, const Schema& wanted);            // for replace and create
-  Result<Schema> plan_evolved_schema(const TableIdentifier& table, const Schema& wanted);    // for append: the union by name
+  // The ids that the columns of `wanted` have in the table, existing or not yet: what a writer puts into FIELD_IDS
+  // before the commit. Give the planned schema to the commit (as create->schema of a replace, or as evolve_to): it
+  // verifies the ids and fails with catalog.schema_changed if another commit took them meanwhile.
+  Result<Schema> plan_schema(const TableIdentifier& table, const Schema& wanted);  // for replace and create
+  Result<Schema> plan_evolved_schema(const TableIdentifier& table,
+                                     const Schema& wanted);  // for append: the union by name
 
-  // Where a table's files go, existing or not yet. <lake>/<zone>/<name>: the zone is processed, quarantine and raw for the namespace of
-  // that name, else curated; another table's place is never given out.
+  // Where a table's files go, existing or not yet. <lake>/<zone>/<name>: the zone is processed, quarantine and raw for
+  // the namespace of that name, else curated; another table's place is never given out.
   Result<std::string> table_location(const TableIdentifier& table);
   Result<std::string> data_location(const TableIdentifier& table);  // table_location() + "/data", created
-  Result<void> drop_table(const TableIdentifier& table);  // the data stays until orphan removal, unless purge
+  Result<void> drop_table(const TableIdentifier& table);            // the data stays until orphan removal, unless purge
   Result<void> purge_table(const TableIdentifier& table);
   Result<void> rename_table(const TableIdentifier& from, const TableIdentifier& to);
 
   // Atomic over all changes. Appends are rebased on what others committed meanwhile, for as long as it takes.
   Result<std::vector<CommittedTable>> commit(std::span<const TableChange> changes, const ControlPlaneWrites& also = {});
 
-  // The data and delete files of a table's current snapshot (or of the given one). Without statistics (columns and split
-  // offsets stay empty) it is several times quicker on wide tables.
-  Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {}, bool with_statistics = true);
+  // The data and delete files of a table's current snapshot (or of the given one). Without statistics (columns and
+  // split offsets stay empty) it is several times quicker on wide tables.
+  Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {},
+                                                      bool with_statistics = true);
 
   Result<std::vector<View>> list_views();
   Result<View> load_view(const TableIdentifier& view);
-  // Creates or replaces. A table of that name is an error, unless `replaces_table`: it is dropped in the same transaction. (A commit
-  // of Operation::replace with `create` takes the place of a view in the same way.)
-  Result<void> replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties, bool replaces_table = false);
+  // Creates or replaces. A table of that name is an error, unless `replaces_table`: it is dropped in the same
+  // transaction. (A commit of Operation::replace with `create` takes the place of a view in the same way.)
+  Result<void> replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties,
+                            bool replaces_table = false);
   Result<void> drop_view(const TableIdentifier& view);
   Result<void> rename_view(const TableIdentifier& from, const TableIdentifier& to);
 
-  // Forgets snapshots of the main branch older than `older_than_ms` (since 1970), but never the last `keep_last`, nor those that a branch or tag
-  // names, and removes the files that only they used. Returns the number of snapshots expired.
+  // Forgets snapshots of the main branch older than `older_than_ms` (since 1970), but never the last `keep_last`, nor
+  // those that a branch or tag names, and removes the files that only they used. Returns the number of snapshots
+  // expired.
   struct Expiry {
     std::int64_t keep_last = 1;
     std::int64_t older_than_ms = 0;

@@ -29,13 +29,15 @@ class CatalogTest : public testing::Test {
 
   static Schema events_schema() {
     Schema schema;
-    schema.fields = {{0, "event_date", Type::primitive("string"), false, ""},
-                     {0, "value", Type::primitive("long"), false, ""},
-                     {0, "items", Type::list(Type::structure({{0, "sku", Type::primitive("string"), false, ""}})), false, ""}};
+    schema.fields = {
+        {0, "event_date", Type::primitive("string"), false, ""},
+        {0, "value", Type::primitive("long"), false, ""},
+        {0, "items", Type::list(Type::structure({{0, "sku", Type::primitive("string"), false, ""}})), false, ""}};
     return schema;
   }
 
-  static transform::DataFile file(const std::string& path, std::int64_t records, std::optional<std::string> date = "20201101") {
+  static transform::DataFile file(const std::string& path, std::int64_t records,
+                                  std::optional<std::string> date = "20201101") {
     transform::DataFile file;
     file.path = path;
     file.record_count = records;
@@ -93,10 +95,10 @@ class CatalogTest : public testing::Test {
   std::unique_ptr<Catalog> catalog_;
 };
 
-#define ASSERT_OK(expression)                                             \
-  do {                                                                    \
-    const auto& ok_result = (expression);                                 \
-    ASSERT_TRUE(ok_result.ok()) << to_string(ok_result.error());          \
+#define ASSERT_OK(expression)                                    \
+  do {                                                           \
+    const auto& ok_result = (expression);                        \
+    ASSERT_TRUE(ok_result.ok()) << to_string(ok_result.error()); \
   } while (false)
 
 TEST_F(CatalogTest, StandardNamespacesExist) {
@@ -106,7 +108,8 @@ TEST_F(CatalogTest, StandardNamespacesExist) {
   for (const auto& name : *names) {
     texts.push_back(to_string(name));
   }
-  EXPECT_THAT(texts, testing::UnorderedElementsAre("raw", "processed", "curated", "staging", "intermediate", "marts", "quarantine"));
+  EXPECT_THAT(texts, testing::UnorderedElementsAre("raw", "processed", "curated", "staging", "intermediate", "marts",
+                                                   "quarantine"));
 }
 
 TEST_F(CatalogTest, CreatesATableWithFreshIdsAndFolders) {
@@ -256,13 +259,16 @@ TEST_F(CatalogTest, SeveralTablesAndControlPlaneWritesAreOneCommit) {
   other.table = {{{"marts"}}, "m"};
   other.operation = Operation::replace;
   other.create = CreateTable{events_schema(), {}, {}, {}};
-  const auto failing = catalog_->commit(std::vector{append("/data/a.parquet"), other}, [](io::Database& database) -> Result<void> {
-    SHOPLAKE_TRY(database.execute("CREATE TABLE offsets (n INTEGER)"));
-    return base::make_error(base::ErrorKind::failed, "test.no", "no");
-  });
+  const auto failing =
+      catalog_->commit(std::vector{append("/data/a.parquet"), other}, [](io::Database& database) -> Result<void> {
+        SHOPLAKE_TRY(database.execute("CREATE TABLE offsets (n INTEGER)"));
+        return base::make_error(base::ErrorKind::failed, "test.no", "no");
+      });
   ASSERT_FALSE(failing.ok());
   EXPECT_FALSE(*catalog_->table_exists(kEvents));
-  ASSERT_OK(catalog_->commit(std::vector{append("/data/a.parquet"), other}, [](io::Database& database) { return database.execute("CREATE TABLE offsets (n INTEGER)"); }));
+  ASSERT_OK(catalog_->commit(std::vector{append("/data/a.parquet"), other}, [](io::Database& database) {
+    return database.execute("CREATE TABLE offsets (n INTEGER)");
+  }));
   EXPECT_TRUE(*catalog_->table_exists(kEvents));
   EXPECT_TRUE(*catalog_->table_exists(other.table));
   const auto snapshot = catalog_->snapshot();
@@ -313,7 +319,8 @@ TEST_F(CatalogTest, ConcurrentAppendsLoseNothing) {
     threads.emplace_back([&, thread] {
       Catalog& catalog = thread % 2 == 0 ? *catalog_ : *second;
       for (int index = 0; index < kAppends; ++index) {
-        const auto committed = catalog.commit(std::vector{append("/data/" + std::to_string(thread) + "-" + std::to_string(index) + ".parquet", 1)});
+        const auto committed = catalog.commit(
+            std::vector{append("/data/" + std::to_string(thread) + "-" + std::to_string(index) + ".parquet", 1)});
         if (!committed.ok()) {
           errors[static_cast<std::size_t>(thread)] = to_string(committed.error());
           return;
@@ -385,7 +392,9 @@ TEST_F(CatalogTest, FailedCommitLeavesNoFiles) {
     return std::distance(begin(all), end(all));
   };
   const auto before = count();
-  const auto failing = catalog_->commit(std::vector{append("/data/b.parquet")}, [](io::Database&) -> Result<void> { return base::make_error(base::ErrorKind::failed, "test.no", "no"); });
+  const auto failing = catalog_->commit(std::vector{append("/data/b.parquet")}, [](io::Database&) -> Result<void> {
+    return base::make_error(base::ErrorKind::failed, "test.no", "no");
+  });
   EXPECT_FALSE(failing.ok());
   EXPECT_EQ(count(), before);
 }

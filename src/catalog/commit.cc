@@ -1,5 +1,5 @@
-// Commits: a change of data files becomes manifests, a snapshot and a new metadata document; then the pointers are swapped.
-// The protocol is described in docs/formats/catalog.md.
+// Commits: a change of data files becomes manifests, a snapshot and a new metadata document; then the pointers are
+// swapped. The protocol is described in docs/formats/catalog.md.
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -19,24 +19,27 @@ using base::make_error;
 using nlohmann::json;
 using Content = transform::DataFile::Content;
 
-constexpr int kOptimisticAttempts = 3;                        // then the commit works under the write lock
-constexpr std::size_t kMinManifestsToMerge = 100;             // commit.manifest.min-count-to-merge
+constexpr int kOptimisticAttempts = 3;                          // then the commit works under the write lock
+constexpr std::size_t kMinManifestsToMerge = 100;               // commit.manifest.min-count-to-merge
 constexpr std::int64_t kManifestTargetBytes = 8 * 1024 * 1024;  // commit.manifest.target-size-bytes
 
 base::Error conflict(const TableIdentifier& table, const std::string& why) {
-  return make_error(ErrorKind::conflict, "catalog.commit_conflict", "the commit to " + to_string(table) + " conflicts with another: " + why,
+  return make_error(ErrorKind::conflict, "catalog.commit_conflict",
+                    "the commit to " + to_string(table) + " conflicts with another: " + why,
                     "Read the table again and repeat the change.");
 }
 
 base::Error schema_changed(const TableIdentifier& table, const std::string& why) {
-  return make_error(ErrorKind::conflict, "catalog.schema_changed", "the data files do not fit the columns of " + to_string(table) + ": " + why,
+  return make_error(ErrorKind::conflict, "catalog.schema_changed",
+                    "the data files do not fit the columns of " + to_string(table) + ": " + why,
                     "Plan the schema again (plan_schema) and write the files again.");
 }
 
 std::optional<std::int64_t> number(const std::string& text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value)
+                                                                                   : std::nullopt;
 }
 
 std::int64_t property_number(const TableMetadata& metadata, const char* name, std::int64_t fallback) {
@@ -45,19 +48,23 @@ std::int64_t property_number(const TableMetadata& metadata, const char* name, st
 }
 
 bool any_id(const std::vector<Field>& fields) {
-  return std::any_of(fields.begin(), fields.end(), [](const Field& field) { return field.id != 0 || any_id(field.type.fields); });
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const Field& field) { return field.id != 0 || any_id(field.type.fields); });
 }
 
 // Where the ids of `given` (0: any) differ from those of `planned`; empty if nowhere.
-std::string id_difference(const std::vector<Field>& given, const std::vector<Field>& planned, const std::string& prefix) {
+std::string id_difference(const std::vector<Field>& given, const std::vector<Field>& planned,
+                          const std::string& prefix) {
   for (const Field& field : given) {
     const std::string path = prefix.empty() ? field.name : prefix + "." + field.name;
-    const auto same = std::find_if(planned.begin(), planned.end(), [&](const Field& candidate) { return candidate.name == field.name; });
+    const auto same = std::find_if(planned.begin(), planned.end(),
+                                   [&](const Field& candidate) { return candidate.name == field.name; });
     if (same == planned.end()) {
       return "column " + path + " is not in the table";
     }
     if (field.id != 0 && field.id != same->id) {
-      return "column " + path + " was written with field id " + std::to_string(field.id) + ", the table has " + std::to_string(same->id);
+      return "column " + path + " was written with field id " + std::to_string(field.id) + ", the table has " +
+             std::to_string(same->id);
     }
     std::string inner = id_difference(field.type.fields, same->type.fields, path);
     if (!inner.empty()) {
@@ -72,7 +79,8 @@ Result<PartitionSpec> identity_spec(const Schema& schema, const std::vector<std:
   for (const std::string& name : columns) {
     const Field* field = schema.find(name);
     if (field == nullptr) {
-      return make_error(ErrorKind::input, "catalog.invalid_partition_spec", "the table is to be partitioned by \"" + name + "\", which is not one of its columns");
+      return make_error(ErrorKind::input, "catalog.invalid_partition_spec",
+                        "the table is to be partitioned by \"" + name + "\", which is not one of its columns");
     }
     SHOPLAKE_TRY(check_transform("identity", field->type));
     spec.fields.push_back({field->id, 0, name, "identity"});
@@ -82,20 +90,24 @@ Result<PartitionSpec> identity_spec(const Schema& schema, const std::vector<std:
 
 // ---- Shape ---------------------------------------------------------------------------------------------------------
 
-Result<void> shape_new_table(CatalogState& state, io::Database& database, const CreateTable& create, TableDraft& draft) {
+Result<void> shape_new_table(CatalogState& state, io::Database& database, const CreateTable& create,
+                             TableDraft& draft) {
   json& document = *draft.document;
   Schema schema = create.schema;
   if (schema.fields.empty()) {
-    return make_error(ErrorKind::input, "catalog.invalid_schema", "table " + to_string(draft.identifier) + " has no columns");
+    return make_error(ErrorKind::input, "catalog.invalid_schema",
+                      "table " + to_string(draft.identifier) + " has no columns");
   }
   std::set<std::string> names;
   for (const Field& field : schema.fields) {
     if (!names.insert(field.name).second) {
-      return make_error(ErrorKind::input, "catalog.invalid_schema", "table " + to_string(draft.identifier) + " has two columns named \"" + field.name + "\"");
+      return make_error(ErrorKind::input, "catalog.invalid_schema",
+                        "table " + to_string(draft.identifier) + " has two columns named \"" + field.name + "\"");
     }
   }
   assign_field_ids(schema, 0);
-  document["location"] = create.location ? *create.location : SHOPLAKE_TRY(state.default_location(database, draft.identifier));
+  document["location"] =
+      create.location ? *create.location : SHOPLAKE_TRY(state.default_location(database, draft.identifier));
   set_current_schema(document, add_schema(document, schema));
   PartitionSpec spec = SHOPLAKE_TRY(identity_spec(schema, create.partition_by));
   set_default_spec(document, add_spec(document, std::move(spec)));
@@ -128,7 +140,8 @@ Result<void> reshape_table(const CreateTable& create, const TableMetadata& curre
 Result<void> evolve_table(const Schema& wanted, const TableMetadata& current, TableDraft& draft) {
   json& document = *draft.document;
   std::int32_t last = current.last_column_id();
-  const Schema planned = SHOPLAKE_TRY(plan_evolution(current.current_schema(), wanted, last).within("table " + to_string(draft.identifier)));
+  const Schema planned = SHOPLAKE_TRY(
+      plan_evolution(current.current_schema(), wanted, last).within("table " + to_string(draft.identifier)));
   if (any_id(wanted.fields)) {
     const std::string difference = id_difference(wanted.fields, planned.fields, "");
     if (!difference.empty()) {
@@ -229,7 +242,9 @@ struct Counters {
     const auto total = [&](const char* name, std::int64_t plus, std::int64_t minus) {
       std::optional<std::int64_t> before = 0;
       if (!replaces_all && previous != nullptr) {
-        before = previous->contains(name) && (*previous)[name].is_string() ? number((*previous)[name].get<std::string>()) : std::nullopt;
+        before = previous->contains(name) && (*previous)[name].is_string()
+                     ? number((*previous)[name].get<std::string>())
+                     : std::nullopt;
       }
       if (before) {
         summary[name] = std::to_string(std::max<std::int64_t>(0, *before + plus - (replaces_all ? 0 : minus)));
@@ -246,7 +261,9 @@ struct Counters {
   // A replace removes all that the snapshot before counted.
   void remove_totals(const json& previous) {
     const auto get = [&](const char* name) -> std::int64_t {
-      return previous.contains(name) && previous[name].is_string() ? number(previous[name].get<std::string>()).value_or(0) : 0;
+      return previous.contains(name) && previous[name].is_string()
+                 ? number(previous[name].get<std::string>()).value_or(0)
+                 : 0;
     };
     removed_data_files = get("total-data-files");
     removed_records = get("total-records");
@@ -277,7 +294,8 @@ const json* snapshot_summary(const json& document, std::int64_t snapshot_id) {
 
 class SnapshotBuilder {
  public:
-  SnapshotBuilder(const Storage& storage, const TableChange& change, const TableMetadata& metadata, ManifestReuse& reuse, std::vector<std::string>& written)
+  SnapshotBuilder(const Storage& storage, const TableChange& change, const TableMetadata& metadata,
+                  ManifestReuse& reuse, std::vector<std::string>& written)
       : storage_(storage), change_(change), metadata_(metadata), reuse_(reuse), written_(written) {
     context_.schema = &metadata_.current_schema();
     context_.spec = &metadata_.default_spec();
@@ -300,7 +318,8 @@ class SnapshotBuilder {
       }
       kept = SHOPLAKE_TRY(merge_small(std::move(kept)));
       for (ManifestFile& manifest : kept) {
-        const bool is_spent = manifest.added_files == 0 && manifest.existing_files == 0 && manifest.added_snapshot_id != reuse_.snapshot_id;
+        const bool is_spent = manifest.added_files == 0 && manifest.existing_files == 0 &&
+                              manifest.added_snapshot_id != reuse_.snapshot_id;
         if (!is_spent) {
           manifests.push_back(std::move(manifest));
         }
@@ -313,9 +332,11 @@ class SnapshotBuilder {
       counters_.remove_totals(*previous);
     }
 
-    const std::string list_path = io::join_path(folder_, "snap-" + std::to_string(reuse_.snapshot_id) + "-" + storage_.env().new_uuid() + ".avro");
+    const std::string list_path = io::join_path(
+        folder_, "snap-" + std::to_string(reuse_.snapshot_id) + "-" + storage_.env().new_uuid() + ".avro");
     const std::optional<std::int64_t> parent_id = parent == nullptr ? std::nullopt : std::optional(parent->id);
-    const std::string bytes = format_manifest_list(manifests, reuse_.snapshot_id, parent_id, sequence_number_, storage_.sync_marker());
+    const std::string bytes =
+        format_manifest_list(manifests, reuse_.snapshot_id, parent_id, sequence_number_, storage_.sync_marker());
     written_.push_back(list_path);
     SHOPLAKE_TRY(storage_.write(list_path, bytes));
 
@@ -346,16 +367,19 @@ class SnapshotBuilder {
     std::vector<ManifestEntry> deletes;
     for (const transform::DataFile& file : change_.added) {
       if (!paths.insert(file.path).second) {
-        return make_error(ErrorKind::internal, "catalog.duplicate_file", file.path + " is added twice in one commit to " + to_string(change_.table));
+        return make_error(ErrorKind::internal, "catalog.duplicate_file",
+                          file.path + " is added twice in one commit to " + to_string(change_.table));
       }
-      PartitionTuple partition = SHOPLAKE_TRY(partition_from_text(context_.partition, file.partition).within(file.path));
+      PartitionTuple partition =
+          SHOPLAKE_TRY(partition_from_text(context_.partition, file.partition).within(file.path));
       ManifestEntry entry = entry_from_data_file(file, std::move(partition));
       entry.snapshot_id = reuse_.snapshot_id;
       counters_.add(entry);
       if (file.content == Content::data) {
         for (const transform::ColumnStatistics& column : file.columns) {
           if (!ids.contains(column.field_id)) {
-            return schema_changed(change_.table, file.path + " holds field id " + std::to_string(column.field_id) + ", which the table does not have");
+            return schema_changed(change_.table, file.path + " holds field id " + std::to_string(column.field_id) +
+                                                     ", which the table does not have");
           }
         }
         data.push_back(std::move(entry));
@@ -381,7 +405,8 @@ class SnapshotBuilder {
 
   // Added entries inherit their sequence number from the manifest list, so a lost race does not spoil their manifest.
   Result<ManifestFile> write_reusable(bool deletes, const std::vector<ManifestEntry>& entries) {
-    const std::string key = std::string(deletes ? "deletes " : "data ") + metadata_.uuid() + " " + std::to_string(context_.spec->id) + " " + std::to_string(context_.schema->id);
+    const std::string key = std::string(deletes ? "deletes " : "data ") + metadata_.uuid() + " " +
+                            std::to_string(context_.spec->id) + " " + std::to_string(context_.schema->id);
     if (const auto found = reuse_.manifests.find(key); found != reuse_.manifests.end()) {
       ManifestFile manifest = found->second;
       manifest.sequence_number = sequence_number_;
@@ -406,7 +431,8 @@ class SnapshotBuilder {
   Result<ManifestContext> context_of(std::int32_t spec_id) {
     const PartitionSpec* spec = metadata_.spec(spec_id);
     if (spec == nullptr) {
-      return make_error(ErrorKind::input, "catalog.invalid_manifest", "a manifest has partition spec " + std::to_string(spec_id) + ", which the table does not have");
+      return make_error(ErrorKind::input, "catalog.invalid_manifest",
+                        "a manifest has partition spec " + std::to_string(spec_id) + ", which the table does not have");
     }
     return ManifestContext{context_.schema, spec, partition_columns(metadata_, *spec)};
   }
@@ -466,7 +492,8 @@ class SnapshotBuilder {
     if (metadata_.property("commit.manifest-merge.enabled").value_or("true") == "false") {
       return manifests;
     }
-    const auto minimum = static_cast<std::size_t>(std::max<std::int64_t>(2, property_number(metadata_, "commit.manifest.min-count-to-merge", kMinManifestsToMerge)));
+    const auto minimum = static_cast<std::size_t>(std::max<std::int64_t>(
+        2, property_number(metadata_, "commit.manifest.min-count-to-merge", kMinManifestsToMerge)));
     const std::int64_t target = property_number(metadata_, "commit.manifest.target-size-bytes", kManifestTargetBytes);
     std::map<std::pair<std::int32_t, bool>, std::vector<std::size_t>> small;  // in list order
     for (std::size_t index = 0; index < manifests.size(); ++index) {
@@ -494,7 +521,8 @@ class SnapshotBuilder {
         if (end - begin > 1) {
           std::vector<ManifestEntry> entries;
           for (std::size_t position = begin; position < end; ++position) {
-            auto part = SHOPLAKE_TRY(read_manifest(storage_, metadata_, manifests[indices[position]], EntryDetail::all));
+            auto part =
+                SHOPLAKE_TRY(read_manifest(storage_, metadata_, manifests[indices[position]], EntryDetail::all));
             for (ManifestEntry& entry : part) {
               if (entry.status != ManifestEntry::Status::deleted) {
                 make_existing(entry);
@@ -536,16 +564,19 @@ class SnapshotBuilder {
 Result<void> write_metadata(CatalogState& state, TableDraft& draft, std::vector<std::string>& written) {
   json& document = *draft.document;
   if (draft.before_metadata) {
-    draft.unlogged_metadata_files = add_metadata_log(document, draft.before->metadata_location, draft.before_metadata->last_updated_ms());
+    draft.unlogged_metadata_files =
+        add_metadata_log(document, draft.before->metadata_location, draft.before_metadata->last_updated_ms());
   }
-  draft.metadata = SHOPLAKE_TRY(TableMetadata::from_document(std::move(document)).within("table " + to_string(draft.identifier)));
+  draft.metadata =
+      SHOPLAKE_TRY(TableMetadata::from_document(std::move(document)).within("table " + to_string(draft.identifier)));
   const std::string location = SHOPLAKE_TRY(local_path(draft.metadata->location()));
   const std::string folder = io::join_path(location, "metadata");
   SHOPLAKE_TRY(state.storage.make_folder(folder));
   if (!draft.before) {
     SHOPLAKE_TRY(state.storage.make_folder(io::join_path(location, "data")));
   }
-  draft.metadata_location = next_metadata_path(state.storage, location, draft.before_metadata ? draft.before->metadata_location : "");
+  draft.metadata_location =
+      next_metadata_path(state.storage, location, draft.before_metadata ? draft.before->metadata_location : "");
   written.push_back(draft.metadata_location);
   SHOPLAKE_TRY(state.storage.write(draft.metadata_location, dump_json(draft.metadata->document())));
   // One sync for all names of this commit: manifests, manifest list and metadata file share the folder.
@@ -556,16 +587,21 @@ Result<void> write_metadata(CatalogState& state, TableDraft& draft, std::vector<
 Result<bool> swap_pointer(io::Database& database, const TableDraft& draft) {
   const std::string name_space = encode_namespace(draft.identifier.name_space);
   if (!draft.before) {
-    auto insert = SHOPLAKE_TRY(
-        database.prepare("INSERT INTO catalog_relations (namespace, name, kind, metadata_location, location) SELECT ?1, ?2, 'table', ?3, ?4 "
-                         "WHERE EXISTS (SELECT 1 FROM catalog_namespaces WHERE namespace = ?1) ON CONFLICT DO NOTHING"));
-    insert.bind(1, name_space).bind(2, draft.identifier.name).bind(3, draft.metadata_location).bind(4, draft.metadata->location());
+    auto insert = SHOPLAKE_TRY(database.prepare(
+        "INSERT INTO catalog_relations (namespace, name, kind, metadata_location, location) SELECT ?1, ?2, 'table', "
+        "?3, ?4 "
+        "WHERE EXISTS (SELECT 1 FROM catalog_namespaces WHERE namespace = ?1) ON CONFLICT DO NOTHING"));
+    insert.bind(1, name_space)
+        .bind(2, draft.identifier.name)
+        .bind(3, draft.metadata_location)
+        .bind(4, draft.metadata->location());
     const std::int64_t rows = SHOPLAKE_TRY(insert.run());
     return rows == 1;
   }
-  auto update = SHOPLAKE_TRY(
-      database.prepare("UPDATE catalog_relations SET metadata_location = ?1, previous_metadata_location = metadata_location, location = ?2, kind = 'table', sql = NULL, "
-                       "properties = NULL WHERE namespace = ?3 AND name = ?4 AND metadata_location = ?5"));
+  auto update =
+      SHOPLAKE_TRY(database.prepare("UPDATE catalog_relations SET metadata_location = ?1, previous_metadata_location = "
+                                    "metadata_location, location = ?2, kind = 'table', sql = NULL, "
+                                    "properties = NULL WHERE namespace = ?3 AND name = ?4 AND metadata_location = ?5"));
   update.bind(1, draft.metadata_location)
       .bind(2, draft.metadata->location())
       .bind(3, name_space)
@@ -576,8 +612,9 @@ Result<bool> swap_pointer(io::Database& database, const TableDraft& draft) {
 }
 
 // True: committed. False: lost a race, all is rolled back.
-Result<bool> try_swap(CatalogState& state, io::Database& database, const PrepareDrafts& prepare, const ControlPlaneWrites& also, bool under_lock,
-                      std::vector<TableDraft>& drafts, std::vector<std::string>& written) {
+Result<bool> try_swap(CatalogState& state, io::Database& database, const PrepareDrafts& prepare,
+                      const ControlPlaneWrites& also, bool under_lock, std::vector<TableDraft>& drafts,
+                      std::vector<std::string>& written) {
   std::optional<io::Transaction> transaction;
   if (under_lock) {
     transaction.emplace(SHOPLAKE_TRY(io::Transaction::begin(database)));
@@ -609,7 +646,8 @@ Result<TableDraft> open_draft(CatalogState& state, io::Database& database, const
   draft.identifier = identifier;
   draft.before = SHOPLAKE_TRY(state.find_relation(database, identifier));
   if (draft.before && draft.before->kind == Relation::Kind::table) {
-    draft.before_metadata = SHOPLAKE_TRY(state.load_metadata(draft.before->metadata_location).within("table " + to_string(identifier)));
+    draft.before_metadata =
+        SHOPLAKE_TRY(state.load_metadata(draft.before->metadata_location).within("table " + to_string(identifier)));
     draft.document = std::make_unique<json>(draft.before_metadata->document());
     return draft;
   }
@@ -624,8 +662,8 @@ Result<TableDraft> open_draft(CatalogState& state, io::Database& database, const
   return draft;
 }
 
-Result<void> apply_change(CatalogState& state, io::Database& database, const TableChange& change, TableDraft& draft, ManifestReuse& reuse,
-                          std::vector<std::string>& written) {
+Result<void> apply_change(CatalogState& state, io::Database& database, const TableChange& change, TableDraft& draft,
+                          ManifestReuse& reuse, std::vector<std::string>& written) {
   using Operation = TableChange::Operation;
   json& document = *draft.document;
   const bool is_new = document["schemas"].empty() && !draft.before_metadata;
@@ -634,7 +672,8 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
       return no_such_table(change.table);
     }
     if (draft.replaces_view && change.operation != Operation::replace) {
-      return make_error(ErrorKind::already_exists, "catalog.view_exists", to_string(change.table) + " is a view", "Drop the view first.");
+      return make_error(ErrorKind::already_exists, "catalog.view_exists", to_string(change.table) + " is a view",
+                        "Drop the view first.");
     }
     SHOPLAKE_TRY(shape_new_table(state, database, *change.create, draft));
   } else {
@@ -643,12 +682,16 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
   auto metadata = SHOPLAKE_TRY(TableMetadata::from_document(document).within("table " + to_string(change.table)));
   if (metadata->format_version() > 2) {
     return make_error(ErrorKind::failed, "catalog.unsupported_format_version",
-                      "table " + to_string(change.table) + " has format version " + std::to_string(metadata->format_version()) + ", which shoplake reads but does not write",
+                      "table " + to_string(change.table) + " has format version " +
+                          std::to_string(metadata->format_version()) + ", which shoplake reads but does not write",
                       "Write it with the engine that made it, or make a version 2 table.");
   }
-  if (change.base_snapshot_id && change.operation != Operation::append && metadata->current_snapshot_id() != change.base_snapshot_id) {
-    return conflict(change.table, "its current snapshot is " + (metadata->current_snapshot_id() ? std::to_string(*metadata->current_snapshot_id()) : "none") + ", the change was made on " +
-                                      std::to_string(*change.base_snapshot_id));
+  if (change.base_snapshot_id && change.operation != Operation::append &&
+      metadata->current_snapshot_id() != change.base_snapshot_id) {
+    return conflict(change.table,
+                    "its current snapshot is " +
+                        (metadata->current_snapshot_id() ? std::to_string(*metadata->current_snapshot_id()) : "none") +
+                        ", the change was made on " + std::to_string(*change.base_snapshot_id));
   }
   if (!is_new && change.operation == Operation::replace && change.create) {
     SHOPLAKE_TRY(reshape_table(*change.create, *metadata, draft));
@@ -662,7 +705,8 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
   }
   document["last-updated-ms"] = std::max(state.storage.now_ms(), metadata->last_updated_ms());
   // An append of nothing makes no snapshot; a replace by nothing empties the table.
-  const bool changes_content = !change.added.empty() || !change.removed_paths.empty() || (change.operation == Operation::replace && !(is_new && change.added.empty()));
+  const bool changes_content = !change.added.empty() || !change.removed_paths.empty() ||
+                               (change.operation == Operation::replace && !(is_new && change.added.empty()));
   if (!changes_content) {
     return {};
   }
@@ -670,7 +714,8 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
   return SnapshotBuilder(state.storage, change, *metadata, reuse, written).build(document);
 }
 
-Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const PrepareDrafts& prepare, const ControlPlaneWrites& also) {
+Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const PrepareDrafts& prepare,
+                                              const ControlPlaneWrites& also) {
   auto database = SHOPLAKE_TRY(state.connect());
   for (int attempt = 0;; ++attempt) {
     std::vector<TableDraft> drafts;
@@ -689,21 +734,25 @@ Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const Prepare
     if (!swapped.ok()) {
       return std::move(swapped).error();
     }
-    base::log::debug("catalog.commit_retried", {{"attempt", attempt + 1}, {"tables", static_cast<std::int64_t>(drafts.size())}});
+    base::log::debug("catalog.commit_retried",
+                     {{"attempt", attempt + 1}, {"tables", static_cast<std::int64_t>(drafts.size())}});
   }
 }
 
-Result<std::vector<CommittedTable>> Catalog::commit(std::span<const TableChange> changes, const ControlPlaneWrites& also) {
+Result<std::vector<CommittedTable>> Catalog::commit(std::span<const TableChange> changes,
+                                                    const ControlPlaneWrites& also) {
   CatalogState& state = *state_;
   std::vector<ManifestReuse> reuse(changes.size());
   for (ManifestReuse& one : reuse) {
     one.snapshot_id = state.storage.new_snapshot_id();
   }
-  const PrepareDrafts prepare = [&](io::Database& database, std::vector<std::string>& written) -> Result<std::vector<TableDraft>> {
+  const PrepareDrafts prepare = [&](io::Database& database,
+                                    std::vector<std::string>& written) -> Result<std::vector<TableDraft>> {
     std::vector<TableDraft> drafts;
     for (std::size_t index = 0; index < changes.size(); ++index) {
       const TableChange& change = changes[index];
-      auto draft = std::find_if(drafts.begin(), drafts.end(), [&](const TableDraft& candidate) { return candidate.identifier == change.table; });
+      auto draft = std::find_if(drafts.begin(), drafts.end(),
+                                [&](const TableDraft& candidate) { return candidate.identifier == change.table; });
       if (draft == drafts.end()) {
         drafts.push_back(SHOPLAKE_TRY(open_draft(state, database, change.table)));
         draft = drafts.end() - 1;

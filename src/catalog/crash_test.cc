@@ -119,7 +119,8 @@ TEST_F(CrashTest, KilledCommitsAreWholeOrAbsent) {
   std::size_t before = 0;
   for (int round = 0; round < 12; ++round) {
     const pid_t child = start("round" + std::to_string(round), 1'000'000);
-    // Not a time but a condition: the child has committed at least once more; the kill then falls anywhere in its next commits.
+    // Not a time but a condition: the child has committed at least once more; the kill then falls anywhere in its next
+    // commits.
     const auto catalog = open_in(folder_);
     while (true) {
       const auto table = catalog->load_table(kTable);
@@ -167,7 +168,8 @@ TEST_F(FaultTest, EveryFailedFileOperationLeavesTheOldTable) {
   ASSERT_TRUE(catalog->commit(std::vector{append("/data/first")}).ok());
   std::size_t committed = 1;
   int failures = 0;
-  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close, Operation::sync_directory, Operation::open, Operation::read}) {
+  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close,
+                                    Operation::sync_directory, Operation::open, Operation::read}) {
     for (int nth = 1; nth <= 20; ++nth) {
       env.heal();
       env.fail(operation, nth, EIO);

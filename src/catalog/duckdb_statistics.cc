@@ -57,7 +57,8 @@ char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<ch
 
 // DuckDB's names ignore case.
 bool same_name(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char one, char other) { return lower(one) == lower(other); });
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](char one, char other) { return lower(one) == lower(other); });
 }
 
 Leaf find_leaf(const Schema& schema, const std::vector<std::string>& path) {
@@ -67,7 +68,8 @@ Leaf find_leaf(const Schema& schema, const std::vector<std::string>& path) {
     if (leaf.field != nullptr && leaf.field->type.name != "struct") {
       leaf.repeated = true;
     }
-    const auto found = std::find_if(fields->begin(), fields->end(), [&](const Field& field) { return same_name(field.name, part); });
+    const auto found =
+        std::find_if(fields->begin(), fields->end(), [&](const Field& field) { return same_name(field.name, part); });
     if (found == fields->end()) {
       return {};
     }
@@ -144,7 +146,8 @@ void each_pair(const engine::Value& map, const Apply& apply) {
 
 }  // namespace
 
-std::vector<transform::ColumnStatistics> statistics_from_duckdb(const Schema& schema, const DuckdbColumnStatistics& statistics) {
+std::vector<transform::ColumnStatistics> statistics_from_duckdb(const Schema& schema,
+                                                                const DuckdbColumnStatistics& statistics) {
   std::vector<transform::ColumnStatistics> columns;
   columns.reserve(statistics.size());
   for (const auto& [path, given] : statistics) {
@@ -171,7 +174,8 @@ std::vector<transform::ColumnStatistics> statistics_from_duckdb(const Schema& sc
     }
     columns.push_back(std::move(column));
   }
-  std::sort(columns.begin(), columns.end(), [](const auto& left, const auto& right) { return left.field_id < right.field_id; });
+  std::sort(columns.begin(), columns.end(),
+            [](const auto& left, const auto& right) { return left.field_id < right.field_id; });
   return columns;
 }
 
@@ -179,7 +183,9 @@ Result<std::vector<transform::DataFile>> data_files_from_copy(const engine::Resu
                                                               const std::vector<std::string>& partition_by) {
   const auto column = [&](std::string_view name) {
     const auto& columns = result.columns();
-    return static_cast<std::size_t>(std::find_if(columns.begin(), columns.end(), [&](const engine::Column& one) { return one.name == name; }) - columns.begin());
+    return static_cast<std::size_t>(
+        std::find_if(columns.begin(), columns.end(), [&](const engine::Column& one) { return one.name == name; }) -
+        columns.begin());
   };
   const std::size_t filename = column("filename");
   const std::size_t count = column("count");
@@ -187,7 +193,8 @@ Result<std::vector<transform::DataFile>> data_files_from_copy(const engine::Resu
   const std::size_t statistics = column("column_statistics");
   const std::size_t keys = column("partition_keys");
   if (std::max({filename, count, size, statistics, keys}) >= result.columns().size()) {
-    return make_error(ErrorKind::internal, "catalog.unexpected_copy_result", "the engine's COPY did not answer with the columns of RETURN_STATS");
+    return make_error(ErrorKind::internal, "catalog.unexpected_copy_result",
+                      "the engine's COPY did not answer with the columns of RETURN_STATS");
   }
   std::vector<transform::DataFile> files;
   for (std::int64_t row = 0; row < result.row_count(); ++row) {
@@ -217,7 +224,8 @@ Result<std::vector<transform::DataFile>> data_files_from_copy(const engine::Resu
       }
     });
     if (found != partition_by.size() && file.record_count > 0) {
-      return make_error(ErrorKind::internal, "catalog.unexpected_copy_result", "the engine's COPY did not tell the partition of " + file.path);
+      return make_error(ErrorKind::internal, "catalog.unexpected_copy_result",
+                        "the engine's COPY did not tell the partition of " + file.path);
     }
     files.push_back(std::move(file));
   }

@@ -21,14 +21,15 @@ Schema schema() {
 
 TEST(DuckdbStatistics, BecomeIcebergsByType) {
   const auto columns = statistics_from_duckdb(
-      schema(), {{"\"n\"", {{"min", "-3"}, {"max", "7"}, {"null_count", "1"}, {"num_values", "5"}, {"column_size_bytes", "44"}}},
-                 {"\"TEXT\"", {{"min", "ézzzzzzzzzzzzzzzzzzzz"}, {"max", "ézzzzzzzzzzzzzzzzzzzz"}}},
-                 {"\"at\"", {{"min", "2020-01-01 00:00:00.5+00"}, {"max", "infinity"}}},
-                 {"\"price\"", {{"min", "-1.50"}, {"max", "0.57"}}},
-                 {"\"s\".\"a\"\"b\"", {{"min", "0.5"}, {"max", "nan"}, {"has_nan", "false"}}},
-                 {"\"l\".\"element\"", {{"min", "0"}, {"max", "5"}, {"num_values", "10"}}},
-                 {"\"gone\"", {{"min", "0"}}},
-                 {"broken", {{"min", "0"}}}});
+      schema(),
+      {{"\"n\"", {{"min", "-3"}, {"max", "7"}, {"null_count", "1"}, {"num_values", "5"}, {"column_size_bytes", "44"}}},
+       {"\"TEXT\"", {{"min", "ézzzzzzzzzzzzzzzzzzzz"}, {"max", "ézzzzzzzzzzzzzzzzzzzz"}}},
+       {"\"at\"", {{"min", "2020-01-01 00:00:00.5+00"}, {"max", "infinity"}}},
+       {"\"price\"", {{"min", "-1.50"}, {"max", "0.57"}}},
+       {"\"s\".\"a\"\"b\"", {{"min", "0.5"}, {"max", "nan"}, {"has_nan", "false"}}},
+       {"\"l\".\"element\"", {{"min", "0"}, {"max", "5"}, {"num_values", "10"}}},
+       {"\"gone\"", {{"min", "0"}}},
+       {"broken", {{"min", "0"}}}});
   ASSERT_EQ(columns.size(), 6);
   EXPECT_EQ(columns[0].lower_bound, encode_long(-3));
   EXPECT_EQ(columns[0].upper_bound, encode_long(7));

@@ -22,7 +22,8 @@ std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catal
     }
   }
   std::int64_t count = 0;
-  for (const Snapshot* snapshot = metadata.current_snapshot(); snapshot != nullptr && count < std::max<std::int64_t>(expiry.keep_last, 1); ++count) {
+  for (const Snapshot* snapshot = metadata.current_snapshot();
+       snapshot != nullptr && count < std::max<std::int64_t>(expiry.keep_last, 1); ++count) {
     kept.insert(snapshot->id);
     snapshot = snapshot->parent_id ? metadata.snapshot(*snapshot->parent_id) : nullptr;
   }
@@ -35,8 +36,10 @@ std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catal
   return expired;
 }
 
-// The files of expired snapshots that no kept one uses. Files outside the table's own folder are somebody else's and stay.
-Result<std::vector<std::string>> unreachable_files(const Storage& storage, const TableMetadata& before, const TableMetadata& after) {
+// The files of expired snapshots that no kept one uses. Files outside the table's own folder are somebody else's and
+// stay.
+Result<std::vector<std::string>> unreachable_files(const Storage& storage, const TableMetadata& before,
+                                                   const TableMetadata& after) {
   std::unordered_set<std::string> kept_manifests;
   std::vector<ManifestFile> reachable;
   for (const Snapshot& snapshot : after.snapshots()) {

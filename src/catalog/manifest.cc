@@ -114,7 +114,9 @@ const std::map<std::string, std::int32_t, std::less<>> kListNames = {{"manifest_
                                                                      {"partitions", kPartitions},
                                                                      {"key_metadata", kListKeyMetadata}};
 
-base::Error damaged(const std::string& what) { return make_error(ErrorKind::input, "catalog.invalid_manifest", "the manifest is damaged: " + what); }
+base::Error damaged(const std::string& what) {
+  return make_error(ErrorKind::input, "catalog.invalid_manifest", "the manifest is damaged: " + what);
+}
 
 // ---- Reading -------------------------------------------------------------------------------------------------------
 
@@ -156,7 +158,8 @@ std::optional<std::string> read_text(Decoder& in, const Node& declared) {
 
 // A map with integer keys: an array of records {key, value}.
 template <typename Value, typename ReadValue>
-std::optional<std::vector<std::pair<std::int32_t, Value>>> read_pairs(Decoder& in, const Node& declared, ReadValue read_value) {
+std::optional<std::vector<std::pair<std::int32_t, Value>>> read_pairs(Decoder& in, const Node& declared,
+                                                                      ReadValue read_value) {
   const Node* node = in.resolve(&declared);
   if (node->kind == Kind::null) {
     return {};
@@ -180,8 +183,12 @@ std::optional<std::vector<std::pair<std::int32_t, Value>>> read_pairs(Decoder& i
   return pairs;
 }
 
-std::optional<ManifestEntry::Counts> read_counts(Decoder& in, const Node& node) { return read_pairs<std::int64_t>(in, node, read_integer); }
-std::optional<ManifestEntry::Bounds> read_bounds(Decoder& in, const Node& node) { return read_pairs<std::string>(in, node, read_text); }
+std::optional<ManifestEntry::Counts> read_counts(Decoder& in, const Node& node) {
+  return read_pairs<std::int64_t>(in, node, read_integer);
+}
+std::optional<ManifestEntry::Bounds> read_bounds(Decoder& in, const Node& node) {
+  return read_pairs<std::string>(in, node, read_text);
+}
 
 std::optional<std::vector<std::int64_t>> read_list(Decoder& in, const Node& declared) {
   const Node* node = in.resolve(&declared);
@@ -203,7 +210,8 @@ std::optional<std::vector<std::int64_t>> read_list(Decoder& in, const Node& decl
 
 // Cuts a two's complement number to its shortest form.
 std::string shortest_decimal(std::string_view bytes) {
-  while (bytes.size() > 1 && ((bytes[0] == '\0' && (bytes[1] & 0x80) == 0) || (bytes[0] == '\xFF' && (bytes[1] & 0x80) != 0))) {
+  while (bytes.size() > 1 &&
+         ((bytes[0] == '\0' && (bytes[1] & 0x80) == 0) || (bytes[0] == '\xFF' && (bytes[1] & 0x80) != 0))) {
     bytes.remove_prefix(1);
   }
   return std::string(bytes);
@@ -235,7 +243,8 @@ std::optional<std::string> read_partition_value(Decoder& in, const Node& declare
   }
 }
 
-void read_partition(Decoder& in, const Node& declared, const std::vector<PartitionColumn>& columns, PartitionTuple& tuple) {
+void read_partition(Decoder& in, const Node& declared, const std::vector<PartitionColumn>& columns,
+                    PartitionTuple& tuple) {
   const Node* node = in.resolve(&declared);
   tuple.assign(columns.size(), std::nullopt);
   if (node->kind == Kind::null) {
@@ -261,7 +270,8 @@ void read_partition(Decoder& in, const Node& declared, const std::vector<Partiti
   }
 }
 
-void read_data_file(Decoder& in, const Node& declared, const std::vector<PartitionColumn>& columns, EntryDetail detail, ManifestEntry& entry) {
+void read_data_file(Decoder& in, const Node& declared, const std::vector<PartitionColumn>& columns, EntryDetail detail,
+                    ManifestEntry& entry) {
   const Node* node = in.resolve(&declared);
   if (node->kind != Kind::record) {
     in.fail();
@@ -310,7 +320,9 @@ void read_data_file(Decoder& in, const Node& declared, const std::vector<Partiti
 
 json optional_of(json type) { return json::array({"null", std::move(type)}); }
 
-json field(const char* name, std::int32_t id, json type) { return {{"name", name}, {"field-id", id}, {"type", std::move(type)}}; }
+json field(const char* name, std::int32_t id, json type) {
+  return {{"name", name}, {"field-id", id}, {"type", std::move(type)}};
+}
 
 json optional_field(const char* name, std::int32_t id, json type) {
   return {{"name", name}, {"field-id", id}, {"type", optional_of(std::move(type))}, {"default", nullptr}};
@@ -344,18 +356,18 @@ json avro_type(const PartitionColumn& column) {
     return {{"type", "long"}, {"logicalType", "timestamp-micros"}, {"adjust-to-utc", type == "timestamptz"}};
   }
   if (type == "uuid") {
-    return {{"type", "fixed"}, {"size", 16}, {"logicalType", "uuid"}, {"name", "uuid_fixed_" + std::to_string(column.field_id)}};
+    return {{"type", "fixed"},
+            {"size", 16},
+            {"logicalType", "uuid"},
+            {"name", "uuid_fixed_" + std::to_string(column.field_id)}};
   }
   if (const auto length = fixed_length(type)) {
     return {{"type", "fixed"}, {"size", *length}, {"name", "fixed_" + std::to_string(column.field_id)}};
   }
   if (const auto decimal = decimal_type(type)) {
-    return {{"type", "fixed"},
-            {"size", decimal->fixed_size()},
-            {"logicalType", "decimal"},
-            {"precision", decimal->precision},
-            {"scale", decimal->scale},
-            {"name", "decimal_" + std::to_string(column.field_id)}};
+    return {{"type", "fixed"},          {"size", decimal->fixed_size()},
+            {"logicalType", "decimal"}, {"precision", decimal->precision},
+            {"scale", decimal->scale},  {"name", "decimal_" + std::to_string(column.field_id)}};
   }
   return "bytes";
 }
@@ -417,12 +429,13 @@ json entry_schema(const ManifestContext& context, bool with_referenced_file) {
           {"fields", json::array({field("status", kStatus, "int"), optional_field("snapshot_id", kSnapshotId, "long"),
                                   optional_field("sequence_number", kSequenceNumber, "long"),
                                   optional_field("file_sequence_number", kFileSequenceNumber, "long"),
-                                  field("data_file", kDataFile, {{"type", "record"}, {"name", "r2"}, {"fields", std::move(file_fields)}})})}};
+                                  field("data_file", kDataFile,
+                                        {{"type", "record"}, {"name", "r2"}, {"fields", std::move(file_fields)}})})}};
 }
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-constexpr std::int64_t kAbsent = 0;   // the branches of ["null", X]
+constexpr std::int64_t kAbsent = 0;  // the branches of ["null", X]
 constexpr std::int64_t kPresent = 1;
 
 void put_optional(std::string& out, const std::optional<std::int64_t>& value) {
@@ -508,21 +521,24 @@ void put_partition_value(std::string& out, const PartitionColumn& column, const 
 json list_schema() {
   const json summary = {{"type", "record"},
                         {"name", "r508"},
-                        {"fields", json::array({field("contains_null", kContainsNull, "boolean"), optional_field("contains_nan", kContainsNan, "boolean"),
+                        {"fields", json::array({field("contains_null", kContainsNull, "boolean"),
+                                                optional_field("contains_nan", kContainsNan, "boolean"),
                                                 optional_field("lower_bound", kLowerBound, "bytes"),
                                                 optional_field("upper_bound", kUpperBound, "bytes")})}};
   return {{"type", "record"},
           {"name", "manifest_file"},
           {"fields",
-           json::array({field("manifest_path", kManifestPath, "string"), field("manifest_length", kManifestLength, "long"),
-                        field("partition_spec_id", kPartitionSpecId, "int"), field("content", kListContent, "int"),
-                        field("sequence_number", kListSequenceNumber, "long"), field("min_sequence_number", kMinSequenceNumber, "long"),
-                        field("added_snapshot_id", kAddedSnapshotId, "long"), field("added_files_count", kAddedFiles, "int"),
-                        field("existing_files_count", kExistingFiles, "int"), field("deleted_files_count", kDeletedFiles, "int"),
-                        field("added_rows_count", kAddedRows, "long"), field("existing_rows_count", kExistingRows, "long"),
-                        field("deleted_rows_count", kDeletedRows, "long"),
-                        optional_field("partitions", kPartitions, {{"type", "array"}, {"items", summary}, {"element-id", 508}}),
-                        optional_field("key_metadata", kListKeyMetadata, "bytes")})}};
+           json::array(
+               {field("manifest_path", kManifestPath, "string"), field("manifest_length", kManifestLength, "long"),
+                field("partition_spec_id", kPartitionSpecId, "int"), field("content", kListContent, "int"),
+                field("sequence_number", kListSequenceNumber, "long"),
+                field("min_sequence_number", kMinSequenceNumber, "long"),
+                field("added_snapshot_id", kAddedSnapshotId, "long"), field("added_files_count", kAddedFiles, "int"),
+                field("existing_files_count", kExistingFiles, "int"),
+                field("deleted_files_count", kDeletedFiles, "int"), field("added_rows_count", kAddedRows, "long"),
+                field("existing_rows_count", kExistingRows, "long"), field("deleted_rows_count", kDeletedRows, "long"),
+                optional_field("partitions", kPartitions, {{"type", "array"}, {"items", summary}, {"element-id", 508}}),
+                optional_field("key_metadata", kListKeyMetadata, "bytes")})}};
 }
 
 }  // namespace
@@ -571,7 +587,8 @@ ManifestEntry entry_from_data_file(const transform::DataFile& file, PartitionTup
   return entry;
 }
 
-Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry, const std::vector<PartitionColumn>& partition) {
+Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry,
+                                                 const std::vector<PartitionColumn>& partition) {
   transform::DataFile file;
   file.content = entry.content;
   file.path = entry.path;
@@ -607,12 +624,16 @@ Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry, con
   each(entry.nan_counts, [&](std::int32_t id, std::int64_t value) { column(id).nan_count = value; });
   each(entry.lower_bounds, [&](std::int32_t id, const std::string& value) { column(id).lower_bound = value; });
   each(entry.upper_bounds, [&](std::int32_t id, const std::string& value) { column(id).upper_bound = value; });
-  std::sort(columns.begin(), columns.end(), [](const auto& left, const auto& right) { return left.field_id < right.field_id; });
+  std::sort(columns.begin(), columns.end(),
+            [](const auto& left, const auto& right) { return left.field_id < right.field_id; });
   return file;
 }
 
-std::string format_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries, std::string sync_marker) {
-  const bool with_referenced_file = std::any_of(entries.begin(), entries.end(), [](const ManifestEntry& entry) { return entry.referenced_data_file.has_value(); });
+std::string format_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries,
+                            std::string sync_marker) {
+  const bool with_referenced_file = std::any_of(entries.begin(), entries.end(), [](const ManifestEntry& entry) {
+    return entry.referenced_data_file.has_value();
+  });
   avro::FileContent file;
   file.schema_json = dump(entry_schema(context, with_referenced_file));
   file.metadata = {{"schema", dump(to_json(*context.schema))},
@@ -633,7 +654,8 @@ std::string format_manifest(const ManifestContext& context, bool deletes, const 
     avro::put_bytes(out, entry.path);
     avro::put_bytes(out, entry.format);
     for (std::size_t index = 0; index < context.partition.size(); ++index) {
-      put_partition_value(out, context.partition[index], index < entry.partition.size() ? entry.partition[index] : std::nullopt);
+      put_partition_value(out, context.partition[index],
+                          index < entry.partition.size() ? entry.partition[index] : std::nullopt);
     }
     avro::put_long(out, entry.record_count);
     avro::put_long(out, entry.file_size_bytes);
@@ -654,8 +676,8 @@ std::string format_manifest(const ManifestContext& context, bool deletes, const 
   return avro::format_file(file);
 }
 
-ManifestFile describe_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries, std::int64_t snapshot_id,
-                               std::int64_t sequence_number) {
+ManifestFile describe_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries,
+                               std::int64_t snapshot_id, std::int64_t sequence_number) {
   ManifestFile manifest;
   manifest.spec_id = context.spec->id;
   manifest.holds_deletes = deletes;
@@ -679,7 +701,8 @@ ManifestFile describe_manifest(const ManifestContext& context, bool deletes, con
         break;
     }
     if (entry.status != ManifestEntry::Status::deleted) {
-      manifest.min_sequence_number = std::min(manifest.min_sequence_number, entry.sequence_number.value_or(sequence_number));
+      manifest.min_sequence_number =
+          std::min(manifest.min_sequence_number, entry.sequence_number.value_or(sequence_number));
     }
     for (std::size_t index = 0; index < context.partition.size() && index < entry.partition.size(); ++index) {
       const std::string& type = context.partition[index].type;
@@ -713,7 +736,8 @@ Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes, const 
   entries.reserve(static_cast<std::size_t>(std::min<std::int64_t>(file.count, 65536)));
   for (std::int64_t index = 0; index < file.count; ++index) {
     ManifestEntry entry;
-    entry.content = manifest.holds_deletes ? transform::DataFile::Content::position_deletes : transform::DataFile::Content::data;
+    entry.content =
+        manifest.holds_deletes ? transform::DataFile::Content::position_deletes : transform::DataFile::Content::data;
     bool has_file = false;
     for (const auto& field : file.schema->fields) {
       switch (id_of(field, kEntryNames)) {
@@ -754,8 +778,9 @@ Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes, const 
   return entries;
 }
 
-std::string format_manifest_list(const std::vector<ManifestFile>& manifests, std::int64_t snapshot_id, std::optional<std::int64_t> parent_id,
-                                 std::int64_t sequence_number, std::string sync_marker) {
+std::string format_manifest_list(const std::vector<ManifestFile>& manifests, std::int64_t snapshot_id,
+                                 std::optional<std::int64_t> parent_id, std::int64_t sequence_number,
+                                 std::string sync_marker) {
   avro::FileContent file;
   static const std::string kSchema = dump(list_schema());
   file.schema_json = kSchema;
@@ -835,10 +860,11 @@ Result<std::vector<ManifestFile>> parse_manifest_list(std::string_view bytes) {
             for (std::int64_t item = 0; item < count && in.ok(); ++item) {
               PartitionSummary summary;
               for (const auto& part : list->branches[0]->fields) {
-                static const std::map<std::string, std::int32_t, std::less<>> kNames = {{"contains_null", kContainsNull},
-                                                                                        {"contains_nan", kContainsNan},
-                                                                                        {"lower_bound", kLowerBound},
-                                                                                        {"upper_bound", kUpperBound}};
+                static const std::map<std::string, std::int32_t, std::less<>> kNames = {
+                    {"contains_null", kContainsNull},
+                    {"contains_nan", kContainsNan},
+                    {"lower_bound", kLowerBound},
+                    {"upper_bound", kUpperBound}};
                 switch (id_of(part, kNames)) {
                   case kContainsNull: summary.contains_null = read_flag(in, *part.type).value_or(false); break;
                   case kContainsNan: summary.contains_nan = read_flag(in, *part.type); break;
@@ -856,7 +882,8 @@ Result<std::vector<ManifestFile>> parse_manifest_list(std::string_view bytes) {
       }
     }
     if (!in.ok() || manifest.path.empty()) {
-      return damaged("manifest " + std::to_string(index + 1) + " of " + std::to_string(file.count) + " in the manifest list cannot be read");
+      return damaged("manifest " + std::to_string(index + 1) + " of " + std::to_string(file.count) +
+                     " in the manifest list cannot be read");
     }
     manifests.push_back(std::move(manifest));
   }

@@ -16,8 +16,8 @@
 
 namespace shoplake::catalog {
 
-// One data or delete file as a manifest tells it. Metrics are kept as the maps that the file holds, so that rewriting a manifest
-// changes nothing in them.
+// One data or delete file as a manifest tells it. Metrics are kept as the maps that the file holds, so that rewriting a
+// manifest changes nothing in them.
 struct ManifestEntry {
   enum class Status { existing = 0, added = 1, deleted = 2 };
   using Counts = std::vector<std::pair<std::int32_t, std::int64_t>>;  // field id, count
@@ -25,7 +25,7 @@ struct ManifestEntry {
 
   Status status = Status::added;
   std::optional<std::int64_t> snapshot_id;
-  std::optional<std::int64_t> sequence_number;       // none: the manifest's (inherited)
+  std::optional<std::int64_t> sequence_number;  // none: the manifest's (inherited)
   std::optional<std::int64_t> file_sequence_number;
   transform::DataFile::Content content = transform::DataFile::Content::data;
   std::string path;
@@ -79,10 +79,12 @@ struct ManifestContext {
 };
 
 ManifestEntry entry_from_data_file(const transform::DataFile& file, PartitionTuple partition);
-base::Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry, const std::vector<PartitionColumn>& partition);
+base::Result<transform::DataFile> data_file_from_entry(const ManifestEntry& entry,
+                                                       const std::vector<PartitionColumn>& partition);
 
 // The bytes of a manifest of `entries`, which all have the context's spec and are all data or all deletes.
-std::string format_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries, std::string sync_marker);
+std::string format_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries,
+                            std::string sync_marker);
 
 // What the manifest list says about it; path and length are the caller's to fill in.
 ManifestFile describe_manifest(const ManifestContext& context, bool deletes, const std::vector<ManifestEntry>& entries,
@@ -95,10 +97,12 @@ enum class EntryDetail {
 
 // The entries with what they inherit from `manifest` filled in (snapshot id, sequence numbers).
 base::Result<std::vector<ManifestEntry>> parse_manifest(std::string_view bytes, const ManifestFile& manifest,
-                                                        const std::vector<PartitionColumn>& partition, EntryDetail detail);
+                                                        const std::vector<PartitionColumn>& partition,
+                                                        EntryDetail detail);
 
-std::string format_manifest_list(const std::vector<ManifestFile>& manifests, std::int64_t snapshot_id, std::optional<std::int64_t> parent_id,
-                                 std::int64_t sequence_number, std::string sync_marker);
+std::string format_manifest_list(const std::vector<ManifestFile>& manifests, std::int64_t snapshot_id,
+                                 std::optional<std::int64_t> parent_id, std::int64_t sequence_number,
+                                 std::string sync_marker);
 base::Result<std::vector<ManifestFile>> parse_manifest_list(std::string_view bytes);
 
 }  // namespace shoplake::catalog

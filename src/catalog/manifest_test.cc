@@ -23,17 +23,27 @@ std::string value(const std::string& type, const std::string& text) {
 }
 
 TEST(SingleValue, TextRoundTrip) {
-  const std::pair<const char*, const char*> values[] = {
-      {"boolean", "true"},  {"int", "-7"},          {"long", "9007199254740993"},      {"double", "0.1"},
-      {"date", "2026-11-21"}, {"date", "1969-12-31"}, {"time", "23:59:59.000001"},       {"timestamp", "1969-12-31T23:59:59.5"},
-      {"string", "é"},      {"binary", "AAH/"},     {"decimal(9,2)", "-1234567.89"},   {"timestamptz", "2026-01-02T03:04:05+00:00"},
-      {"uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"}, {"decimal(38,0)", "99999999999999999999999999999999999999"}};
+  const std::pair<const char*, const char*> values[] = {{"boolean", "true"},
+                                                        {"int", "-7"},
+                                                        {"long", "9007199254740993"},
+                                                        {"double", "0.1"},
+                                                        {"date", "2026-11-21"},
+                                                        {"date", "1969-12-31"},
+                                                        {"time", "23:59:59.000001"},
+                                                        {"timestamp", "1969-12-31T23:59:59.5"},
+                                                        {"string", "é"},
+                                                        {"binary", "AAH/"},
+                                                        {"decimal(9,2)", "-1234567.89"},
+                                                        {"timestamptz", "2026-01-02T03:04:05+00:00"},
+                                                        {"uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"},
+                                                        {"decimal(38,0)", "99999999999999999999999999999999999999"}};
   for (const auto& [type, text] : values) {
     const auto bytes = single_value_from_text(type, text);
     ASSERT_TRUE(bytes.ok()) << type << " " << text;
     EXPECT_EQ(*single_value_to_text(type, *bytes), text) << type;
   }
-  EXPECT_EQ(*single_value_to_text("timestamptz", value("timestamptz", "2026-01-02 05:04:05+02")), "2026-01-02T03:04:05+00:00");
+  EXPECT_EQ(*single_value_to_text("timestamptz", value("timestamptz", "2026-01-02 05:04:05+02")),
+            "2026-01-02T03:04:05+00:00");
 }
 
 TEST(SingleValue, BytesOfTheSpecification) {
@@ -44,9 +54,16 @@ TEST(SingleValue, BytesOfTheSpecification) {
 }
 
 TEST(SingleValue, RefusesWhatIsNoValue) {
-  for (const auto& [type, text] : std::vector<std::pair<std::string, std::string>>{
-           {"int", ""}, {"int", "3000000000"}, {"long", "1.5"}, {"date", "2026-02-30"}, {"date", "yesterday"}, {"timestamp", "2026-01-01T25:61"},
-           {"uuid", "1"}, {"decimal(9,2)", "1.234"}, {"boolean", "maybe"}, {"timestamptz", "infinity"}}) {
+  for (const auto& [type, text] : std::vector<std::pair<std::string, std::string>>{{"int", ""},
+                                                                                   {"int", "3000000000"},
+                                                                                   {"long", "1.5"},
+                                                                                   {"date", "2026-02-30"},
+                                                                                   {"date", "yesterday"},
+                                                                                   {"timestamp", "2026-01-01T25:61"},
+                                                                                   {"uuid", "1"},
+                                                                                   {"decimal(9,2)", "1.234"},
+                                                                                   {"boolean", "maybe"},
+                                                                                   {"timestamptz", "infinity"}}) {
     EXPECT_FALSE(single_value_from_text(type, text).ok()) << type << " " << text;
   }
   EXPECT_FALSE(single_value_to_text("long", "abc").ok());
@@ -62,15 +79,27 @@ TEST(SingleValue, TruncatedBounds) {
   EXPECT_EQ(truncated_lower_bound("éabc", 2), "éa");
   EXPECT_EQ(truncated_upper_bound("abc", 3), "abc");
   EXPECT_EQ(truncated_upper_bound("abcd", 3), "abd");
-  EXPECT_EQ(truncated_upper_bound("ab\x7F" "d", 3), "ab\xC2\x80");
-  EXPECT_EQ(truncated_upper_bound("a\xF4\x8F\xBF\xBF\xF4\x8F\xBF\xBF" "b", 3), "b");
-  EXPECT_EQ(truncated_upper_bound("\xF4\x8F\xBF\xBF" "b", 1), std::nullopt);
+  EXPECT_EQ(truncated_upper_bound("ab\x7F"
+                                  "d",
+                                  3),
+            "ab\xC2\x80");
+  EXPECT_EQ(truncated_upper_bound("a\xF4\x8F\xBF\xBF\xF4\x8F\xBF\xBF"
+                                  "b",
+                                  3),
+            "b");
+  EXPECT_EQ(truncated_upper_bound("\xF4\x8F\xBF\xBF"
+                                  "b",
+                                  1),
+            std::nullopt);
 }
 
 TEST(Partition, TextOfTransforms) {
-  const std::vector<PartitionColumn> columns = {{1000, "y", "year", "int"}, {1001, "m", "month", "int"}, {1002, "d", "day", "date"}, {1003, "h", "hour", "int"},
-                                                {1004, "b", "bucket[16]", "int"}, {1005, "t", "truncate[3]", "string"}, {1006, "v", "void", "string"}};
-  const std::vector<transform::PartitionValue> texts = {"2026", "2026-11", "2026-11-21", "2026-11-21-13", "7", "abc", std::nullopt};
+  const std::vector<PartitionColumn> columns = {{1000, "y", "year", "int"},       {1001, "m", "month", "int"},
+                                                {1002, "d", "day", "date"},       {1003, "h", "hour", "int"},
+                                                {1004, "b", "bucket[16]", "int"}, {1005, "t", "truncate[3]", "string"},
+                                                {1006, "v", "void", "string"}};
+  const std::vector<transform::PartitionValue> texts = {"2026", "2026-11", "2026-11-21", "2026-11-21-13",
+                                                        "7",    "abc",     std::nullopt};
   const auto tuple = partition_from_text(columns, texts);
   ASSERT_TRUE(tuple.ok()) << to_string(tuple.error());
   EXPECT_EQ(decode_int(*(*tuple)[0]), 56);
@@ -78,12 +107,14 @@ TEST(Partition, TextOfTransforms) {
   EXPECT_EQ(decode_int(*(*tuple)[2]), 20778);
   EXPECT_EQ(decode_int(*(*tuple)[3]), 20778 * 24 + 13);
   EXPECT_EQ(*partition_to_text(columns, *tuple), texts);
-  const auto before_1970 = partition_from_text(columns, {"1969", "1969-12", "1969-12-31", "1969-12-31-23", "0", "", std::nullopt});
+  const auto before_1970 =
+      partition_from_text(columns, {"1969", "1969-12", "1969-12-31", "1969-12-31-23", "0", "", std::nullopt});
   ASSERT_TRUE(before_1970.ok());
   EXPECT_EQ(decode_int(*(*before_1970)[1]), -1);
   EXPECT_EQ(decode_int(*(*before_1970)[3]), -1);
   EXPECT_EQ((*partition_to_text(columns, *before_1970))[3], "1969-12-31-23");
-  EXPECT_FALSE(partition_from_text(columns, {"x", "2026-11", "2026-11-21", "2026-11-21-13", "7", "abc", std::nullopt}).ok());
+  EXPECT_FALSE(
+      partition_from_text(columns, {"x", "2026-11", "2026-11-21", "2026-11-21-13", "7", "abc", std::nullopt}).ok());
   EXPECT_FALSE(partition_from_text(columns, {"2026"}).ok());
 }
 
@@ -92,9 +123,11 @@ class ManifestTest : public testing::Test {
   ManifestTest() {
     schema_.fields = {{1, "a", Type::primitive("long"), false, ""}};
     spec_.fields = {{1, 1000, "a", "identity"}};
-    const std::vector<std::string> types = {"long", "int", "boolean", "float", "double", "date", "timestamptz", "string", "uuid", "binary", "fixed[3]", "decimal(9,2)"};
+    const std::vector<std::string> types = {"long",        "int",    "boolean", "float",  "double",   "date",
+                                            "timestamptz", "string", "uuid",    "binary", "fixed[3]", "decimal(9,2)"};
     for (std::size_t index = 0; index < types.size(); ++index) {
-      context_.partition.push_back({static_cast<std::int32_t>(1000 + index), "p " + std::to_string(index), "identity", types[index]});
+      context_.partition.push_back(
+          {static_cast<std::int32_t>(1000 + index), "p " + std::to_string(index), "identity", types[index]});
     }
     context_.schema = &schema_;
     context_.spec = &spec_;
@@ -106,9 +139,11 @@ class ManifestTest : public testing::Test {
     entry.snapshot_id = 5;
     entry.record_count = 10;
     entry.file_size_bytes = 1000;
-    entry.partition = {encode_long(-3),     encode_int(4),          std::string(1, '\1'), value("float", "1.5"), value("double", "2.5"), value("date", "2026-01-01"),
-                       encode_long(123456), std::string("text"),    value("uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"), std::string("\0\1", 2),
-                       std::string("abc"),  value("decimal(9,2)", "-1.5")};
+    entry.partition = {
+        encode_long(-3),        encode_int(4),          std::string(1, '\1'),
+        value("float", "1.5"),  value("double", "2.5"), value("date", "2026-01-01"),
+        encode_long(123456),    std::string("text"),    value("uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"),
+        std::string("\0\1", 2), std::string("abc"),     value("decimal(9,2)", "-1.5")};
     entry.column_sizes = ManifestEntry::Counts{{1, 80}, {2, 90}};
     entry.value_counts = ManifestEntry::Counts{{1, 10}};
     entry.null_counts = ManifestEntry::Counts{};
@@ -238,7 +273,8 @@ TEST_F(ManifestTest, DamagedObjectsInsideAWholeBlock) {
 
 TEST(Avro, ReadsUncompressedFilesAndNamesUnknownCodecs) {
   avro::FileContent content;
-  content.schema_json = R"({"type":"record","name":"r","fields":[{"name":"manifest_path","type":"string"},{"name":"other","type":{"type":"map","values":"double"}}]})";
+  content.schema_json =
+      R"({"type":"record","name":"r","fields":[{"name":"manifest_path","type":"string"},{"name":"other","type":{"type":"map","values":"double"}}]})";
   content.sync_marker = kSync;
   content.count = 1;
   avro::put_bytes(content.objects, "/m.avro");

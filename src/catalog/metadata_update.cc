@@ -53,7 +53,8 @@ json& list_of(json& document, const char* key) {
 
 json* find_by(json& list, const char* key, std::int64_t id) {
   for (json& item : list) {
-    if (item.is_object() && item.contains(key) && item[key].is_number_integer() && item[key].get<std::int64_t>() == id) {
+    if (item.is_object() && item.contains(key) && item[key].is_number_integer() &&
+        item[key].get<std::int64_t>() == id) {
       return &item;
     }
   }
@@ -136,7 +137,8 @@ Result<void> add_schema_update(json& document, const json& update, UpdateContext
   copy["type"] = "struct";
   context.last_added_schema = add_schema_json(document, std::move(copy));
   document["last-column-id"] =
-      std::max({integer_or(document, "last-column-id", 0), static_cast<std::int64_t>(schema.highest_field_id()), integer_or(update, "last-column-id", 0)});
+      std::max({integer_or(document, "last-column-id", 0), static_cast<std::int64_t>(schema.highest_field_id()),
+                integer_or(update, "last-column-id", 0)});
   return {};
 }
 
@@ -230,7 +232,8 @@ Result<void> add_snapshot_update(json& document, const json& update, UpdateConte
     // Somebody else's commit took the number first: the client must read again.
     if (sequence <= last && (snapshot.contains("parent-snapshot-id") || last > 0)) {
       return make_error(ErrorKind::conflict, "catalog.requirement_failed",
-                        "the snapshot's sequence number " + std::to_string(sequence) + " is not after the table's last, " + std::to_string(last));
+                        "the snapshot's sequence number " + std::to_string(sequence) +
+                            " is not after the table's last, " + std::to_string(last));
     }
     document["last-sequence-number"] = std::max(last, sequence);
   }
@@ -239,7 +242,8 @@ Result<void> add_snapshot_update(json& document, const json& update, UpdateConte
     const std::int64_t next_row = integer_or(document, "next-row-id", 0);
     if (first_row < next_row) {
       return make_error(ErrorKind::conflict, "catalog.requirement_failed",
-                        "the snapshot's first-row-id " + std::to_string(first_row) + " is before the table's next-row-id " + std::to_string(next_row));
+                        "the snapshot's first-row-id " + std::to_string(first_row) +
+                            " is before the table's next-row-id " + std::to_string(next_row));
     }
     document["next-row-id"] = first_row + integer_or(snapshot, "added-rows", 0);
   }
@@ -339,12 +343,15 @@ Result<void> remove_snapshots_update(json& document, const json& update) {
   return {};
 }
 
-Result<void> remove_by_ids(json& document, const json& update, const char* ids_key, const char* list_key, const char* id_key, std::int64_t in_use) {
+Result<void> remove_by_ids(json& document, const json& update, const char* ids_key, const char* list_key,
+                           const char* id_key, std::int64_t in_use) {
   const json& ids = *SHOPLAKE_TRY(part(update, ids_key));
   json kept = json::array();
   for (json& item : list_of(document, list_key)) {
     const std::int64_t id = integer_or(item, id_key, 0);
-    const bool remove = std::any_of(ids.begin(), ids.end(), [&](const json& wanted) { return wanted.is_number_integer() && wanted.get<std::int64_t>() == id; });
+    const bool remove = std::any_of(ids.begin(), ids.end(), [&](const json& wanted) {
+      return wanted.is_number_integer() && wanted.get<std::int64_t>() == id;
+    });
     if (remove && id == in_use) {
       return bad_request(std::string(id_key) + " " + std::to_string(id) + " is in use and cannot be removed");
     }
@@ -383,7 +390,8 @@ Result<void> upgrade_version(json& document, const json& update) {
   const std::int64_t current = integer_or(document, "format-version", 2);
   const bool is_new = list_of(document, "schemas").empty();
   if (version < 1 || version > 3 || (version < current && !is_new)) {
-    return bad_request("the table cannot go from format version " + std::to_string(current) + " to " + std::to_string(version));
+    return bad_request("the table cannot go from format version " + std::to_string(current) + " to " +
+                       std::to_string(version));
   }
   if (current == 1 && version > 1) {
     upgrade_document(document, "");
@@ -397,7 +405,8 @@ Result<void> upgrade_version(json& document, const json& update) {
 }
 
 base::Error failed(const std::string& what) {
-  return make_error(ErrorKind::conflict, "catalog.requirement_failed", "requirement failed: " + what, "Load the table again and retry.");
+  return make_error(ErrorKind::conflict, "catalog.requirement_failed", "requirement failed: " + what,
+                    "Load the table again and retry.");
 }
 
 struct FreshIds {
@@ -438,7 +447,9 @@ struct FreshIds {
 
 }  // namespace
 
-std::string dump_json(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
+std::string dump_json(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
 
 json empty_document(std::string_view uuid, std::int64_t now_ms) {
   return {{"format-version", 2},
@@ -492,7 +503,8 @@ void upgrade_document(json& document, std::string_view uuid_if_absent) {
   }
   document.erase("schema");
   if (list_of(document, "partition-specs").empty()) {
-    const auto spec = partition_spec_from_json({{"spec-id", 0}, {"fields", document.value("partition-spec", json::array())}});
+    const auto spec =
+        partition_spec_from_json({{"spec-id", 0}, {"fields", document.value("partition-spec", json::array())}});
     document["partition-specs"].push_back(spec.ok() ? to_json(*spec) : json{{"spec-id", 0}, {"fields", json::array()}});
     document["default-spec-id"] = 0;
   }
@@ -547,7 +559,8 @@ Result<void> check_requirement(const json* document, const json& requirement) {
     }
     const std::int64_t actual = integer_or(*document, number->second.second, 0);
     return actual == expected ? Result<void>()
-                              : failed(std::string(number->second.second) + " is " + std::to_string(actual) + ", expected " + std::to_string(expected));
+                              : failed(std::string(number->second.second) + " is " + std::to_string(actual) +
+                                       ", expected " + std::to_string(expected));
   }
   if (type == "assert-table-uuid") {
     const std::string expected = SHOPLAKE_TRY(text(requirement, "uuid"));
@@ -555,7 +568,9 @@ Result<void> check_requirement(const json* document, const json& requirement) {
       return failed("the table does not exist");
     }
     const std::string actual = document->value("table-uuid", "");
-    const auto same = [](char left, char right) { return std::tolower(static_cast<unsigned char>(left)) == std::tolower(static_cast<unsigned char>(right)); };
+    const auto same = [](char left, char right) {
+      return std::tolower(static_cast<unsigned char>(left)) == std::tolower(static_cast<unsigned char>(right));
+    };
     return std::equal(actual.begin(), actual.end(), expected.begin(), expected.end(), same)
                ? Result<void>()
                : failed("the table's uuid is " + actual + ", expected " + expected);
@@ -568,7 +583,8 @@ Result<void> check_requirement(const json* document, const json& requirement) {
     }
     std::optional<std::int64_t> actual;
     if (document != nullptr) {
-      if (const auto refs = document->find("refs"); refs != document->end() && refs->is_object() && refs->contains(name)) {
+      if (const auto refs = document->find("refs");
+          refs != document->end() && refs->is_object() && refs->contains(name)) {
         actual = integer_or((*refs)[name], "snapshot-id", -1);
       } else if (name == "main" && integer_or(*document, "current-snapshot-id", -1) >= 0) {
         actual = integer_or(*document, "current-snapshot-id", -1);
@@ -577,7 +593,9 @@ Result<void> check_requirement(const json* document, const json& requirement) {
     if (actual == expected) {
       return {};
     }
-    const auto spell = [](const std::optional<std::int64_t>& id) { return id ? "at snapshot " + std::to_string(*id) : std::string("absent"); };
+    const auto spell = [](const std::optional<std::int64_t>& id) {
+      return id ? "at snapshot " + std::to_string(*id) : std::string("absent");
+    };
     return failed("branch or tag " + name + " is " + spell(actual) + ", expected " + spell(expected));
   }
   return bad_request("unknown requirement \"" + type + "\"");
@@ -678,14 +696,17 @@ Result<void> apply_update(json& document, const json& update, UpdateContext& con
     return set_statistics(document, update, "partition-statistics", "partition-statistics");
   }
   if (action == "remove-statistics" || action == "remove-partition-statistics") {
-    remove_statistics(document, SHOPLAKE_TRY(integer(update, "snapshot-id")), action == "remove-statistics" ? "statistics" : "partition-statistics");
+    remove_statistics(document, SHOPLAKE_TRY(integer(update, "snapshot-id")),
+                      action == "remove-statistics" ? "statistics" : "partition-statistics");
     return {};
   }
   if (action == "remove-partition-specs") {
-    return remove_by_ids(document, update, "spec-ids", "partition-specs", "spec-id", integer_or(document, "default-spec-id", 0));
+    return remove_by_ids(document, update, "spec-ids", "partition-specs", "spec-id",
+                         integer_or(document, "default-spec-id", 0));
   }
   if (action == "remove-schemas") {
-    return remove_by_ids(document, update, "schema-ids", "schemas", "schema-id", integer_or(document, "current-schema-id", 0));
+    return remove_by_ids(document, update, "schema-ids", "schemas", "schema-id",
+                         integer_or(document, "current-schema-id", 0));
   }
   return bad_request("unknown table update \"" + action + "\"");
 }
@@ -693,14 +714,16 @@ Result<void> apply_update(json& document, const json& update, UpdateContext& con
 std::int32_t add_schema(json& document, const Schema& schema) {
   json value = to_json(schema);
   value.erase("schema-id");
-  if (json* current = find_by(list_of(document, "schemas"), "schema-id", integer_or(document, "current-schema-id", -1))) {
+  if (json* current =
+          find_by(list_of(document, "schemas"), "schema-id", integer_or(document, "current-schema-id", -1))) {
     std::map<std::int64_t, const json*> old;
     index_fields(*current, old);
     inherit_attributes(value, old);
     if (current->contains("identifier-field-ids")) {
       json kept = json::array();
       for (const json& id : (*current)["identifier-field-ids"]) {
-        const Field* field = id.is_number_integer() ? schema.find_id(static_cast<std::int32_t>(id.get<std::int64_t>())) : nullptr;
+        const Field* field =
+            id.is_number_integer() ? schema.find_id(static_cast<std::int32_t>(id.get<std::int64_t>())) : nullptr;
         if (field != nullptr && field->required) {
           kept.push_back(id);
         }
@@ -708,7 +731,8 @@ std::int32_t add_schema(json& document, const Schema& schema) {
       value["identifier-field-ids"] = std::move(kept);
     }
   }
-  document["last-column-id"] = std::max(integer_or(document, "last-column-id", 0), static_cast<std::int64_t>(schema.highest_field_id()));
+  document["last-column-id"] =
+      std::max(integer_or(document, "last-column-id", 0), static_cast<std::int64_t>(schema.highest_field_id()));
   return add_schema_json(document, std::move(value));
 }
 
@@ -723,20 +747,24 @@ std::int32_t add_spec(json& document, PartitionSpec spec) {
     if (!parsed.ok() || parsed->fields.size() != spec.fields.size()) {
       continue;
     }
-    const bool same = std::equal(parsed->fields.begin(), parsed->fields.end(), spec.fields.begin(), [](const PartitionField& left, const PartitionField& right) {
-      return left.source_id == right.source_id && left.transform == right.transform && left.name == right.name;
-    });
+    const bool same = std::equal(parsed->fields.begin(), parsed->fields.end(), spec.fields.begin(),
+                                 [](const PartitionField& left, const PartitionField& right) {
+                                   return left.source_id == right.source_id && left.transform == right.transform &&
+                                          left.name == right.name;
+                                 });
     if (same) {
       return parsed->id;
     }
   }
   // A partition field of an older spec with the same source and transform keeps its id.
-  std::int64_t highest = std::max<std::int64_t>(integer_or(document, "last-partition-id", kFirstPartitionId - 1), kFirstPartitionId - 1);
+  std::int64_t highest =
+      std::max<std::int64_t>(integer_or(document, "last-partition-id", kFirstPartitionId - 1), kFirstPartitionId - 1);
   for (PartitionField& field : spec.fields) {
     field.field_id = 0;
     for (const json& existing : specs) {
       for (const json& old : existing["fields"]) {
-        if (integer_or(old, "source-id", -1) == field.source_id && old.value("transform", "") == field.transform && old.value("name", "") == field.name) {
+        if (integer_or(old, "source-id", -1) == field.source_id && old.value("transform", "") == field.transform &&
+            old.value("name", "") == field.name) {
           field.field_id = static_cast<std::int32_t>(integer_or(old, "field-id", 0));
         }
       }
@@ -776,7 +804,8 @@ void set_property(json& document, const std::string& name, const std::string& va
   document["properties"][name] = value;
 }
 
-std::vector<std::string> add_metadata_log(json& document, const std::string& previous_location, std::int64_t previous_updated_ms) {
+std::vector<std::string> add_metadata_log(json& document, const std::string& previous_location,
+                                          std::int64_t previous_updated_ms) {
   json& log = list_of(document, "metadata-log");
   log.push_back({{"metadata-file", previous_location}, {"timestamp-ms", previous_updated_ms}});
   std::size_t limit = 100;

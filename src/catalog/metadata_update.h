@@ -30,8 +30,8 @@ void complete_document(nlohmann::json& document);
 // Brings a version 1 document to version 2 (a version 2 or 3 document stays as it is).
 void upgrade_document(nlohmann::json& document, std::string_view uuid_if_absent);
 
-// `document` is null if the table does not exist. Error catalog.requirement_failed (conflict); an unknown requirement is
-// catalog.bad_request (input).
+// `document` is null if the table does not exist. Error catalog.requirement_failed (conflict); an unknown requirement
+// is catalog.bad_request (input).
 base::Result<void> check_requirement(const nlohmann::json* document, const nlohmann::json& requirement);
 
 // Error catalog.bad_request (input) for an unknown or malformed update; the document is then in any state.
@@ -51,8 +51,10 @@ void add_current_snapshot(nlohmann::json& document, nlohmann::json snapshot);
 
 void set_property(nlohmann::json& document, const std::string& name, const std::string& value);
 
-// Notes the metadata file that the document replaces; keeps write.metadata.previous-versions-max (100) of them and returns the rest.
-std::vector<std::string> add_metadata_log(nlohmann::json& document, const std::string& previous_location, std::int64_t previous_updated_ms);
+// Notes the metadata file that the document replaces; keeps write.metadata.previous-versions-max (100) of them and
+// returns the rest.
+std::vector<std::string> add_metadata_log(nlohmann::json& document, const std::string& previous_location,
+                                          std::int64_t previous_updated_ms);
 
 // Fresh ids for all fields (from 1), as a catalog gives them to a new table; partition spec, sort order and identifier
 // fields (REST JSON, null if absent) follow.

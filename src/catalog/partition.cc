@@ -16,7 +16,8 @@ bool is_sized(const std::string& transform, const char* name) {
   int size = 0;
   int consumed = 0;
   const std::string pattern = std::string(name) + "[%d]%n";
-  return std::sscanf(transform.c_str(), pattern.c_str(), &size, &consumed) == 1 && consumed == static_cast<int>(transform.size()) && size > 0;
+  return std::sscanf(transform.c_str(), pattern.c_str(), &size, &consumed) == 1 &&
+         consumed == static_cast<int>(transform.size()) && size > 0;
 }
 
 std::optional<int> integer(std::string_view text) {
@@ -57,7 +58,9 @@ std::optional<int> date_part(const std::string& transform, std::string_view text
 }
 
 std::string date_part_text(const std::string& transform, int value) {
-  const auto floor_divide = [](int dividend, int divisor) { return dividend >= 0 ? dividend / divisor : -((divisor - 1 - dividend) / divisor); };
+  const auto floor_divide = [](int dividend, int divisor) {
+    return dividend >= 0 ? dividend / divisor : -((divisor - 1 - dividend) / divisor);
+  };
   char buffer[32];
   if (transform == "year") {
     std::snprintf(buffer, sizeof buffer, "%04d", 1970 + value);
@@ -73,7 +76,9 @@ std::string date_part_text(const std::string& transform, int value) {
   return single_value_to_text("date", encode_int(day)).value() + buffer;
 }
 
-bool is_date_part(const std::string& transform) { return transform == "year" || transform == "month" || transform == "hour"; }
+bool is_date_part(const std::string& transform) {
+  return transform == "year" || transform == "month" || transform == "hour";
+}
 
 }  // namespace
 
@@ -92,12 +97,14 @@ std::string transform_result_type(const std::string& transform, const std::strin
 
 Result<void> check_transform(const std::string& transform, const Type& source) {
   const auto reject = [&](const std::string& why) {
-    return make_error(ErrorKind::input, "catalog.invalid_partition_spec", "cannot partition by " + transform + " of a " + source.name + ": " + why);
+    return make_error(ErrorKind::input, "catalog.invalid_partition_spec",
+                      "cannot partition by " + transform + " of a " + source.name + ": " + why);
   };
   if (!source.is_primitive()) {
     return reject("only columns of primitive types partition a table");
   }
-  const bool is_time = source.name == "timestamp" || source.name == "timestamptz" || source.name == "timestamp_ns" || source.name == "timestamptz_ns";
+  const bool is_time = source.name == "timestamp" || source.name == "timestamptz" || source.name == "timestamp_ns" ||
+                       source.name == "timestamptz_ns";
   if (transform == "identity" || transform == "void") {
     return {};
   }
@@ -108,10 +115,13 @@ Result<void> check_transform(const std::string& transform, const Type& source) {
     return is_time ? Result<void>() : reject("it needs a timestamp");
   }
   if (is_sized(transform, "bucket")) {
-    return source.name == "float" || source.name == "double" || source.name == "boolean" ? Result<void>(reject("it has no hash")) : Result<void>();
+    return source.name == "float" || source.name == "double" || source.name == "boolean"
+               ? Result<void>(reject("it has no hash"))
+               : Result<void>();
   }
   if (is_sized(transform, "truncate")) {
-    return source.name == "int" || source.name == "long" || source.name == "string" || source.name == "binary" || decimal_type(source.name)
+    return source.name == "int" || source.name == "long" || source.name == "string" || source.name == "binary" ||
+                   decimal_type(source.name)
                ? Result<void>()
                : reject("it needs an integer, a decimal, a string or bytes");
   }
@@ -132,16 +142,19 @@ std::vector<PartitionColumn> partition_columns(const TableMetadata& metadata, co
     if (source != nullptr) {
       source_type = source->type.name;
     }
-    columns.push_back({field.field_id, field.name, field.transform, transform_result_type(field.transform, source_type)});
+    columns.push_back(
+        {field.field_id, field.name, field.transform, transform_result_type(field.transform, source_type)});
   }
   return columns;
 }
 
-Result<PartitionTuple> partition_from_text(const std::vector<PartitionColumn>& columns, const std::vector<transform::PartitionValue>& values) {
+Result<PartitionTuple> partition_from_text(const std::vector<PartitionColumn>& columns,
+                                           const std::vector<transform::PartitionValue>& values) {
   if (values.size() != columns.size()) {
     return make_error(ErrorKind::internal, "catalog.invalid_partition",
-                      "a data file has " + std::to_string(values.size()) + " partition values; the table is partitioned by " +
-                          std::to_string(columns.size()) + " columns");
+                      "a data file has " + std::to_string(values.size()) +
+                          " partition values; the table is partitioned by " + std::to_string(columns.size()) +
+                          " columns");
   }
   PartitionTuple tuple;
   tuple.reserve(columns.size());
@@ -153,17 +166,20 @@ Result<PartitionTuple> partition_from_text(const std::vector<PartitionColumn>& c
       const auto part = date_part(column.transform, *values[index]);
       if (!part) {
         return make_error(ErrorKind::input, "catalog.invalid_partition",
-                          "\"" + *values[index] + "\" is not a value of partition field " + column.name + " (" + column.transform + ")");
+                          "\"" + *values[index] + "\" is not a value of partition field " + column.name + " (" +
+                              column.transform + ")");
       }
       tuple.emplace_back(encode_int(*part));
     } else {
-      tuple.emplace_back(SHOPLAKE_TRY(single_value_from_text(column.type, *values[index]).within("partition field " + column.name)));
+      tuple.emplace_back(
+          SHOPLAKE_TRY(single_value_from_text(column.type, *values[index]).within("partition field " + column.name)));
     }
   }
   return tuple;
 }
 
-Result<std::vector<transform::PartitionValue>> partition_to_text(const std::vector<PartitionColumn>& columns, const PartitionTuple& tuple) {
+Result<std::vector<transform::PartitionValue>> partition_to_text(const std::vector<PartitionColumn>& columns,
+                                                                 const PartitionTuple& tuple) {
   std::vector<transform::PartitionValue> values;
   values.reserve(tuple.size());
   for (std::size_t index = 0; index < tuple.size() && index < columns.size(); ++index) {

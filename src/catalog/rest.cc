@@ -102,7 +102,8 @@ RestResponse error_response(const base::Error& error) {
   if (!error.advice.empty()) {
     message.append(". ").append(error.advice);
   }
-  RestResponse response = json_response({{"error", {{"message", message}, {"type", problem.type}, {"code", problem.status}}}}, problem.status);
+  RestResponse response = json_response(
+      {{"error", {{"message", message}, {"type", problem.type}, {"code", problem.status}}}}, problem.status);
   if (problem.status == 503) {
     response.headers["Retry-After"] = "1";
   }
@@ -227,7 +228,9 @@ Result<RestResponse> RestCall::run() {
 
 Result<RestResponse> RestCall::route() {
   const std::size_t count = segments_.size();
-  const auto segment = [&](std::size_t index) -> std::string_view { return index < count ? std::string_view(segments_[index]) : std::string_view(); };
+  const auto segment = [&](std::size_t index) -> std::string_view {
+    return index < count ? std::string_view(segments_[index]) : std::string_view();
+  };
   bool known_path = true;
 
   if (count == 1 && segment(0) == "config") {
@@ -270,7 +273,8 @@ Result<RestResponse> RestCall::route() {
     if (segment(2) == "views" && is("POST")) {
       return create_view(name_space);
     }
-    known_path = segment(2) == "properties" || segment(2) == "tables" || segment(2) == "register" || segment(2) == "views";
+    known_path =
+        segment(2) == "properties" || segment(2) == "tables" || segment(2) == "register" || segment(2) == "views";
   } else if (count == 4 && segment(0) == "namespaces" && segment(2) == "tables") {
     const TableIdentifier table = SHOPLAKE_TRY(identifier_at(1));
     if (is("GET") || is("HEAD")) {
@@ -315,9 +319,11 @@ Result<RestResponse> RestCall::route() {
     known_path = false;
   }
   if (!known_path) {
-    return make_error(ErrorKind::not_found, "catalog.no_such_path", "the catalog has no endpoint " + request_.path, "GET /v1/config lists the endpoints.");
+    return make_error(ErrorKind::not_found, "catalog.no_such_path", "the catalog has no endpoint " + request_.path,
+                      "GET /v1/config lists the endpoints.");
   }
-  return make_error(ErrorKind::usage, "catalog.unsupported_operation", request_.method + " " + request_.path + " is not supported", "GET /v1/config lists the endpoints.");
+  return make_error(ErrorKind::usage, "catalog.unsupported_operation",
+                    request_.method + " " + request_.path + " is not supported", "GET /v1/config lists the endpoints.");
 }
 
 Result<json> RestCall::body() const {
@@ -372,7 +378,8 @@ Result<RestResponse> RestCall::page(const char* key, std::vector<std::pair<std::
       if (token[0] != 'n') {
         return bad_request("\"pageToken\" was not given out by this catalog");
       }
-      first = std::upper_bound(items.begin(), items.end(), token.substr(1), [](const std::string& name, const auto& item) { return name < item.first; });
+      first = std::upper_bound(items.begin(), items.end(), token.substr(1),
+                               [](const std::string& name, const auto& item) { return name < item.first; });
     }
     const auto left = static_cast<std::size_t>(items.end() - first);
     const auto last = first + static_cast<std::ptrdiff_t>(std::min(size, left));
@@ -399,14 +406,16 @@ Result<RestResponse> RestCall::list_namespaces() {
   std::map<std::string, json> children;
   bool parent_exists = parent.levels.empty();
   for (const Namespace& name_space : all) {
-    const bool is_below = name_space.levels.size() >= parent.levels.size() && std::equal(parent.levels.begin(), parent.levels.end(), name_space.levels.begin());
+    const bool is_below = name_space.levels.size() >= parent.levels.size() &&
+                          std::equal(parent.levels.begin(), parent.levels.end(), name_space.levels.begin());
     if (!is_below) {
       continue;
     }
     parent_exists = true;
     if (name_space.levels.size() > parent.levels.size()) {
       Namespace child;
-      child.levels.assign(name_space.levels.begin(), name_space.levels.begin() + static_cast<std::ptrdiff_t>(parent.levels.size()) + 1);
+      child.levels.assign(name_space.levels.begin(),
+                          name_space.levels.begin() + static_cast<std::ptrdiff_t>(parent.levels.size()) + 1);
       children[encode_namespace(child)] = child.levels;
     }
   }
@@ -450,7 +459,8 @@ Result<RestResponse> RestCall::update_namespace(const Namespace& name_space) {
   const Properties before = SHOPLAKE_TRY(catalog_.load_namespace(name_space));
   for (const std::string& name : removals) {
     if (updates.contains(name)) {
-      return make_error(ErrorKind::input, "catalog.unprocessable", "property \"" + name + "\" is both to be set and to be removed");
+      return make_error(ErrorKind::input, "catalog.unprocessable",
+                        "property \"" + name + "\" is both to be set and to be removed");
     }
     (before.contains(name) ? removed : missing).push_back(name);
   }
@@ -458,7 +468,8 @@ Result<RestResponse> RestCall::update_namespace(const Namespace& name_space) {
     updated.push_back(name);
   }
   SHOPLAKE_TRY(catalog_.update_namespace(name_space, removals, updates));
-  return json_response({{"updated", std::move(updated)}, {"removed", std::move(removed)}, {"missing", std::move(missing)}});
+  return json_response(
+      {{"updated", std::move(updated)}, {"removed", std::move(removed)}, {"missing", std::move(missing)}});
 }
 
 }  // namespace shoplake::catalog

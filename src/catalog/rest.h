@@ -1,5 +1,6 @@
-// The Iceberg REST catalog: what other engines (PyIceberg, Spark, Trino, DuckDB) speak. Plain requests in, plain responses out; an
-// HTTP server hosts it. Source: Iceberg REST OpenAPI; the paths served are those that GET /v1/config lists.
+// The Iceberg REST catalog: what other engines (PyIceberg, Spark, Trino, DuckDB) speak. Plain requests in, plain
+// responses out; an HTTP server hosts it. Source: Iceberg REST OpenAPI; the paths served are those that GET /v1/config
+// lists.
 //
 // Every answer but 204 is JSON; errors are {"error": {"message", "type", "code"}} with the specification's types.
 // Tables must lie below the lake root: a location elsewhere is refused.
@@ -15,8 +16,8 @@
 namespace shoplake::catalog {
 
 struct RestRequest {
-  std::string method;                          // "GET"
-  std::string path;                            // as sent, percent-encoded, without the query: "/v1/namespaces/a%1Fb/tables"
+  std::string method;  // "GET"
+  std::string path;    // as sent, percent-encoded, without the query: "/v1/namespaces/a%1Fb/tables"
   std::map<std::string, std::string> query;    // decoded
   std::map<std::string, std::string> headers;  // names in lower case; "if-none-match" is looked at
   std::string body;

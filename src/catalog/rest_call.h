@@ -15,7 +15,8 @@ base::Error bad_request(const std::string& what);
 
 class RestCall {
  public:
-  RestCall(RestCatalog& rest, const RestRequest& request) : catalog_(rest.catalog_), state_(rest.state()), request_(request) {}
+  RestCall(RestCatalog& rest, const RestRequest& request)
+      : catalog_(rest.catalog_), state_(rest.state()), request_(request) {}
 
   Result<RestResponse> run();
 

@@ -33,7 +33,8 @@ Result<void> check_specs(const TableMetadata& metadata) {
       if (field.transform == "void") {
         continue;
       }
-      return bad_request("partition field \"" + field.name + "\" names column id " + std::to_string(field.source_id) + ", which the schema does not have");
+      return bad_request("partition field \"" + field.name + "\" names column id " + std::to_string(field.source_id) +
+                         ", which the schema does not have");
     }
     SHOPLAKE_TRY(check_transform(field.transform, source->type));
   }
@@ -79,7 +80,8 @@ Result<std::string> RestCall::checked_location(const std::string& location) cons
     path.pop_back();
   }
   const std::string inside = state_.options.lake_root + "/";
-  const bool climbs = path.find("/../") != std::string::npos || path.ends_with("/..") || path.find("/./") != std::string::npos || path.find("//") != std::string::npos;
+  const bool climbs = path.find("/../") != std::string::npos || path.ends_with("/..") ||
+                      path.find("/./") != std::string::npos || path.find("//") != std::string::npos;
   if (path.compare(0, inside.size(), inside) != 0 || climbs) {
     return bad_request("the location " + location + " does not lie below the lake " + state_.options.lake_root);
   }
@@ -104,12 +106,14 @@ Result<RestResponse> RestCall::create_table(const Namespace& name_space) {
   const TableIdentifier table{name_space, SHOPLAKE_TRY(text_member(request, "name"))};
   SHOPLAKE_TRY(check_identifier(table));
   Properties properties = SHOPLAKE_TRY(properties_member(request, "properties"));
-  const bool is_staged = request.contains("stage-create") && request["stage-create"].is_boolean() && request["stage-create"].get<bool>();
+  const bool is_staged =
+      request.contains("stage-create") && request["stage-create"].is_boolean() && request["stage-create"].get<bool>();
   if (!request.contains("schema")) {
     return bad_request("\"schema\" is missing");
   }
   json schema = request["schema"];
-  json spec = request.contains("partition-spec") && !request["partition-spec"].is_null() ? request["partition-spec"] : json();
+  json spec =
+      request.contains("partition-spec") && !request["partition-spec"].is_null() ? request["partition-spec"] : json();
   json order = request.contains("write-order") && !request["write-order"].is_null() ? request["write-order"] : json();
   SHOPLAKE_TRY(assign_fresh_ids(schema, spec, order));
 
@@ -124,7 +128,8 @@ Result<RestResponse> RestCall::create_table(const Namespace& name_space) {
     Properties stored = properties;
     take_reserved_properties(stored, document);
     UpdateContext context{state_.storage.now_ms(), {}, {}, {}};
-    std::vector<json> updates = {{{"action", "add-schema"}, {"schema", schema}}, {{"action", "set-current-schema"}, {"schema-id", -1}}};
+    std::vector<json> updates = {{{"action", "add-schema"}, {"schema", schema}},
+                                 {{"action", "set-current-schema"}, {"schema-id", -1}}};
     if (!spec.is_null()) {
       spec.erase("spec-id");
       updates.push_back({{"action", "add-spec"}, {"spec", spec}});
@@ -139,8 +144,9 @@ Result<RestResponse> RestCall::create_table(const Namespace& name_space) {
       SHOPLAKE_TRY(apply_update(document, update, context));
     }
     const auto location = request.find("location");
-    document["location"] = location != request.end() && location->is_string() ? SHOPLAKE_TRY(checked_location(location->get<std::string>()))
-                                                                             : SHOPLAKE_TRY(state_.default_location(database, table));
+    document["location"] = location != request.end() && location->is_string()
+                               ? SHOPLAKE_TRY(checked_location(location->get<std::string>()))
+                               : SHOPLAKE_TRY(state_.default_location(database, table));
     complete_document(document);
     const auto metadata = SHOPLAKE_TRY(TableMetadata::from_document(document));
     SHOPLAKE_TRY(check_specs(*metadata));
@@ -177,7 +183,8 @@ Result<RestResponse> RestCall::load_table(const TableIdentifier& table) {
     return unchanged;
   }
   const json& document = loaded.metadata->document();
-  RestResponse response = json_response(table_result(loaded.metadata_location, referenced_only ? with_referenced_snapshots(document) : document));
+  RestResponse response = json_response(
+      table_result(loaded.metadata_location, referenced_only ? with_referenced_snapshots(document) : document));
   response.headers["ETag"] = tag;
   return response;
 }
@@ -193,12 +200,15 @@ Result<void> RestCall::apply_commit(io::Database& database, const json& request,
   const json requirements = SHOPLAKE_TRY(list("requirements"));
   const json updates = SHOPLAKE_TRY(list("updates"));
   const bool exists = draft.before_metadata != nullptr;
-  const bool creates = std::any_of(requirements.begin(), requirements.end(), [](const json& one) { return one.is_object() && one.value("type", "") == "assert-create"; });
+  const bool creates = std::any_of(requirements.begin(), requirements.end(), [](const json& one) {
+    return one.is_object() && one.value("type", "") == "assert-create";
+  });
   if (!exists && !creates) {
     return no_such_table(draft.identifier);
   }
   for (const json& requirement : requirements) {
-    SHOPLAKE_TRY(check_requirement(exists ? draft.document.get() : nullptr, requirement).within("table " + to_string(draft.identifier)));
+    SHOPLAKE_TRY(check_requirement(exists ? draft.document.get() : nullptr, requirement)
+                     .within("table " + to_string(draft.identifier)));
   }
   if (draft.replaces_view) {
     return exists_already(draft.identifier, Relation::Kind::view);
@@ -229,16 +239,17 @@ Result<void> RestCall::apply_commit(io::Database& database, const json& request,
 
 Result<RestResponse> RestCall::commit_table(const TableIdentifier& table) {
   const json request = SHOPLAKE_TRY(body());
-  const auto drafts = SHOPLAKE_TRY(swap_pointers(
-      state_,
-      [&](io::Database& database, std::vector<std::string>&) -> Result<std::vector<TableDraft>> {
-        std::vector<TableDraft> list;
-        list.push_back(SHOPLAKE_TRY(open_draft(state_, database, table)));
-        SHOPLAKE_TRY(apply_commit(database, request, list[0]));
-        return list;
-      },
-      {}));
-  return json_response({{"metadata-location", drafts[0].metadata_location}, {"metadata", drafts[0].metadata->document()}});
+  const auto drafts = SHOPLAKE_TRY(
+      swap_pointers(state_,
+                    [&](io::Database& database, std::vector<std::string>&) -> Result<std::vector<TableDraft>> {
+                      std::vector<TableDraft> list;
+                      list.push_back(SHOPLAKE_TRY(open_draft(state_, database, table)));
+                      SHOPLAKE_TRY(apply_commit(database, request, list[0]));
+                      return list;
+                    },
+                    {}));
+  return json_response(
+      {{"metadata-location", drafts[0].metadata_location}, {"metadata", drafts[0].metadata->document()}});
 }
 
 Result<RestResponse> RestCall::commit_transaction() {
@@ -257,17 +268,16 @@ Result<RestResponse> RestCall::commit_transaction() {
       return bad_request("table " + to_string(tables.back()) + " is changed twice in one transaction");
     }
   }
-  SHOPLAKE_TRY(swap_pointers(
-      state_,
-      [&](io::Database& database, std::vector<std::string>&) -> Result<std::vector<TableDraft>> {
-        std::vector<TableDraft> list;
-        for (std::size_t index = 0; index < tables.size(); ++index) {
-          list.push_back(SHOPLAKE_TRY(open_draft(state_, database, tables[index])));
-          SHOPLAKE_TRY(apply_commit(database, (*changes)[index], list.back()));
-        }
-        return list;
-      },
-      {}));
+  SHOPLAKE_TRY(swap_pointers(state_,
+                             [&](io::Database& database, std::vector<std::string>&) -> Result<std::vector<TableDraft>> {
+                               std::vector<TableDraft> list;
+                               for (std::size_t index = 0; index < tables.size(); ++index) {
+                                 list.push_back(SHOPLAKE_TRY(open_draft(state_, database, tables[index])));
+                                 SHOPLAKE_TRY(apply_commit(database, (*changes)[index], list.back()));
+                               }
+                               return list;
+                             },
+                             {}));
   return no_content();
 }
 
@@ -277,7 +287,8 @@ Result<RestResponse> RestCall::register_table(const Namespace& name_space) {
   SHOPLAKE_TRY(check_identifier(table));
   const std::string given = SHOPLAKE_TRY(text_member(request, "metadata-location"));
   const std::string path = SHOPLAKE_TRY(checked_location(given));
-  const bool overwrites = request.contains("overwrite") && request["overwrite"].is_boolean() && request["overwrite"].get<bool>();
+  const bool overwrites =
+      request.contains("overwrite") && request["overwrite"].is_boolean() && request["overwrite"].get<bool>();
   auto loaded = state_.load_metadata(path);
   if (!loaded.ok()) {
     return bad_request("the metadata file " + given + " cannot be used: " + loaded.error().message);
@@ -293,8 +304,13 @@ Result<RestResponse> RestCall::register_table(const Namespace& name_space) {
   if (before && (!overwrites || before->kind == Relation::Kind::view)) {
     return exists_already(table, before->kind);
   }
-  auto insert = SHOPLAKE_TRY(database->prepare("INSERT OR REPLACE INTO catalog_relations (namespace, name, kind, metadata_location, location) VALUES (?1, ?2, 'table', ?3, ?4)"));
-  insert.bind(1, encode_namespace(name_space)).bind(2, table.name).bind(3, path).bind(4, SHOPLAKE_TRY(local_path((*loaded)->location())));
+  auto insert =
+      SHOPLAKE_TRY(database->prepare("INSERT OR REPLACE INTO catalog_relations (namespace, name, kind, "
+                                     "metadata_location, location) VALUES (?1, ?2, 'table', ?3, ?4)"));
+  insert.bind(1, encode_namespace(name_space))
+      .bind(2, table.name)
+      .bind(3, path)
+      .bind(4, SHOPLAKE_TRY(local_path((*loaded)->location())));
   SHOPLAKE_TRY(insert.run());
   SHOPLAKE_TRY(transaction.commit());
   return json_response(table_result(path, (*loaded)->document()));
@@ -304,7 +320,8 @@ Result<RestResponse> RestCall::rename(Relation::Kind kind) {
   const json request = SHOPLAKE_TRY(body());
   const TableIdentifier source = SHOPLAKE_TRY(identifier_member(request, "source"));
   const TableIdentifier destination = SHOPLAKE_TRY(identifier_member(request, "destination"));
-  SHOPLAKE_TRY(kind == Relation::Kind::table ? catalog_.rename_table(source, destination) : catalog_.rename_view(source, destination));
+  SHOPLAKE_TRY(kind == Relation::Kind::table ? catalog_.rename_table(source, destination)
+                                             : catalog_.rename_view(source, destination));
   return no_content();
 }
 

@@ -27,14 +27,17 @@ class RestTest : public testing::Test {
     int status;
     json body;
     std::map<std::string, std::string> headers;
-    std::string type() const { return body.contains("error") ? body["error"]["type"].get<std::string>() : std::string(); }
+    std::string type() const {
+      return body.contains("error") ? body["error"]["type"].get<std::string>() : std::string();
+    }
   };
 
-  Answer call(const std::string& method, const std::string& path, const json& body = nullptr, std::map<std::string, std::string> query = {},
-              std::map<std::string, std::string> headers = {}) {
+  Answer call(const std::string& method, const std::string& path, const json& body = nullptr,
+              std::map<std::string, std::string> query = {}, std::map<std::string, std::string> headers = {}) {
     RestRequest request{method, "/v1/" + path, std::move(query), std::move(headers), body.is_null() ? "" : body.dump()};
     const RestResponse response = rest_->handle(request);
-    Answer answer{response.status, response.body.empty() ? json::object() : json::parse(response.body), response.headers};
+    Answer answer{response.status, response.body.empty() ? json::object() : json::parse(response.body),
+                  response.headers};
     if (answer.body.contains("error")) {
       EXPECT_EQ(answer.body["error"]["code"], response.status);
     }
@@ -42,7 +45,8 @@ class RestTest : public testing::Test {
   }
 
   static json schema() {
-    return json::parse(R"({"type":"struct","schema-id":0,"fields":[{"id":7,"name":"id","required":true,"type":"long"},{"id":9,"name":"at","required":false,"type":"timestamptz"}]})");
+    return json::parse(
+        R"({"type":"struct","schema-id":0,"fields":[{"id":7,"name":"id","required":true,"type":"long"},{"id":9,"name":"at","required":false,"type":"timestamptz"}]})");
   }
 
   Answer create(const std::string& name, json more = json::object()) {
@@ -54,13 +58,20 @@ class RestTest : public testing::Test {
   }
 
   static json snapshot_update(std::int64_t id, std::int64_t sequence, const std::optional<std::int64_t>& parent) {
-    json snapshot = {{"snapshot-id", id}, {"sequence-number", sequence}, {"timestamp-ms", 1}, {"manifest-list", "/lake/snap.avro"}, {"summary", {{"operation", "append"}}}, {"schema-id", 0}};
+    json snapshot = {{"snapshot-id", id},
+                     {"sequence-number", sequence},
+                     {"timestamp-ms", 1},
+                     {"manifest-list", "/lake/snap.avro"},
+                     {"summary", {{"operation", "append"}}},
+                     {"schema-id", 0}};
     if (parent) {
       snapshot["parent-snapshot-id"] = *parent;
     }
     return {{"action", "add-snapshot"}, {"snapshot", snapshot}};
   }
-  static json main_at(std::int64_t id) { return {{"action", "set-snapshot-ref"}, {"ref-name", "main"}, {"type", "branch"}, {"snapshot-id", id}}; }
+  static json main_at(std::int64_t id) {
+    return {{"action", "set-snapshot-ref"}, {"ref-name", "main"}, {"type", "branch"}, {"snapshot-id", id}};
+  }
 
   io::TemporaryDirectory folder_;
   std::unique_ptr<Catalog> catalog_;
@@ -88,7 +99,8 @@ TEST_F(RestTest, NamespacesNestAndPage) {
   EXPECT_EQ(call("HEAD", "namespaces/a.b%1Fc").status, 204);
   EXPECT_EQ(call("HEAD", "namespaces/a.b%1Fd").status, 404);
   EXPECT_THAT(call("GET", "namespaces").body["namespaces"], testing::Contains(json::array({"a.b"})));
-  EXPECT_EQ(call("GET", "namespaces", nullptr, {{"parent", "a.b"}}).body["namespaces"], json::parse(R"([["a.b","c"]])"));
+  EXPECT_EQ(call("GET", "namespaces", nullptr, {{"parent", "a.b"}}).body["namespaces"],
+            json::parse(R"([["a.b","c"]])"));
   EXPECT_EQ(call("GET", "namespaces", nullptr, {{"parent", "nowhere"}}).type(), "NoSuchNamespaceException");
   std::vector<std::string> names;
   std::string token;
@@ -112,7 +124,10 @@ TEST_F(RestTest, NamespaceProperties) {
 }
 
 TEST_F(RestTest, CreatesLoadsAndDropsTables) {
-  const auto created = create("t", {{"partition-spec", {{"fields", json::array({{{"source-id", 9}, {"transform", "day"}, {"name", "at_day"}}})}}}, {"properties", {{"k", "v"}}}});
+  const auto created = create(
+      "t",
+      {{"partition-spec", {{"fields", json::array({{{"source-id", 9}, {"transform", "day"}, {"name", "at_day"}}})}}},
+       {"properties", {{"k", "v"}}}});
   ASSERT_EQ(created.status, 200) << created.body;
   const json& metadata = created.body["metadata"];
   EXPECT_EQ(metadata["schemas"][0]["fields"][0]["id"], 1);
@@ -123,12 +138,18 @@ TEST_F(RestTest, CreatesLoadsAndDropsTables) {
   EXPECT_EQ(create("t").type(), "AlreadyExistsException");
   const auto loaded = call("GET", "namespaces/marts/tables/t");
   EXPECT_EQ(loaded.body["metadata"], metadata);
-  EXPECT_EQ(call("GET", "namespaces/marts/tables/t", nullptr, {}, {{"if-none-match", loaded.headers.at("ETag")}}).status, 304);
+  EXPECT_EQ(
+      call("GET", "namespaces/marts/tables/t", nullptr, {}, {{"if-none-match", loaded.headers.at("ETag")}}).status,
+      304);
   EXPECT_EQ(call("HEAD", "namespaces/marts/tables/t").status, 204);
   EXPECT_EQ(call("GET", "namespaces/marts/tables").body["identifiers"][0]["name"], "t");
   EXPECT_EQ(call("POST", "namespaces/marts/tables/t/metrics", json::object()).status, 204);
   EXPECT_EQ(call("DELETE", "namespaces/marts").type(), "NamespaceNotEmptyException");
-  EXPECT_EQ(call("POST", "tables/rename", {{"source", {{"namespace", {"marts"}}, {"name", "t"}}}, {"destination", {{"namespace", {"staging"}}, {"name", "u"}}}}).status, 204);
+  EXPECT_EQ(call("POST", "tables/rename",
+                 {{"source", {{"namespace", {"marts"}}, {"name", "t"}}},
+                  {"destination", {{"namespace", {"staging"}}, {"name", "u"}}}})
+                .status,
+            204);
   EXPECT_EQ(call("GET", "namespaces/marts/tables/t").type(), "NoSuchTableException");
   EXPECT_EQ(call("DELETE", "namespaces/staging/tables/u", nullptr, {{"purgeRequested", "true"}}).status, 204);
   EXPECT_FALSE(std::filesystem::exists(metadata["location"].get<std::string>()));
@@ -139,12 +160,22 @@ TEST_F(RestTest, CreatesLoadsAndDropsTables) {
 TEST_F(RestTest, RefusesWhatMakesNoTable) {
   EXPECT_EQ(call("POST", "namespaces/marts/tables", "no object").status, 400);
   EXPECT_EQ(create("").status, 400);
-  EXPECT_EQ(create("x", {{"schema", {{"type", "struct"}, {"fields", {{{"id", 1}, {"name", "a"}, {"type", "money"}, {"required", false}}}}}}}).status, 400);
+  EXPECT_EQ(
+      create("x",
+             {{"schema",
+               {{"type", "struct"}, {"fields", {{{"id", 1}, {"name", "a"}, {"type", "money"}, {"required", false}}}}}}})
+          .status,
+      400);
   EXPECT_EQ(create("x", {{"location", "/etc/passwd"}}).status, 400);
   EXPECT_EQ(create("x", {{"location", folder_.file("lake/../../outside")}}).status, 400);
   EXPECT_EQ(create("x", {{"location", "s3://bucket/x"}}).status, 400);
-  EXPECT_EQ(create("x", {{"partition-spec", {{"fields", json::array({{{"source-id", 7}, {"transform", "hour"}, {"name", "h"}}})}}}}).status, 400) << "hour of a long";
-  EXPECT_EQ(call("POST", "namespaces/nowhere/tables", {{"name", "x"}, {"schema", schema()}}).type(), "NoSuchNamespaceException");
+  EXPECT_EQ(create("x", {{"partition-spec",
+                          {{"fields", json::array({{{"source-id", 7}, {"transform", "hour"}, {"name", "h"}}})}}}})
+                .status,
+            400)
+      << "hour of a long";
+  EXPECT_EQ(call("POST", "namespaces/nowhere/tables", {{"name", "x"}, {"schema", schema()}}).type(),
+            "NoSuchNamespaceException");
   const RestResponse broken = rest_->handle({"POST", "/v1/namespaces", {}, {}, "{\"namespace\": [\"a\""});
   EXPECT_EQ(broken.status, 400);
 }
@@ -180,21 +211,38 @@ TEST_F(RestTest, StagedCreationBecomesATableAtCommit) {
 TEST_F(RestTest, RequirementsAreChecked) {
   const std::string uuid = create("t").body["metadata"]["table-uuid"];
   const auto commit = [&](json requirement, json updates = json::array()) {
-    return call("POST", "namespaces/marts/tables/t", {{"requirements", json::array({std::move(requirement)})}, {"updates", std::move(updates)}});
+    return call("POST", "namespaces/marts/tables/t",
+                {{"requirements", json::array({std::move(requirement)})}, {"updates", std::move(updates)}});
   };
   EXPECT_EQ(commit({{"type", "assert-table-uuid"}, {"uuid", uuid}}).status, 200);
   EXPECT_EQ(commit({{"type", "assert-table-uuid"}, {"uuid", "other"}}).type(), "CommitFailedException");
-  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}}, {snapshot_update(11, 1, {}), main_at(11)}).status, 200);
+  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}},
+                   {snapshot_update(11, 1, {}), main_at(11)})
+                .status,
+            200);
   EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}}).status, 409);
-  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 11}}, {snapshot_update(12, 2, 11), main_at(12)}).status, 200);
-  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 11}}, {snapshot_update(13, 3, 11), main_at(13)}).status, 409);
-  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 12}}, {snapshot_update(14, 2, 12), main_at(14)}).status, 409) << "sequence number taken";
-  for (const auto& [type, key] : std::map<std::string, std::string>{{"assert-last-assigned-field-id", "last-assigned-field-id"},
-                                                                    {"assert-current-schema-id", "current-schema-id"},
-                                                                    {"assert-last-assigned-partition-id", "last-assigned-partition-id"},
-                                                                    {"assert-default-spec-id", "default-spec-id"},
-                                                                    {"assert-default-sort-order-id", "default-sort-order-id"}}) {
-    const int actual = type == "assert-last-assigned-field-id" ? 2 : type == "assert-last-assigned-partition-id" ? 999 : 0;
+  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 11}},
+                   {snapshot_update(12, 2, 11), main_at(12)})
+                .status,
+            200);
+  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 11}},
+                   {snapshot_update(13, 3, 11), main_at(13)})
+                .status,
+            409);
+  EXPECT_EQ(commit({{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", 12}},
+                   {snapshot_update(14, 2, 12), main_at(14)})
+                .status,
+            409)
+      << "sequence number taken";
+  for (const auto& [type, key] :
+       std::map<std::string, std::string>{{"assert-last-assigned-field-id", "last-assigned-field-id"},
+                                          {"assert-current-schema-id", "current-schema-id"},
+                                          {"assert-last-assigned-partition-id", "last-assigned-partition-id"},
+                                          {"assert-default-spec-id", "default-spec-id"},
+                                          {"assert-default-sort-order-id", "default-sort-order-id"}}) {
+    const int actual = type == "assert-last-assigned-field-id"       ? 2
+                       : type == "assert-last-assigned-partition-id" ? 999
+                                                                     : 0;
     EXPECT_EQ(commit({{"type", type}, {key, actual}}).status, 200) << type;
     EXPECT_EQ(commit({{"type", type}, {key, 77}}).status, 409) << type;
     EXPECT_EQ(commit({{"type", type}}).status, 400) << type;
@@ -206,33 +254,60 @@ TEST_F(RestTest, RequirementsAreChecked) {
 
 TEST_F(RestTest, UpdatesChangeTheTable) {
   create("t");
-  const auto commit = [&](json updates) { return call("POST", "namespaces/marts/tables/t", {{"requirements", json::array()}, {"updates", std::move(updates)}}); };
+  const auto commit = [&](json updates) {
+    return call("POST", "namespaces/marts/tables/t",
+                {{"requirements", json::array()}, {"updates", std::move(updates)}});
+  };
   json wider = schema();
   wider["fields"][0]["id"] = 1;
   wider["fields"][1]["id"] = 2;
   wider["fields"].push_back({{"id", 3}, {"name", "more"}, {"required", false}, {"type", "string"}});
   wider["schema-id"] = 1;
-  auto answer = commit({{{"action", "add-schema"}, {"schema", wider}}, {{"action", "set-current-schema"}, {"schema-id", -1}}});
+  auto answer =
+      commit({{{"action", "add-schema"}, {"schema", wider}}, {{"action", "set-current-schema"}, {"schema-id", -1}}});
   ASSERT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(answer.body["metadata"]["current-schema-id"], 1);
   EXPECT_EQ(answer.body["metadata"]["last-column-id"], 3);
-  answer = commit({{{"action", "add-spec"}, {"spec", {{"fields", json::array({{{"source-id", 3}, {"transform", "bucket[4]"}, {"name", "b"}}})}}}}, {{"action", "set-default-spec"}, {"spec-id", -1}}});
+  answer =
+      commit({{{"action", "add-spec"},
+               {"spec", {{"fields", json::array({{{"source-id", 3}, {"transform", "bucket[4]"}, {"name", "b"}}})}}}},
+              {{"action", "set-default-spec"}, {"spec-id", -1}}});
   EXPECT_EQ(answer.body["metadata"]["last-partition-id"], 1000);
-  answer = commit({{{"action", "add-sort-order"}, {"sort-order", {{"order-id", 1}, {"fields", json::array({{{"source-id", 1}, {"transform", "identity"}, {"direction", "asc"}, {"null-order", "nulls-first"}}})}}}},
+  answer = commit({{{"action", "add-sort-order"},
+                    {"sort-order",
+                     {{"order-id", 1},
+                      {"fields", json::array({{{"source-id", 1},
+                                               {"transform", "identity"},
+                                               {"direction", "asc"},
+                                               {"null-order", "nulls-first"}}})}}}},
                    {{"action", "set-default-sort-order"}, {"sort-order-id", -1}}});
   EXPECT_EQ(answer.body["metadata"]["default-sort-order-id"], 1);
-  answer = commit({{{"action", "set-properties"}, {"updates", {{"a", "1"}, {"b", "2"}}}}, {{"action", "remove-properties"}, {"removals", {"a"}}}});
+  answer = commit({{{"action", "set-properties"}, {"updates", {{"a", "1"}, {"b", "2"}}}},
+                   {{"action", "remove-properties"}, {"removals", {"a"}}}});
   EXPECT_EQ(answer.body["metadata"]["properties"], json::parse(R"({"b":"2"})"));
   commit({snapshot_update(1, 1, {}), main_at(1)});
-  answer = commit({snapshot_update(2, 2, 1), main_at(2), {{"action", "set-snapshot-ref"}, {"ref-name", "keep"}, {"type", "tag"}, {"snapshot-id", 1}}});
+  answer = commit({snapshot_update(2, 2, 1),
+                   main_at(2),
+                   {{"action", "set-snapshot-ref"}, {"ref-name", "keep"}, {"type", "tag"}, {"snapshot-id", 1}}});
   EXPECT_EQ(answer.body["metadata"]["snapshot-log"].size(), 2);
-  EXPECT_EQ(call("GET", "namespaces/marts/tables/t", nullptr, {{"snapshots", "refs"}}).body["metadata"]["snapshots"].size(), 2);
-  answer = commit({{{"action", "remove-snapshot-ref"}, {"ref-name", "keep"}}, {{"action", "remove-snapshots"}, {"snapshot-ids", {1}}}});
+  EXPECT_EQ(
+      call("GET", "namespaces/marts/tables/t", nullptr, {{"snapshots", "refs"}}).body["metadata"]["snapshots"].size(),
+      2);
+  answer = commit({{{"action", "remove-snapshot-ref"}, {"ref-name", "keep"}},
+                   {{"action", "remove-snapshots"}, {"snapshot-ids", {1}}}});
   EXPECT_EQ(answer.body["metadata"]["snapshots"].size(), 1);
-  answer = commit({{{"action", "set-statistics"}, {"statistics", {{"snapshot-id", 2}, {"statistics-path", "/s"}, {"file-size-in-bytes", 1}, {"file-footer-size-in-bytes", 1}, {"blob-metadata", json::array()}}}}});
+  answer = commit({{{"action", "set-statistics"},
+                    {"statistics",
+                     {{"snapshot-id", 2},
+                      {"statistics-path", "/s"},
+                      {"file-size-in-bytes", 1},
+                      {"file-footer-size-in-bytes", 1},
+                      {"blob-metadata", json::array()}}}}});
   EXPECT_EQ(answer.body["metadata"]["statistics"].size(), 1);
   EXPECT_EQ(commit({{{"action", "remove-statistics"}, {"snapshot-id", 2}}}).body["metadata"]["statistics"].size(), 0);
-  EXPECT_EQ(commit({{{"action", "remove-partition-specs"}, {"spec-ids", {0}}}}).body["metadata"]["partition-specs"].size(), 1);
+  EXPECT_EQ(
+      commit({{{"action", "remove-partition-specs"}, {"spec-ids", {0}}}}).body["metadata"]["partition-specs"].size(),
+      1);
   EXPECT_EQ(commit({{{"action", "remove-partition-specs"}, {"spec-ids", {1}}}}).status, 400) << "in use";
   EXPECT_EQ(commit({{{"action", "remove-schemas"}, {"schema-ids", {0}}}}).body["metadata"]["schemas"].size(), 1);
   answer = commit({{{"action", "dance"}}});
@@ -248,33 +323,52 @@ TEST_F(RestTest, TransactionsAreAllOrNothing) {
   create("a");
   create("b");
   const auto change = [&](const std::string& name, const json& requirement) {
-    return json{{"identifier", {{"namespace", {"marts"}}, {"name", name}}}, {"requirements", json::array({requirement})}, {"updates", {snapshot_update(5, 1, {}), main_at(5)}}};
+    return json{{"identifier", {{"namespace", {"marts"}}, {"name", name}}},
+                {"requirements", json::array({requirement})},
+                {"updates", {snapshot_update(5, 1, {}), main_at(5)}}};
   };
   const json absent = {{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}};
   const json wrong = {{"type", "assert-current-schema-id"}, {"current-schema-id", 9}};
-  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("b", wrong)}}}).status, 409);
+  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("b", wrong)}}}).status,
+            409);
   EXPECT_EQ(call("GET", "namespaces/marts/tables/a").body["metadata"]["snapshots"].size(), 0);
-  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("b", absent)}}}).status, 204);
+  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("b", absent)}}}).status,
+            204);
   EXPECT_EQ(call("GET", "namespaces/marts/tables/a").body["metadata"]["current-snapshot-id"], 5);
   EXPECT_EQ(call("GET", "namespaces/marts/tables/b").body["metadata"]["current-snapshot-id"], 5);
-  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("nowhere", absent), change("a", absent)}}}).status, 404);
-  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("a", absent)}}}).status, 400);
+  EXPECT_EQ(
+      call("POST", "transactions/commit", {{"table-changes", {change("nowhere", absent), change("a", absent)}}}).status,
+      404);
+  EXPECT_EQ(call("POST", "transactions/commit", {{"table-changes", {change("a", absent), change("a", absent)}}}).status,
+            400);
 }
 
 TEST_F(RestTest, RegistersAnExistingTable) {
   const std::string location = create("t").body["metadata-location"];
   call("DELETE", "namespaces/marts/tables/t");
-  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "again"}, {"metadata-location", location}}).status, 200);
+  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "again"}, {"metadata-location", location}}).status,
+            200);
   EXPECT_EQ(call("GET", "namespaces/staging/tables/again").body["metadata-location"], location);
-  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "again"}, {"metadata-location", location}}).status, 409);
-  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "x"}, {"metadata-location", "/etc/passwd"}}).status, 400);
-  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "x"}, {"metadata-location", location + "x"}}).status, 400);
+  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "again"}, {"metadata-location", location}}).status,
+            409);
+  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "x"}, {"metadata-location", "/etc/passwd"}}).status,
+            400);
+  EXPECT_EQ(call("POST", "namespaces/staging/register", {{"name", "x"}, {"metadata-location", location + "x"}}).status,
+            400);
 }
 
 TEST_F(RestTest, Views) {
-  const json version = {{"version-id", 1}, {"timestamp-ms", 1}, {"schema-id", 0}, {"summary", json::object()}, {"default-namespace", {"marts"}},
-                        {"representations", {{{"type", "sql"}, {"sql", "SELECT spark"}, {"dialect", "spark"}}, {{"type", "sql"}, {"sql", "select 1"}, {"dialect", "duckdb"}}}}};
-  const auto created = call("POST", "namespaces/marts/views", {{"name", "v"}, {"schema", schema()}, {"view-version", version}, {"properties", {{"a", "b"}}}});
+  const json version = {{"version-id", 1},
+                        {"timestamp-ms", 1},
+                        {"schema-id", 0},
+                        {"summary", json::object()},
+                        {"default-namespace", {"marts"}},
+                        {"representations",
+                         {{{"type", "sql"}, {"sql", "SELECT spark"}, {"dialect", "spark"}},
+                          {{"type", "sql"}, {"sql", "select 1"}, {"dialect", "duckdb"}}}}};
+  const auto created =
+      call("POST", "namespaces/marts/views",
+           {{"name", "v"}, {"schema", schema()}, {"view-version", version}, {"properties", {{"a", "b"}}}});
   ASSERT_EQ(created.status, 200) << created.body;
   EXPECT_EQ(catalog_->load_view({{{"marts"}}, "v"})->sql, "select 1");
   EXPECT_EQ(call("GET", "namespaces/marts/views/v").body["metadata"], created.body["metadata"]);
@@ -287,22 +381,37 @@ TEST_F(RestTest, Views) {
   const std::string uuid = created.body["metadata"]["view-uuid"];
   const auto replaced = call("POST", "namespaces/marts/views/v",
                              {{"requirements", {{{"type", "assert-view-uuid"}, {"uuid", uuid}}}},
-                              {"updates", {{{"action", "add-view-version"}, {"view-version", second}}, {{"action", "set-current-view-version"}, {"view-version-id", -1}}}}});
+                              {"updates",
+                               {{{"action", "add-view-version"}, {"view-version", second}},
+                                {{"action", "set-current-view-version"}, {"view-version-id", -1}}}}});
   ASSERT_EQ(replaced.status, 200) << replaced.body;
   EXPECT_EQ(replaced.body["metadata"]["current-version-id"], 2);
   EXPECT_EQ(catalog_->load_view({{{"marts"}}, "v"})->sql, "select 2");
-  EXPECT_EQ(call("POST", "namespaces/marts/views/v", {{"requirements", {{{"type", "assert-view-uuid"}, {"uuid", "x"}}}}, {"updates", json::array()}}).status, 409);
+  EXPECT_EQ(call("POST", "namespaces/marts/views/v",
+                 {{"requirements", {{{"type", "assert-view-uuid"}, {"uuid", "x"}}}}, {"updates", json::array()}})
+                .status,
+            409);
   EXPECT_EQ(call("POST", "namespaces/marts/views/v", {{"updates", {{{"action", "dance"}}}}}).status, 400);
-  EXPECT_EQ(call("POST", "views/rename", {{"source", {{"namespace", {"marts"}}, {"name", "v"}}}, {"destination", {{"namespace", {"staging"}}, {"name", "w"}}}}).status, 204);
+  EXPECT_EQ(call("POST", "views/rename",
+                 {{"source", {{"namespace", {"marts"}}, {"name", "v"}}},
+                  {"destination", {{"namespace", {"staging"}}, {"name", "w"}}}})
+                .status,
+            204);
   EXPECT_EQ(call("DELETE", "namespaces/staging/views/w").status, 204);
   EXPECT_EQ(call("GET", "namespaces/staging/views/w").type(), "NoSuchViewException");
 }
 
 TEST_F(RestTest, MalformedBodiesNeverCrash) {
   create("t");
-  const std::string good = json{{"requirements", {{{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}}}},
-                                {"updates", {snapshot_update(5, 1, {}), main_at(5), {{"action", "add-schema"}, {"schema", schema()}}, {{"action", "add-spec"}, {"spec", {{"fields", json::array()}}}},
-                                             {{"action", "set-properties"}, {"updates", {{"a", "b"}}}}}}}.dump();
+  const std::string good =
+      json{{"requirements", {{{"type", "assert-ref-snapshot-id"}, {"ref", "main"}, {"snapshot-id", nullptr}}}},
+           {"updates",
+            {snapshot_update(5, 1, {}),
+             main_at(5),
+             {{"action", "add-schema"}, {"schema", schema()}},
+             {{"action", "add-spec"}, {"spec", {{"fields", json::array()}}}},
+             {{"action", "set-properties"}, {"updates", {{"a", "b"}}}}}}}
+          .dump();
   for (std::size_t position = 0; position < good.size(); ++position) {
     for (const char byte : {'0', '"', '{', ']', 'x'}) {
       std::string damaged = good;
@@ -319,7 +428,8 @@ TEST_F(RestTest, MalformedBodiesNeverCrash) {
     for (const json& other : wrong) {
       json damaged = whole;
       damaged[json::json_pointer(key)] = other;
-      EXPECT_NE(rest_->handle({"POST", "/v1/namespaces/marts/tables/t", {}, {}, damaged.dump()}).status, 500) << damaged;
+      EXPECT_NE(rest_->handle({"POST", "/v1/namespaces/marts/tables/t", {}, {}, damaged.dump()}).status, 500)
+          << damaged;
     }
   }
 }

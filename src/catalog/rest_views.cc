@@ -74,7 +74,9 @@ Result<void> apply_view_update(json& document, const json& update, ViewUpdateCon
     }
     json version = update["view-version"];
     if (version.value("schema-id", std::int64_t{-1}) == -1) {
-      version["schema-id"] = context.last_added_schema >= 0 ? context.last_added_schema : document["schemas"].back().value("schema-id", std::int64_t{0});
+      version["schema-id"] = context.last_added_schema >= 0
+                                 ? context.last_added_schema
+                                 : document["schemas"].back().value("schema-id", std::int64_t{0});
     }
     SHOPLAKE_TRY(add_view_version(document, std::move(version), context.now_ms));
     context.last_added_version = document["versions"].back()["version-id"].get<std::int64_t>();
@@ -121,8 +123,9 @@ Result<RestResponse> RestCall::create_view(const Namespace& name_space) {
   const auto location = request.find("location");
   json document = {{"view-uuid", state_.storage.env().new_uuid()},
                    {"format-version", 1},
-                   {"location", location != request.end() && location->is_string() ? SHOPLAKE_TRY(checked_location(location->get<std::string>()))
-                                                                                   : SHOPLAKE_TRY(state_.default_location(*database, view))},
+                   {"location", location != request.end() && location->is_string()
+                                    ? SHOPLAKE_TRY(checked_location(location->get<std::string>()))
+                                    : SHOPLAKE_TRY(state_.default_location(*database, view))},
                    {"schemas", json::array()},
                    {"versions", json::array()},
                    {"version-log", json::array()},
@@ -141,7 +144,8 @@ Result<RestResponse> RestCall::load_view(const TableIdentifier& view) {
   if (is("HEAD")) {
     return no_content();
   }
-  return json_response(view_result(loaded.metadata_location, SHOPLAKE_TRY(read_view_document(state_.storage, loaded.metadata_location))));
+  return json_response(view_result(loaded.metadata_location,
+                                   SHOPLAKE_TRY(read_view_document(state_.storage, loaded.metadata_location))));
 }
 
 Result<RestResponse> RestCall::replace_view(const TableIdentifier& view) {
@@ -160,7 +164,8 @@ Result<RestResponse> RestCall::replace_view(const TableIdentifier& view) {
         return bad_request("unknown view requirement \"" + type + "\"");
       }
       if (SHOPLAKE_TRY(text_member(requirement, "uuid")) != document["view-uuid"]) {
-        return make_error(ErrorKind::conflict, "catalog.requirement_failed", "requirement failed: the uuid of view " + to_string(view) + " is another");
+        return make_error(ErrorKind::conflict, "catalog.requirement_failed",
+                          "requirement failed: the uuid of view " + to_string(view) + " is another");
       }
     }
   }

@@ -28,8 +28,8 @@ std::optional<Decimal> parse_decimal(std::string_view name) {
   int consumed = 0;
   const std::string text(name);
   if (std::sscanf(text.c_str(), "decimal( %d , %d )%n", &decimal.precision, &decimal.scale, &consumed) != 2 ||
-      consumed != static_cast<int>(text.size()) || decimal.precision < 1 || decimal.precision > 38 || decimal.scale < 0 ||
-      decimal.scale > decimal.precision) {
+      consumed != static_cast<int>(text.size()) || decimal.precision < 1 || decimal.precision > 38 ||
+      decimal.scale < 0 || decimal.scale > decimal.precision) {
     return {};
   }
   return decimal;
@@ -38,8 +38,8 @@ std::optional<Decimal> parse_decimal(std::string_view name) {
 // The canonical name of a primitive type, or none.
 std::optional<std::string> canonical_primitive(std::string_view name) {
   static const std::set<std::string, std::less<>> kNames = {
-      "boolean", "int",  "long",   "float",        "double",         "date",    "time",   "timestamp", "timestamptz",
-      "string",  "uuid", "binary", "timestamp_ns", "timestamptz_ns", "unknown", "variant"};
+      "boolean",     "int",    "long", "float",  "double",       "date",           "time",    "timestamp",
+      "timestamptz", "string", "uuid", "binary", "timestamp_ns", "timestamptz_ns", "unknown", "variant"};
   if (kNames.contains(name) || starts_with(name, "geometry") || starts_with(name, "geography")) {
     return std::string(name);
   }
@@ -49,7 +49,8 @@ std::optional<std::string> canonical_primitive(std::string_view name) {
   int length = 0;
   int consumed = 0;
   const std::string text(name);
-  if (std::sscanf(text.c_str(), "fixed[ %d ]%n", &length, &consumed) == 1 && consumed == static_cast<int>(text.size()) && length >= 0) {
+  if (std::sscanf(text.c_str(), "fixed[ %d ]%n", &length, &consumed) == 1 &&
+      consumed == static_cast<int>(text.size()) && length >= 0) {
     return "fixed[" + std::to_string(length) + "]";
   }
   return {};
@@ -176,7 +177,8 @@ json type_to_json(const Type& type) {
   if (type.name == "struct") {
     json fields = json::array();
     for (const Field& field : type.fields) {
-      json item = {{"id", field.id}, {"name", field.name}, {"required", field.required}, {"type", type_to_json(field.type)}};
+      json item = {
+          {"id", field.id}, {"name", field.name}, {"required", field.required}, {"type", type_to_json(field.type)}};
       if (!field.doc.empty()) {
         item["doc"] = field.doc;
       }
@@ -186,14 +188,20 @@ json type_to_json(const Type& type) {
   }
   if (type.name == "list" && type.fields.size() == 1) {
     const Field& element = type.fields[0];
-    return {{"type", "list"}, {"element-id", element.id}, {"element-required", element.required}, {"element", type_to_json(element.type)}};
+    return {{"type", "list"},
+            {"element-id", element.id},
+            {"element-required", element.required},
+            {"element", type_to_json(element.type)}};
   }
   if (type.name == "map" && type.fields.size() == 2) {
     const Field& key = type.fields[0];
     const Field& value = type.fields[1];
-    return {{"type", "map"},           {"key-id", key.id},
-            {"key", type_to_json(key.type)}, {"value-id", value.id},
-            {"value-required", value.required}, {"value", type_to_json(value.type)}};
+    return {{"type", "map"},
+            {"key-id", key.id},
+            {"key", type_to_json(key.type)},
+            {"value-id", value.id},
+            {"value-required", value.required},
+            {"value", type_to_json(value.type)}};
   }
   // Spelled as the Java implementation does; readers accept it with and without the space.
   if (const auto decimal = parse_decimal(type.name)) {
@@ -300,10 +308,12 @@ void inherit_ids(const std::vector<Field>& current, std::vector<Field>& wanted) 
   }
 }
 
-Result<void> unite(std::vector<Field>& current, const std::vector<Field>& wanted, const std::string& prefix, bool extensible) {
+Result<void> unite(std::vector<Field>& current, const std::vector<Field>& wanted, const std::string& prefix,
+                   bool extensible) {
   for (const Field& field : wanted) {
     const std::string path = prefix.empty() ? field.name : prefix + "." + field.name;
-    const auto old = std::find_if(current.begin(), current.end(), [&](const Field& candidate) { return candidate.name == field.name; });
+    const auto old = std::find_if(current.begin(), current.end(),
+                                  [&](const Field& candidate) { return candidate.name == field.name; });
     if (old == current.end()) {
       if (!extensible) {
         return invalid("list or map \"" + prefix + "\" has an unknown part \"" + field.name + "\"");
@@ -366,7 +376,8 @@ Type Type::map(Type key, Type value) {
 bool operator==(const Type& left, const Type& right) { return left.name == right.name && left.fields == right.fields; }
 
 bool operator==(const Field& left, const Field& right) {
-  return left.id == right.id && left.name == right.name && left.required == right.required && left.doc == right.doc && left.type == right.type;
+  return left.id == right.id && left.name == right.name && left.required == right.required && left.doc == right.doc &&
+         left.type == right.type;
 }
 
 bool operator==(const Schema& left, const Schema& right) { return left.id == right.id && left.fields == right.fields; }
@@ -411,7 +422,10 @@ Result<Schema> schema_from_json(const json& value) {
 json to_json(const PartitionSpec& spec) {
   json fields = json::array();
   for (const PartitionField& field : spec.fields) {
-    fields.push_back({{"source-id", field.source_id}, {"field-id", field.field_id}, {"name", field.name}, {"transform", field.transform}});
+    fields.push_back({{"source-id", field.source_id},
+                      {"field-id", field.field_id},
+                      {"name", field.name},
+                      {"transform", field.transform}});
   }
   return {{"spec-id", spec.id}, {"fields", std::move(fields)}};
 }
@@ -442,7 +456,9 @@ Result<PartitionSpec> partition_spec_from_json(const json& value) {
     field.transform = item["transform"].get<std::string>();
     field.source_id = SHOPLAKE_TRY(id_of(item, "source-id", "partition field \"" + field.name + "\""));
     // Version 1 writers may leave ids out; they count from 1000 then.
-    field.field_id = item.contains("field-id") ? SHOPLAKE_TRY(id_of(item, "field-id", "partition field \"" + field.name + "\"")) : next;
+    field.field_id = item.contains("field-id")
+                         ? SHOPLAKE_TRY(id_of(item, "field-id", "partition field \"" + field.name + "\""))
+                         : next;
     next = field.field_id + 1;
     spec.fields.push_back(std::move(field));
   }

@@ -19,7 +19,8 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 
 base::Error invalid(const std::string& type, std::string_view text) {
-  return make_error(ErrorKind::input, "catalog.invalid_value", "\"" + std::string(text.substr(0, 80)) + "\" is not a value of type " + type);
+  return make_error(ErrorKind::input, "catalog.invalid_value",
+                    "\"" + std::string(text.substr(0, 80)) + "\" is not a value of type " + type);
 }
 
 template <typename T>
@@ -95,7 +96,8 @@ std::optional<std::int32_t> take_date(std::string_view& text) {
   if (*year > 32767) {
     return {};
   }
-  const std::chrono::year_month_day date(std::chrono::year(negative ? -*year : *year), std::chrono::month(static_cast<unsigned>(*month)),
+  const std::chrono::year_month_day date(std::chrono::year(negative ? -*year : *year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day)));
   if (!date.ok()) {
     return {};
@@ -182,8 +184,8 @@ std::optional<std::int64_t> timestamp_micros(std::string_view text) {
 std::string date_text(std::int32_t days) {
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
   char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()));
+  std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
   return buffer;
 }
 
@@ -191,8 +193,8 @@ std::string time_text(std::int64_t micros) {
   char buffer[48];
   const std::int64_t seconds = micros / kMicrosPerSecond;
   const std::int64_t fraction = micros % kMicrosPerSecond;
-  std::snprintf(buffer, sizeof buffer, "%02d:%02d:%02d", static_cast<int>(seconds / 3600), static_cast<int>(seconds / 60 % 60),
-                static_cast<int>(seconds % 60));
+  std::snprintf(buffer, sizeof buffer, "%02d:%02d:%02d", static_cast<int>(seconds / 3600),
+                static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
   std::string text = buffer;
   if (fraction != 0) {
     std::snprintf(buffer, sizeof buffer, ".%06d", static_cast<int>(fraction));
@@ -425,7 +427,10 @@ void append_code_point(std::string& text, std::uint32_t point) {
 
 std::uint32_t decode_code_point(std::string_view bytes) {
   const auto first = static_cast<unsigned char>(bytes[0]);
-  std::uint32_t point = bytes.size() == 1 ? first : bytes.size() == 2 ? first & 31U : bytes.size() == 3 ? first & 15U : first & 7U;
+  std::uint32_t point = bytes.size() == 1   ? first
+                        : bytes.size() == 2 ? first & 31U
+                        : bytes.size() == 3 ? first & 15U
+                                            : first & 7U;
   for (std::size_t index = 1; index < bytes.size(); ++index) {
     point = point << 6 | (static_cast<unsigned char>(bytes[index]) & 63U);
   }
@@ -533,8 +538,8 @@ bool is_single_value(const std::string& type, std::string_view bytes) {
   if (type == "int" || type == "date" || type == "float") {
     return bytes.size() == 4;
   }
-  if (type == "long" || type == "time" || type == "timestamp" || type == "timestamptz" || type == "double" || type == "timestamp_ns" ||
-      type == "timestamptz_ns") {
+  if (type == "long" || type == "time" || type == "timestamp" || type == "timestamptz" || type == "double" ||
+      type == "timestamp_ns" || type == "timestamptz_ns") {
     return bytes.size() == 8;
   }
   if (type == "uuid") {
@@ -551,8 +556,9 @@ bool is_single_value(const std::string& type, std::string_view bytes) {
 
 Result<std::string> single_value_to_text(const std::string& type, std::string_view bytes) {
   if (!is_single_value(type, bytes)) {
-    return make_error(ErrorKind::input, "catalog.invalid_value",
-                      std::to_string(bytes.size()) + " bytes (" + to_hex(bytes.substr(0, 16)) + ") are not a value of type " + type);
+    return make_error(
+        ErrorKind::input, "catalog.invalid_value",
+        std::to_string(bytes.size()) + " bytes (" + to_hex(bytes.substr(0, 16)) + ") are not a value of type " + type);
   }
   if (type == "boolean") {
     return std::string(bytes[0] != 0 ? "true" : "false");
@@ -583,7 +589,8 @@ Result<std::string> single_value_to_text(const std::string& type, std::string_vi
   }
   if (type == "uuid") {
     const std::string digits = to_hex(bytes);
-    return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" + digits.substr(16, 4) + "-" + digits.substr(20);
+    return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" + digits.substr(16, 4) +
+           "-" + digits.substr(20);
   }
   if (type == "binary" || fixed_length(type)) {
     return base64(bytes);
@@ -628,7 +635,9 @@ std::string promote_single_value(const std::string& from, const std::string& to,
   return std::string(bytes);
 }
 
-std::string truncated_lower_bound(std::string_view text, std::size_t length) { return std::string(text.substr(0, code_point_end(text, length))); }
+std::string truncated_lower_bound(std::string_view text, std::size_t length) {
+  return std::string(text.substr(0, code_point_end(text, length)));
+}
 
 std::optional<std::string> truncated_upper_bound(std::string_view text, std::size_t length) {
   const std::size_t end = code_point_end(text, length);

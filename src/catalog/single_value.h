@@ -1,8 +1,9 @@
-// One value of a primitive Iceberg type as bytes ("single-value serialization", table spec, Appendix D): what bounds and,
-// in shoplake, partition values are held as. Pure functions.
+// One value of a primitive Iceberg type as bytes ("single-value serialization", table spec, Appendix D): what bounds
+// and, in shoplake, partition values are held as. Pure functions.
 //
-//   boolean 1 byte · int, date 4 bytes LE · long, time, timestamp(tz) 8 bytes LE (microseconds) · float 4, double 8 bytes LE ·
-//   string UTF-8 · uuid 16 bytes BE · fixed, binary as they are · decimal: unscaled two's complement, big-endian, shortest
+//   boolean 1 byte · int, date 4 bytes LE · long, time, timestamp(tz) 8 bytes LE (microseconds) · float 4, double 8
+//   bytes LE · string UTF-8 · uuid 16 bytes BE · fixed, binary as they are · decimal: unscaled two's complement,
+//   big-endian, shortest
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,9 @@
 
 namespace shoplake::catalog {
 
-// From text: numbers and booleans as in JSON (also "t"/"f"), dates YYYY-MM-DD, times HH:MM:SS[.ffffff], timestamps with 'T' or a
-// blank between and an optional zone ("Z", "+02", "+02:30"), uuids in canonical form. Error catalog.invalid_value (input).
+// From text: numbers and booleans as in JSON (also "t"/"f"), dates YYYY-MM-DD, times HH:MM:SS[.ffffff], timestamps with
+// 'T' or a blank between and an optional zone ("Z", "+02", "+02:30"), uuids in canonical form. Error
+// catalog.invalid_value (input).
 base::Result<std::string> single_value_from_text(const std::string& type, std::string_view text);
 
 // The text that Iceberg puts into partition paths (before URL encoding): "42", "2026-11-21", "2026-11-21T10:00:00".

@@ -22,7 +22,8 @@ Result<std::string> local_path(std::string_view location) {
     }
   }
   if (location.empty() || location[0] != '/') {
-    return make_error(ErrorKind::input, "catalog.unsupported_location", "\"" + std::string(location) + "\" is not a path of this machine",
+    return make_error(ErrorKind::input, "catalog.unsupported_location",
+                      "\"" + std::string(location) + "\" is not a path of this machine",
                       "Only tables on the local file system can be used.");
   }
   return std::string(location);
@@ -32,7 +33,9 @@ Result<std::string> Storage::read(std::string_view location) const {
   const std::string path = SHOPLAKE_TRY(local_path(location));
   const std::uint64_t size = SHOPLAKE_TRY(env_.file_size(path));
   if (size > kFileBytesMax) {
-    return make_error(ErrorKind::input, "catalog.file_too_large", path + " has " + std::to_string(size) + " bytes; metadata and manifests have less than " + std::to_string(kFileBytesMax));
+    return make_error(ErrorKind::input, "catalog.file_too_large",
+                      path + " has " + std::to_string(size) + " bytes; metadata and manifests have less than " +
+                          std::to_string(kFileBytesMax));
   }
   return env_.read_file(path);
 }
@@ -86,17 +89,23 @@ std::int64_t Storage::new_snapshot_id() const {
 
 Result<std::vector<ManifestFile>> read_manifest_list(const Storage& storage, const Snapshot& snapshot) {
   if (snapshot.manifest_list.empty()) {
-    return make_error(ErrorKind::input, "catalog.unsupported_snapshot", "snapshot " + std::to_string(snapshot.id) + " lists its manifests inside the metadata file (format version 1)",
-                      "Rewrite the table's metadata with the engine that wrote it.");
+    return make_error(
+        ErrorKind::input, "catalog.unsupported_snapshot",
+        "snapshot " + std::to_string(snapshot.id) + " lists its manifests inside the metadata file (format version 1)",
+        "Rewrite the table's metadata with the engine that wrote it.");
   }
-  const std::string bytes = SHOPLAKE_TRY(storage.read(snapshot.manifest_list).within("manifest list of snapshot " + std::to_string(snapshot.id)));
+  const std::string bytes = SHOPLAKE_TRY(
+      storage.read(snapshot.manifest_list).within("manifest list of snapshot " + std::to_string(snapshot.id)));
   return parse_manifest_list(bytes).within(snapshot.manifest_list);
 }
 
-Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const TableMetadata& metadata, const ManifestFile& manifest, EntryDetail detail) {
+Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const TableMetadata& metadata,
+                                                 const ManifestFile& manifest, EntryDetail detail) {
   const PartitionSpec* spec = metadata.spec(manifest.spec_id);
   if (spec == nullptr) {
-    return make_error(ErrorKind::input, "catalog.invalid_manifest", manifest.path + " was written with partition spec " + std::to_string(manifest.spec_id) + ", which the table does not have");
+    return make_error(ErrorKind::input, "catalog.invalid_manifest",
+                      manifest.path + " was written with partition spec " + std::to_string(manifest.spec_id) +
+                          ", which the table does not have");
   }
   const std::string bytes = SHOPLAKE_TRY(storage.read(manifest.path).within("manifest"));
   return parse_manifest(bytes, manifest, partition_columns(metadata, *spec), detail).within(manifest.path);

@@ -1,4 +1,5 @@
-// The catalog's files on the lake: durable writing, reading, and the state that Catalog's parts share. Internal to catalog/.
+// The catalog's files on the lake: durable writing, reading, and the state that Catalog's parts share. Internal to
+// catalog/.
 #pragma once
 
 #include <map>
@@ -43,7 +44,8 @@ class Storage {
 
 // Reads a table's manifests.
 Result<std::vector<ManifestFile>> read_manifest_list(const Storage& storage, const Snapshot& snapshot);
-Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const TableMetadata& metadata, const ManifestFile& manifest, EntryDetail detail);
+Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const TableMetadata& metadata,
+                                                 const ManifestFile& manifest, EntryDetail detail);
 
 // The next metadata file's path: <location>/metadata/<previous number + 1>-<uuid>.metadata.json
 std::string next_metadata_path(const Storage& storage, const std::string& location, const std::string& previous);
@@ -70,7 +72,8 @@ struct CatalogState {
   // A connection for one operation; returned to the pool after it.
   class Lease {
    public:
-    Lease(CatalogState& state, std::unique_ptr<io::Database> database) : state_(&state), database_(std::move(database)) {}
+    Lease(CatalogState& state, std::unique_ptr<io::Database> database)
+        : state_(&state), database_(std::move(database)) {}
     Lease(Lease&&) noexcept = default;
     ~Lease();
     io::Database& operator*() { return *database_; }
@@ -96,7 +99,8 @@ struct CatalogState {
   std::uint64_t cache_clock = 0;
 };
 
-Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space, Relation::Kind kind);
+Result<std::vector<TableIdentifier>> list_relations(io::Database& database, const Namespace& name_space,
+                                                    Relation::Kind kind);
 
 // Names have 1 to 255 bytes and no control characters.
 Result<void> check_namespace(const Namespace& name_space);
@@ -110,13 +114,13 @@ base::Error no_such_namespace(const Namespace& name_space);
 // One table within a commit: what it was, and the document that will replace it.
 struct TableDraft {
   TableIdentifier identifier;
-  std::optional<Relation> before;                       // none: the table is created
+  std::optional<Relation> before;                        // none: the table is created
   std::shared_ptr<const TableMetadata> before_metadata;  // of `before`, if it is a table
   bool replaces_view = false;
   std::unique_ptr<nlohmann::json> document;
-  std::string metadata_location;                         // once written
+  std::string metadata_location;  // once written
   std::shared_ptr<const TableMetadata> metadata;
-  std::vector<std::string> unlogged_metadata_files;      // dropped from metadata-log by this commit
+  std::vector<std::string> unlogged_metadata_files;  // dropped from metadata-log by this commit
 
   TableDraft();
   TableDraft(TableDraft&&) noexcept;
@@ -124,19 +128,20 @@ struct TableDraft {
   ~TableDraft();
 };
 
-// Runs `prepare` and swaps the pointers of the drafts that it returns, again and again until no other commit came between. After
-// a few lost races the write lock is taken first, so that a commit is never starved.
+// Runs `prepare` and swaps the pointers of the drafts that it returns, again and again until no other commit came
+// between. After a few lost races the write lock is taken first, so that a commit is never starved.
 using PrepareDrafts = std::function<Result<std::vector<TableDraft>>(io::Database&, std::vector<std::string>& written)>;
-Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const PrepareDrafts& prepare, const ControlPlaneWrites& also);
+Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const PrepareDrafts& prepare,
+                                              const ControlPlaneWrites& also);
 
-// Applies one change to a draft: shape, properties, and the new snapshot with its manifests. `reuse` carries manifests over to
-// the next attempt of the same commit.
+// Applies one change to a draft: shape, properties, and the new snapshot with its manifests. `reuse` carries manifests
+// over to the next attempt of the same commit.
 struct ManifestReuse {
   std::int64_t snapshot_id = 0;
   std::map<std::string, ManifestFile> manifests;  // by what they depend on
 };
-Result<void> apply_change(CatalogState& state, io::Database& database, const TableChange& change, TableDraft& draft, ManifestReuse& reuse,
-                          std::vector<std::string>& written);
+Result<void> apply_change(CatalogState& state, io::Database& database, const TableChange& change, TableDraft& draft,
+                          ManifestReuse& reuse, std::vector<std::string>& written);
 
 // A draft of an existing or a new table.
 Result<TableDraft> open_draft(CatalogState& state, io::Database& database, const TableIdentifier& identifier);

@@ -104,8 +104,8 @@ struct TableMetadata::State {
     const std::int64_t version = SHOPLAKE_TRY(integer(document, "format-version"));
     if (version < 1 || version > kFormatVersionMax) {
       return make_error(ErrorKind::input, "catalog.unsupported_format_version",
-                        "the table has format version " + std::to_string(version) + "; versions 1 to " + std::to_string(kFormatVersionMax) +
-                            " can be read",
+                        "the table has format version " + std::to_string(version) + "; versions 1 to " +
+                            std::to_string(kFormatVersionMax) + " can be read",
                         "Read it with a newer shoplake.");
     }
     format_version = static_cast<std::int32_t>(version);
@@ -144,7 +144,8 @@ struct TableMetadata::State {
       schemas.push_back(SHOPLAKE_TRY(schema_from_json(item)));
     }
     const std::int64_t wanted = SHOPLAKE_TRY(integer(document, "current-schema-id"));
-    const auto found = std::find_if(schemas.begin(), schemas.end(), [&](const Schema& schema) { return schema.id == wanted; });
+    const auto found =
+        std::find_if(schemas.begin(), schemas.end(), [&](const Schema& schema) { return schema.id == wanted; });
     if (found == schemas.end()) {
       return invalid("the current schema " + std::to_string(wanted) + " is not among its schemas");
     }
@@ -162,7 +163,8 @@ struct TableMetadata::State {
       specs.push_back(SHOPLAKE_TRY(partition_spec_from_json(item)));
     }
     const std::int64_t wanted = SHOPLAKE_TRY(integer(document, "default-spec-id"));
-    const auto found = std::find_if(specs.begin(), specs.end(), [&](const PartitionSpec& spec) { return spec.id == wanted; });
+    const auto found =
+        std::find_if(specs.begin(), specs.end(), [&](const PartitionSpec& spec) { return spec.id == wanted; });
     if (found == specs.end()) {
       return invalid("the default partition spec " + std::to_string(wanted) + " is not among its partition specs");
     }
@@ -178,8 +180,8 @@ struct TableMetadata::State {
     const std::int64_t wanted = SHOPLAKE_TRY(integer(document, "default-sort-order-id"));
     bool found = wanted == 0;  // the unsorted order need not be listed
     for (const json& order : orders) {
-      if (!order.is_object() || !order.contains("order-id") || !order["order-id"].is_number_integer() || !order.contains("fields") ||
-          !order["fields"].is_array()) {
+      if (!order.is_object() || !order.contains("order-id") || !order["order-id"].is_number_integer() ||
+          !order.contains("fields") || !order["fields"].is_array()) {
         return invalid("a sort order has no \"order-id\" or no \"fields\"");
       }
       found = found || order["order-id"].get<std::int64_t>() == wanted;

@@ -1,5 +1,6 @@
-// Iceberg schemas and table metadata (table spec v2) as values, with their JSON form. Fields that shoplake does not use are
-// kept as they came, so that a commit by another engine loses nothing. Source: https://iceberg.apache.org/spec/#table-metadata
+// Iceberg schemas and table metadata (table spec v2) as values, with their JSON form. Fields that shoplake does not use
+// are kept as they came, so that a commit by another engine loses nothing. Source:
+// https://iceberg.apache.org/spec/#table-metadata
 #pragma once
 
 #include <cstdint>
@@ -17,16 +18,16 @@ namespace shoplake::catalog {
 
 struct Field;
 
-// An Iceberg type. Primitive names are the specification's: boolean int long float double date time timestamp timestamptz
-// string uuid binary fixed[N] decimal(P,S); nested: struct list map.
+// An Iceberg type. Primitive names are the specification's: boolean int long float double date time timestamp
+// timestamptz string uuid binary fixed[N] decimal(P,S); nested: struct list map.
 struct Type {
-  std::string name;            // "long", "struct", "list", "map", "decimal(18,6)"
-  std::vector<Field> fields;   // struct: its fields; list: one field "element"; map: "key" and "value"
+  std::string name;           // "long", "struct", "list", "map", "decimal(18,6)"
+  std::vector<Field> fields;  // struct: its fields; list: one field "element"; map: "key" and "value"
 
   bool is_primitive() const { return fields.empty() && name != "struct"; }
   static Type primitive(std::string name);
   static Type structure(std::vector<Field> fields);
-  static Type list(Type element);  // optional elements
+  static Type list(Type element);         // optional elements
   static Type map(Type key, Type value);  // optional values
   friend bool operator==(const Type&, const Type&);
 };
@@ -45,7 +46,7 @@ struct Schema {
   std::vector<Field> fields;
   friend bool operator==(const Schema&, const Schema&);
 
-  const Field* find(std::string_view name) const;  // top level
+  const Field* find(std::string_view name) const;     // top level
   const Field* find_id(std::int32_t field_id) const;  // any depth
   std::int32_t highest_field_id() const;
 };
@@ -78,7 +79,8 @@ struct Snapshot {
 // Immutable once loaded. The JSON document is the truth; the accessors are views of it.
 class TableMetadata {
  public:
-  // Error catalog.invalid_metadata (kind input) names the field that is missing or wrong; catalog.unsupported_format_version.
+  // Error catalog.invalid_metadata (kind input) names the field that is missing or wrong;
+  // catalog.unsupported_format_version.
   static base::Result<std::shared_ptr<const TableMetadata>> parse(std::string_view json_text);
   static base::Result<std::shared_ptr<const TableMetadata>> from_document(nlohmann::json document);
   ~TableMetadata();
@@ -114,15 +116,15 @@ base::Result<Schema> schema_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const PartitionSpec& spec);
 base::Result<PartitionSpec> partition_spec_from_json(const nlohmann::json& json);
 
-// The ids that `wanted` has in a table with the schema `current` and `last_column_id`: a field keeps the id of the current
-// field of the same name if its type is the same or a legal promotion of it (int to long, float to double, a wider
-// decimal; structs, lists and maps by their parts); every other field gets a new id. The answer holds exactly the fields
-// of `wanted`, in their order. `last_column_id` is raised to the last id given.
+// The ids that `wanted` has in a table with the schema `current` and `last_column_id`: a field keeps the id of the
+// current field of the same name if its type is the same or a legal promotion of it (int to long, float to double, a
+// wider decimal; structs, lists and maps by their parts); every other field gets a new id. The answer holds exactly the
+// fields of `wanted`, in their order. `last_column_id` is raised to the last id given.
 Schema plan_replacement(const Schema& current, const Schema& wanted, std::int32_t& last_column_id);
 
-// The union of `current` and `wanted` by name: current fields stay (promoted where `wanted` is wider), new fields come last and are
-// optional, their ids as plan_replacement() gives them. Error catalog.incompatible_schema names the column whose type
-// cannot become the wanted one.
+// The union of `current` and `wanted` by name: current fields stay (promoted where `wanted` is wider), new fields come
+// last and are optional, their ids as plan_replacement() gives them. Error catalog.incompatible_schema names the column
+// whose type cannot become the wanted one.
 base::Result<Schema> plan_evolution(const Schema& current, const Schema& wanted, std::int32_t& last_column_id);
 
 }  // namespace shoplake::catalog

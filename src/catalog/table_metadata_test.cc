@@ -28,10 +28,10 @@ std::string example(const std::string& name) {
   return text.str();
 }
 
-#define EXAMPLE_OR_SKIP(variable, name)                                                         \
-  const std::string variable = example(name);                                                   \
-  if (variable.empty()) {                                                                       \
-    GTEST_SKIP() << "SHOPLAKE_TEST_DATA is not set or has no iceberg/" << (name);               \
+#define EXAMPLE_OR_SKIP(variable, name)                                           \
+  const std::string variable = example(name);                                     \
+  if (variable.empty()) {                                                         \
+    GTEST_SKIP() << "SHOPLAKE_TEST_DATA is not set or has no iceberg/" << (name); \
   }
 
 TEST(TableMetadata, ReadsVersion2) {
@@ -54,8 +54,9 @@ TEST(TableMetadata, ReadsVersion2) {
 }
 
 TEST(TableMetadata, ReadsEveryValidExample) {
-  for (const char* name : {"TableMetadataV1Valid.json", "TableMetadataV2ValidMinimal.json", "TableMetadataV3ValidMinimal.json", "TableMetadataStatisticsFiles.json",
-                           "TableMetadataPartitionStatisticsFiles.json"}) {
+  for (const char* name :
+       {"TableMetadataV1Valid.json", "TableMetadataV2ValidMinimal.json", "TableMetadataV3ValidMinimal.json",
+        "TableMetadataStatisticsFiles.json", "TableMetadataPartitionStatisticsFiles.json"}) {
     EXAMPLE_OR_SKIP(text, name);
     const auto metadata = TableMetadata::parse(text);
     EXPECT_TRUE(metadata.ok()) << name << ": " << to_string(metadata.error());
@@ -64,9 +65,12 @@ TEST(TableMetadata, ReadsEveryValidExample) {
 
 TEST(TableMetadata, RefusesEveryInvalidExampleByName) {
   const std::pair<const char*, const char*> examples[] = {
-      {"TableMetadataUnsupportedVersion.json", "format version 42"},        {"TableMetadataV1MissingSchemaType.json", "\"type\""},
-      {"TableMetadataV2CurrentSchemaNotFound.json", "current schema 2"},     {"TableMetadataV2MissingLastPartitionId.json", "last-partition-id"},
-      {"TableMetadataV2MissingPartitionSpecs.json", "partition-specs"},      {"TableMetadataV2MissingSchemas.json", "\"schemas\""},
+      {"TableMetadataUnsupportedVersion.json", "format version 42"},
+      {"TableMetadataV1MissingSchemaType.json", "\"type\""},
+      {"TableMetadataV2CurrentSchemaNotFound.json", "current schema 2"},
+      {"TableMetadataV2MissingLastPartitionId.json", "last-partition-id"},
+      {"TableMetadataV2MissingPartitionSpecs.json", "partition-specs"},
+      {"TableMetadataV2MissingSchemas.json", "\"schemas\""},
       {"TableMetadataV2MissingSortOrder.json", "sort-orders"}};
   for (const auto& [name, reason] : examples) {
     EXAMPLE_OR_SKIP(text, name);
@@ -76,7 +80,8 @@ TEST(TableMetadata, RefusesEveryInvalidExampleByName) {
     }
     const auto metadata = TableMetadata::from_document(document);
     ASSERT_FALSE(metadata.ok()) << name;
-    if (std::string(name) != "TableMetadataV2MissingPartitionSpecs.json" && std::string(name) != "TableMetadataV2MissingSchemas.json") {
+    if (std::string(name) != "TableMetadataV2MissingPartitionSpecs.json" &&
+        std::string(name) != "TableMetadataV2MissingSchemas.json") {
       EXPECT_THAT(metadata.error().message, HasSubstr(reason)) << name;
     }
     EXPECT_EQ(metadata.error().kind, base::ErrorKind::input);
@@ -87,8 +92,9 @@ json minimal() {
   json document = empty_document("9c12d441-03fe-4693-9a96-a0705ddf69c1", 1);
   document["location"] = "/lake/t";
   Schema schema;
-  schema.fields = {{1, "x", Type::primitive("long"), true, ""},
-                   {2, "s", Type::structure({{3, "l", Type::list(Type::primitive("decimal(9,2)")), false, ""}}), false, "a struct"}};
+  schema.fields = {
+      {1, "x", Type::primitive("long"), true, ""},
+      {2, "s", Type::structure({{3, "l", Type::list(Type::primitive("decimal(9,2)")), false, ""}}), false, "a struct"}};
   schema.fields[1].type.fields[0].type.fields[0].id = 4;
   set_current_schema(document, add_schema(document, schema));
   complete_document(document);
@@ -113,7 +119,8 @@ TEST(TableMetadata, DamageIsAnErrorAndNeverACrash) {
 TEST(TableMetadata, MembersOfWrongTypesAreErrors) {
   const json good = minimal();
   for (const auto& [key, value] : good.items()) {
-    for (const json& wrong : {json(nullptr), json(7), json("text"), json::array({1}), json::object({{"a", 1}}), json(1.5)}) {
+    for (const json& wrong :
+         {json(nullptr), json(7), json("text"), json::array({1}), json::object({{"a", 1}}), json(1.5)}) {
       json document = good;
       document[key] = wrong;
       (void)TableMetadata::from_document(document).ok();
@@ -141,7 +148,11 @@ TEST(Schema, JsonRoundTrip) {
 }
 
 TEST(Schema, RepeatedIdsAreRefused) {
-  EXPECT_FALSE(schema_from_json(json::parse(R"({"type":"struct","fields":[{"id":1,"name":"a","type":"int","required":false},{"id":1,"name":"b","type":"int","required":false}]})")).ok());
+  EXPECT_FALSE(
+      schema_from_json(
+          json::parse(
+              R"({"type":"struct","fields":[{"id":1,"name":"a","type":"int","required":false},{"id":1,"name":"b","type":"int","required":false}]})"))
+          .ok());
 }
 
 TEST(Schema, PlansPromotionsUnderTheSameId) {
@@ -151,10 +162,13 @@ TEST(Schema, PlansPromotionsUnderTheSameId) {
                     {3, "s", Type::structure({{4, "a", Type::primitive("float"), false, ""}}), false, ""},
                     {5, "t", Type::primitive("string"), false, ""}};
   Schema wanted;
-  wanted.fields = {{0, "d", Type::primitive("decimal(18,2)"), false, ""},
-                   {0, "i", Type::primitive("long"), false, ""},
-                   {0, "s", Type::structure({{0, "b", Type::primitive("int"), false, ""}, {0, "a", Type::primitive("double"), false, ""}}), false, ""},
-                   {0, "t", Type::primitive("long"), false, ""}};
+  wanted.fields = {
+      {0, "d", Type::primitive("decimal(18,2)"), false, ""},
+      {0, "i", Type::primitive("long"), false, ""},
+      {0, "s",
+       Type::structure({{0, "b", Type::primitive("int"), false, ""}, {0, "a", Type::primitive("double"), false, ""}}),
+       false, ""},
+      {0, "t", Type::primitive("long"), false, ""}};
   std::int32_t last = 5;
   const Schema planned = plan_replacement(current, wanted, last);
   EXPECT_EQ(planned.find("i")->id, 1);

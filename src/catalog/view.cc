@@ -1,5 +1,5 @@
-// Iceberg views (view spec): metadata files on the lake; the pointer, and a copy of the DuckDB SQL, in the control plane.
-// Source: https://iceberg.apache.org/view-spec/
+// Iceberg views (view spec): metadata files on the lake; the pointer, and a copy of the DuckDB SQL, in the control
+// plane. Source: https://iceberg.apache.org/view-spec/
 #include <nlohmann/json.hpp>
 
 #include "catalog/metadata_update.h"
@@ -15,7 +15,9 @@ using nlohmann::json;
 
 constexpr std::size_t kVersionsKept = 10;
 
-base::Error invalid(const std::string& what) { return make_error(ErrorKind::input, "catalog.invalid_view", "the view metadata is not valid: " + what); }
+base::Error invalid(const std::string& what) {
+  return make_error(ErrorKind::input, "catalog.invalid_view", "the view metadata is not valid: " + what);
+}
 
 const json* current_version(const json& document) {
   for (const json& version : document["versions"]) {
@@ -49,14 +51,15 @@ Result<void> check_view_document(const json& document) {
     return invalid("\"current-version-id\" is missing");
   }
   for (const json& version : document["versions"]) {
-    if (!version.is_object() || !version.contains("version-id") || !version["version-id"].is_number_integer() || !version.contains("representations") ||
-        !version["representations"].is_array()) {
+    if (!version.is_object() || !version.contains("version-id") || !version["version-id"].is_number_integer() ||
+        !version.contains("representations") || !version["representations"].is_array()) {
       return invalid("a version has no id or no representations");
     }
     for (const json& representation : version["representations"]) {
       if (!representation.is_object() || !representation.contains("type") || !representation["type"].is_string() ||
-          (representation["type"] == "sql" && (!representation.contains("sql") || !representation["sql"].is_string() || !representation.contains("dialect") ||
-                                               !representation["dialect"].is_string()))) {
+          (representation["type"] == "sql" &&
+           (!representation.contains("sql") || !representation["sql"].is_string() ||
+            !representation.contains("dialect") || !representation["dialect"].is_string()))) {
         return invalid("a representation has no type, SQL or dialect");
       }
     }
@@ -123,7 +126,8 @@ void set_current_view_version(json& document, std::int64_t version_id, std::int6
   log.push_back({{"version-id", version_id}, {"timestamp-ms", now_ms}});
 }
 
-Result<std::string> store_view(CatalogState& state, io::Database& database, const TableIdentifier& identifier, const std::optional<Relation>& before, const json& document) {
+Result<std::string> store_view(CatalogState& state, io::Database& database, const TableIdentifier& identifier,
+                               const std::optional<Relation>& before, const json& document) {
   SHOPLAKE_TRY(check_view_document(document));
   const Storage& storage = state.storage;
   const std::string location = SHOPLAKE_TRY(local_path(document["location"].get<std::string>()));
@@ -134,21 +138,34 @@ Result<std::string> store_view(CatalogState& state, io::Database& database, cons
   SHOPLAKE_TRY(storage.sync_folder(io::join_path(location, "metadata")));
   const std::string properties = document.contains("properties") ? dump_json(document["properties"]) : "{}";
   if (before) {
-    auto update = SHOPLAKE_TRY(database.prepare(
-        "UPDATE catalog_relations SET kind = 'view', previous_metadata_location = metadata_location, metadata_location = ?1, location = ?2, sql = ?3, properties = ?4 "
-        "WHERE namespace = ?5 AND name = ?6"));
-    update.bind(1, path).bind(2, location).bind(3, view_sql(document)).bind(4, properties).bind(5, encode_namespace(identifier.name_space)).bind(6, identifier.name);
+    auto update = SHOPLAKE_TRY(
+        database.prepare("UPDATE catalog_relations SET kind = 'view', previous_metadata_location = metadata_location, "
+                         "metadata_location = ?1, location = ?2, sql = ?3, properties = ?4 "
+                         "WHERE namespace = ?5 AND name = ?6"));
+    update.bind(1, path)
+        .bind(2, location)
+        .bind(3, view_sql(document))
+        .bind(4, properties)
+        .bind(5, encode_namespace(identifier.name_space))
+        .bind(6, identifier.name);
     SHOPLAKE_TRY(update.run());
   } else {
-    auto insert = SHOPLAKE_TRY(
-        database.prepare("INSERT INTO catalog_relations (namespace, name, kind, metadata_location, location, sql, properties) VALUES (?1, ?2, 'view', ?3, ?4, ?5, ?6)"));
-    insert.bind(1, encode_namespace(identifier.name_space)).bind(2, identifier.name).bind(3, path).bind(4, location).bind(5, view_sql(document)).bind(6, properties);
+    auto insert =
+        SHOPLAKE_TRY(database.prepare("INSERT INTO catalog_relations (namespace, name, kind, metadata_location, "
+                                      "location, sql, properties) VALUES (?1, ?2, 'view', ?3, ?4, ?5, ?6)"));
+    insert.bind(1, encode_namespace(identifier.name_space))
+        .bind(2, identifier.name)
+        .bind(3, path)
+        .bind(4, location)
+        .bind(5, view_sql(document))
+        .bind(6, properties);
     SHOPLAKE_TRY(insert.run());
   }
   return path;
 }
 
-Result<void> Catalog::replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties, bool replaces_table) {
+Result<void> Catalog::replace_view(const TableIdentifier& view, const std::string& sql, const Properties& properties,
+                                   bool replaces_table) {
   auto database = SHOPLAKE_TRY(state_->connect());
   // Views are small and rare: the whole change runs under the write lock.
   auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
@@ -158,7 +175,8 @@ Result<void> Catalog::replace_view(const TableIdentifier& view, const std::strin
   }
   const auto before = SHOPLAKE_TRY(state_->find_relation(*database, view));
   if (before && before->kind == Relation::Kind::table && !replaces_table) {
-    return make_error(ErrorKind::already_exists, "catalog.table_exists", to_string(view) + " is a table", "Drop the table first.");
+    return make_error(ErrorKind::already_exists, "catalog.table_exists", to_string(view) + " is a table",
+                      "Drop the table first.");
   }
   const std::int64_t now_ms = state_->storage.now_ms();
   json document;

@@ -19,7 +19,7 @@ Result<void> add_view_version(nlohmann::json& document, nlohmann::json version, 
 void set_current_view_version(nlohmann::json& document, std::int64_t version_id, std::int64_t now_ms);
 
 // Writes the metadata file and moves the pointer; the caller holds the transaction. Returns the file's path.
-Result<std::string> store_view(CatalogState& state, io::Database& database, const TableIdentifier& identifier, const std::optional<Relation>& before,
-                               const nlohmann::json& document);
+Result<std::string> store_view(CatalogState& state, io::Database& database, const TableIdentifier& identifier,
+                               const std::optional<Relation>& before, const nlohmann::json& document);
 
 }  // namespace shoplake::catalog

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "app/catalog.h"
 #include "cli/command.h"
@@ -22,7 +22,9 @@ struct Options {
   std::string name;
 };
 
-std::string optional_number(const std::optional<std::int64_t>& value) { return value ? std::to_string(*value) : "null"; }
+std::string optional_number(const std::optional<std::int64_t>& value) {
+  return value ? std::to_string(*value) : "null";
+}
 
 std::string json_object(const std::vector<std::pair<std::string, std::string>>& pairs) {
   std::string text = "{";
@@ -41,10 +43,13 @@ std::string json_list(const std::vector<std::string>& values) {
 }
 
 std::string summary_members(const app::RelationSummary& relation) {
-  std::string text = fmt::format(R"("name":{},"kind":"{}")", json_quoted(relation.name), relation.is_view ? "view" : "table");
+  std::string text =
+      fmt::format(R"("name":{},"kind":"{}")", json_quoted(relation.name), relation.is_view ? "view" : "table");
   if (!relation.is_view) {
-    text += fmt::format(R"(,"rows":{},"files":{},"bytes":{},"snapshots":{},"updated_at":{})", optional_number(relation.rows), optional_number(relation.files),
-                        optional_number(relation.bytes), relation.snapshots, relation.updated_at.empty() ? "null" : json_quoted(relation.updated_at));
+    text +=
+        fmt::format(R"(,"rows":{},"files":{},"bytes":{},"snapshots":{},"updated_at":{})",
+                    optional_number(relation.rows), optional_number(relation.files), optional_number(relation.bytes),
+                    relation.snapshots, relation.updated_at.empty() ? "null" : json_quoted(relation.updated_at));
   }
   if (!relation.error.empty()) {
     text += fmt::format(R"(,"error":{})", json_quoted(relation.error));
@@ -53,7 +58,9 @@ std::string summary_members(const app::RelationSummary& relation) {
 }
 
 std::string count_or_unknown(const std::optional<std::int64_t>& value) { return value ? format_count(*value) : "?"; }
-std::string bytes_or_unknown(const std::optional<std::int64_t>& value) { return value ? format_bytes(static_cast<std::uint64_t>(*value)) : "?"; }
+std::string bytes_or_unknown(const std::optional<std::int64_t>& value) {
+  return value ? format_bytes(static_cast<std::uint64_t>(*value)) : "?";
+}
 
 base::Result<int> list(const Options& options, Context& context) {
   const auto relations = SHOPLAKE_TRY(app::list_relations(*SHOPLAKE_TRY(context.app()), options.name_space));
@@ -69,15 +76,22 @@ base::Result<int> list(const Options& options, Context& context) {
     context.say("the lake has no tables yet; `shoplake load` and `shoplake build` make them");
     return 0;
   }
-  Table table({{"name"}, {"kind"}, {"rows", Align::right}, {"files", Align::right}, {"size", Align::right}, {"snapshots", Align::right}, {"last change"}});
+  Table table({{"name"},
+               {"kind"},
+               {"rows", Align::right},
+               {"files", Align::right},
+               {"size", Align::right},
+               {"snapshots", Align::right},
+               {"last change"}});
   for (const auto& relation : relations) {
     if (relation.is_view) {
       table.add_row({relation.name, "view"});
     } else if (!relation.error.empty()) {
-      table.add_row({relation.name, "table", standard_output().styled(Style::warning, "damaged"), "", "", "", relation.error});
+      table.add_row(
+          {relation.name, "table", standard_output().styled(Style::warning, "damaged"), "", "", "", relation.error});
     } else {
-      table.add_row({relation.name, "table", count_or_unknown(relation.rows), count_or_unknown(relation.files), bytes_or_unknown(relation.bytes),
-                     format_count(relation.snapshots), relation.updated_at});
+      table.add_row({relation.name, "table", count_or_unknown(relation.rows), count_or_unknown(relation.files),
+                     bytes_or_unknown(relation.bytes), format_count(relation.snapshots), relation.updated_at});
     }
   }
   context.say(table.render(standard_output()));
@@ -87,18 +101,20 @@ base::Result<int> list(const Options& options, Context& context) {
 base::Result<int> show(const Options& options, Context& context) {
   const auto relation = SHOPLAKE_TRY(app::describe_relation(*SHOPLAKE_TRY(context.app()), options.name));
   if (context.json) {
-    std::string text = fmt::format(R"({{{},"metadata_location":{},"properties":{})", summary_members(relation.summary), json_quoted(relation.metadata_location),
-                                   json_object(relation.properties));
+    std::string text = fmt::format(R"({{{},"metadata_location":{},"properties":{})", summary_members(relation.summary),
+                                   json_quoted(relation.metadata_location), json_object(relation.properties));
     if (relation.summary.is_view) {
       text += fmt::format(R"(,"sql":{})", json_quoted(relation.sql));
     } else {
-      text += fmt::format(R"(,"uuid":{},"format_version":{},"location":{},"snapshot_id":{},"delete_files":{},"partitioned_by":{},"columns":[)",
-                          json_quoted(relation.uuid), relation.format_version, json_quoted(relation.location), optional_number(relation.snapshot_id),
-                          relation.delete_files, json_list(relation.partitioned_by));
+      text += fmt::format(
+          R"(,"uuid":{},"format_version":{},"location":{},"snapshot_id":{},"delete_files":{},"partitioned_by":{},"columns":[)",
+          json_quoted(relation.uuid), relation.format_version, json_quoted(relation.location),
+          optional_number(relation.snapshot_id), relation.delete_files, json_list(relation.partitioned_by));
       for (std::size_t index = 0; index < relation.columns.size(); ++index) {
         const auto& column = relation.columns[index];
-        text += fmt::format(R"({}{{"field_id":{},"name":{},"type":{},"required":{},"doc":{}}})", index > 0 ? "," : "", column.field_id, json_quoted(column.name),
-                            json_quoted(column.type), column.required, json_quoted(column.doc));
+        text += fmt::format(R"({}{{"field_id":{},"name":{},"type":{},"required":{},"doc":{}}})", index > 0 ? "," : "",
+                            column.field_id, json_quoted(column.name), json_quoted(column.type), column.required,
+                            json_quoted(column.doc));
       }
       text += "]";
     }
@@ -118,10 +134,15 @@ base::Result<int> show(const Options& options, Context& context) {
   facts.add_row({"location", relation.location});
   facts.add_row({"metadata", relation.metadata_location});
   facts.add_row({"format version", std::to_string(relation.format_version)});
-  facts.add_row({"partitioned by", relation.partitioned_by.empty() ? "nothing" : fmt::format("{}", fmt::join(relation.partitioned_by, ", "))});
+  facts.add_row({"partitioned by", relation.partitioned_by.empty()
+                                       ? "nothing"
+                                       : fmt::format("{}", fmt::join(relation.partitioned_by, ", "))});
   facts.add_row({"rows", count_or_unknown(relation.summary.rows)});
-  facts.add_row({"files", fmt::format("{} data, {} delete, {}", count_or_unknown(relation.summary.files), relation.delete_files, bytes_or_unknown(relation.summary.bytes))});
-  facts.add_row({"snapshot", relation.snapshot_id ? fmt::format("{} of {}", *relation.snapshot_id, format_noun(relation.summary.snapshots, "snapshot")) : "none yet"});
+  facts.add_row({"files", fmt::format("{} data, {} delete, {}", count_or_unknown(relation.summary.files),
+                                      relation.delete_files, bytes_or_unknown(relation.summary.bytes))});
+  facts.add_row({"snapshot", relation.snapshot_id ? fmt::format("{} of {}", *relation.snapshot_id,
+                                                                format_noun(relation.summary.snapshots, "snapshot"))
+                                                  : "none yet"});
   facts.add_row({"last change", relation.summary.updated_at});
   for (const auto& [name, value] : relation.properties) {
     facts.add_row({name, value});
@@ -129,7 +150,8 @@ base::Result<int> show(const Options& options, Context& context) {
   context.say(facts.render(standard_output()));
   Table columns({{"id", Align::right}, {"column"}, {"type"}, {""}, {"description"}});
   for (const auto& column : relation.columns) {
-    columns.add_row({std::to_string(column.field_id), column.name, column.type, column.required ? "required" : "", column.doc});
+    columns.add_row(
+        {std::to_string(column.field_id), column.name, column.type, column.required ? "required" : "", column.doc});
   }
   context.say(columns.render(standard_output()));
   return 0;
@@ -140,9 +162,11 @@ base::Result<int> history(const Options& options, Context& context) {
   if (context.json) {
     std::string text = "[";
     for (const auto& snapshot : snapshots) {
-      text += fmt::format(R"({}{{"snapshot_id":{},"parent_id":{},"sequence_number":{},"committed_at":{},"operation":{},"current":{},"references":{},"summary":{}}})",
-                          text.size() > 1 ? "," : "", snapshot.id, optional_number(snapshot.parent_id), snapshot.sequence_number, json_quoted(snapshot.committed_at),
-                          json_quoted(snapshot.operation), snapshot.is_current, json_list(snapshot.references), json_object(snapshot.summary));
+      text += fmt::format(
+          R"({}{{"snapshot_id":{},"parent_id":{},"sequence_number":{},"committed_at":{},"operation":{},"current":{},"references":{},"summary":{}}})",
+          text.size() > 1 ? "," : "", snapshot.id, optional_number(snapshot.parent_id), snapshot.sequence_number,
+          json_quoted(snapshot.committed_at), json_quoted(snapshot.operation), snapshot.is_current,
+          json_list(snapshot.references), json_object(snapshot.summary));
     }
     context.print(text + "]");
     return 0;
@@ -151,20 +175,28 @@ base::Result<int> history(const Options& options, Context& context) {
     context.say(fmt::format("{} has no snapshot yet", options.name));
     return 0;
   }
-  Table table({{"snapshot", Align::right}, {"committed at"}, {"operation"}, {"added rows", Align::right}, {"removed rows", Align::right}, {"total rows", Align::right}, {""}});
+  Table table({{"snapshot", Align::right},
+               {"committed at"},
+               {"operation"},
+               {"added rows", Align::right},
+               {"removed rows", Align::right},
+               {"total rows", Align::right},
+               {""}});
   for (const auto& snapshot : snapshots) {
     const auto number = [&](const char* name) {
       const std::string text = snapshot.summary_value(name);
       return text.empty() ? std::string() : format_count(std::atoll(text.c_str()));
     };
-    table.add_row({std::to_string(snapshot.id), snapshot.committed_at, snapshot.operation, number("added-records"), number("deleted-records"), number("total-records"),
+    table.add_row({std::to_string(snapshot.id), snapshot.committed_at, snapshot.operation, number("added-records"),
+                   number("deleted-records"), number("total-records"),
                    fmt::format("{}", fmt::join(snapshot.references, ", "))});
   }
   context.say(table.render(standard_output()));
   return 0;
 }
 
-constexpr const char* kExitCodes = "\n\nExit codes: 0 done; 2 no such table or namespace; 3 its metadata is damaged; 4 disk or permission.";
+constexpr const char* kExitCodes =
+    "\n\nExit codes: 0 done; 2 no such table or namespace; 3 its metadata is damaged; 4 disk or permission.";
 
 }  // namespace
 
@@ -178,12 +210,14 @@ void add_catalog(CLI::App& root, Context& context) {
   ls->footer(std::string("Example:\n  shoplake catalog ls marts") + kExitCodes);
   ls->callback([options, &context] { context.finish(list(*options, context)); });
 
-  auto* show_command = command->add_subcommand("show", "columns, partitioning, place and properties of one table, or the SQL of a view");
+  auto* show_command =
+      command->add_subcommand("show", "columns, partitioning, place and properties of one table, or the SQL of a view");
   show_command->add_option("name", options->name, "namespace.table")->required();
   show_command->footer(std::string("Example:\n  shoplake catalog show processed.events") + kExitCodes);
   show_command->callback([options, &context] { context.finish(show(*options, context)); });
 
-  auto* history_command = command->add_subcommand("history", "the snapshots of one table, newest first; query --at takes their ids");
+  auto* history_command =
+      command->add_subcommand("history", "the snapshots of one table, newest first; query --at takes their ids");
   history_command->add_option("name", options->name, "namespace.table")->required();
   history_command->footer(std::string("Example:\n  shoplake catalog history processed.events") + kExitCodes);
   history_command->callback([options, &context] { context.finish(history(*options, context)); });
