@@ -36,7 +36,7 @@ endfunction()
 function(shoplake_compile_options target)
   # No path of the building machine in the program, and the same objects wherever it is built.
   target_compile_options(${target} PRIVATE "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wno-pedantic -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wno-pedantic -Wno-restrict -Wnon-virtual-dtor -Woverloaded-virtual)
   if(SHOPLAKE_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${SHOPLAKE_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${SHOPLAKE_SANITIZE})

@@ -24,7 +24,7 @@ class App {
   const Home& home() const { return home_; }
   const Installation& installation() const { return installation_; }
 
-  base::Result<catalog::Catalog*> catalog();                     // one, kept
+  base::Result<catalog::Catalog*> catalog();                      // one, kept
   base::Result<std::unique_ptr<engine::Database>> open_engine();  // a new one each time, with the home's limits
 
  private:

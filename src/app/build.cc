@@ -46,17 +46,23 @@ std::map<std::string, std::string> environment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const auto equals = text.find('=');
-    if (equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
 }
 
 Result<model::IndirectSelection> indirect_selection(const std::string& name) {
-  if (name == "eager") return model::IndirectSelection::eager;
-  if (name == "cautious") return model::IndirectSelection::cautious;
-  if (name == "buildable") return model::IndirectSelection::buildable;
-  if (name == "empty") return model::IndirectSelection::empty;
-  return base::make_error(base::ErrorKind::usage, "model.selector", fmt::format("--indirect-selection is '{}'", name), "It is eager, cautious, buildable or empty.");
+  if (name == "eager")
+    return model::IndirectSelection::eager;
+  if (name == "cautious")
+    return model::IndirectSelection::cautious;
+  if (name == "buildable")
+    return model::IndirectSelection::buildable;
+  if (name == "empty")
+    return model::IndirectSelection::empty;
+  return base::make_error(base::ErrorKind::usage, "model.selector", fmt::format("--indirect-selection is '{}'", name),
+                          "It is eager, cautious, buildable or empty.");
 }
 
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
@@ -71,8 +77,10 @@ class ModelRun {
     const model::InvocationOptions options = SHOPLAKE_TRY(invocation_options());
     invocation_ = SHOPLAKE_TRY(model::Invocation::load(options));
     const model::Manifest& manifest = invocation_->manifest();
-    if (command_.kind != Kind::ls) console_.begin(verb(command_.kind), manifest, invocation_->renderer().macros().size());
-    for (const std::string& warning : manifest.warnings) console_.warning(warning);
+    if (command_.kind != Kind::ls)
+      console_.begin(verb(command_.kind), manifest, invocation_->renderer().macros().size());
+    for (const std::string& warning : manifest.warnings)
+      console_.warning(warning);
     if (command_.kind == Kind::parse) {
       SHOPLAKE_TRY(invocation_->write_manifest());
       console_.line(fmt::format("Wrote {}", io::join_path(options.target_directory, "manifest.json")));
@@ -91,16 +99,19 @@ class ModelRun {
   Result<model::InvocationOptions> invocation_options() {
     model::InvocationOptions options;
     options.env = &app_.env();
-    options.project_directory = command_.project_directory.empty() ? app_.home().project_directory : absolute(command_.project_directory);
+    options.project_directory =
+        command_.project_directory.empty() ? app_.home().project_directory : absolute(command_.project_directory);
     if (!command_.target_path.empty()) {
       options.target_directory = absolute(command_.target_path);
     } else {
-      options.target_directory = io::join_path(command_.project_directory.empty() ? app_.home().directory : options.project_directory, "target");
+      options.target_directory = io::join_path(
+          command_.project_directory.empty() ? app_.home().directory : options.project_directory, "target");
     }
     if (!command_.vars.empty()) {
       options.vars = SHOPLAKE_TRY(model::parse_yaml_value(command_.vars, "--vars"));
       if (!options.vars.is_object()) {
-        return base::make_error(base::ErrorKind::usage, "model.vars", "--vars is not a YAML mapping", "Write it as '{name: value}'.");
+        return base::make_error(base::ErrorKind::usage, "model.vars", "--vars is not a YAML mapping",
+                                "Write it as '{name: value}'.");
       }
     }
     options.target_name = command_.target;
@@ -113,7 +124,8 @@ class ModelRun {
   }
 
   int threads() const {
-    if (command_.threads > 0) return command_.threads;
+    if (command_.threads > 0)
+      return command_.threads;
     return app_.home().threads > 0 ? app_.home().threads : 2;
   }
 
@@ -124,8 +136,10 @@ class ModelRun {
     selection.exclude = command_.exclude;
     selection.indirect = SHOPLAKE_TRY(indirect_selection(command_.indirect_selection));
     std::vector<std::string> warnings;
-    const std::set<std::string> all = SHOPLAKE_TRY(model::select_nodes(invocation_->manifest(), invocation_->graph(), selection, &warnings));
-    for (const std::string& warning : warnings) console_.warning(warning);
+    const std::set<std::string> all =
+        SHOPLAKE_TRY(model::select_nodes(invocation_->manifest(), invocation_->graph(), selection, &warnings));
+    for (const std::string& warning : warnings)
+      console_.warning(warning);
     std::set<std::string> types;
     switch (command_.kind) {
       case Kind::build: types = {"model", "seed", "test", "unit_test"}; break;
@@ -148,10 +162,12 @@ class ModelRun {
       }
       std::erase_if(types, [&](const std::string& type) { return !wanted.contains(type); });
     }
-    for (const std::string& type : command_.exclude_resource_types) types.erase(type == "data_test" ? "test" : type);
+    for (const std::string& type : command_.exclude_resource_types)
+      types.erase(type == "data_test" ? "test" : type);
     std::set<std::string> chosen;
     for (const std::string& id : all) {
-      if (types.contains(std::string(invocation_->manifest().resource_type(id)))) chosen.insert(id);
+      if (types.contains(std::string(invocation_->manifest().resource_type(id))))
+        chosen.insert(id);
     }
     return chosen;
   }
@@ -161,15 +177,19 @@ class ModelRun {
     SHOPLAKE_TRY(invocation_->write_manifest());
     static const std::set<std::string> outputs{"selector", "name", "path", "json"};
     if (!outputs.contains(command_.list_output)) {
-      return base::make_error(base::ErrorKind::usage, "model.list_output", fmt::format("--output is '{}'", command_.list_output), "It is selector, name, path or json.");
+      return base::make_error(base::ErrorKind::usage, "model.list_output",
+                              fmt::format("--output is '{}'", command_.list_output),
+                              "It is selector, name, path or json.");
     }
     for (const std::string& id : invocation_->graph().order()) {
-      if (!selected.contains(id)) continue;
+      if (!selected.contains(id))
+        continue;
       std::string selector, name, path, package;
       Json json{{"unique_id", id}, {"resource_type", manifest.resource_type(id)}};
       const auto join = [](const std::vector<std::string>& parts) {
         std::string text;
-        for (const std::string& part : parts) text += (text.empty() ? "" : ".") + part;
+        for (const std::string& part : parts)
+          text += (text.empty() ? "" : ".") + part;
         return text;
       };
       if (auto node = manifest.nodes.find(id); node != manifest.nodes.end()) {
@@ -245,14 +265,17 @@ class ModelRun {
     std::set<std::string> nodes;
     for (const std::string& id : selected) {
       const auto node = invocation_->manifest().nodes.find(id);
-      if (!compiling && node != invocation_->manifest().nodes.end() && node->second.type == model::ResourceType::model && node->second.materialized() == "ephemeral") continue;
+      if (!compiling && node != invocation_->manifest().nodes.end() &&
+          node->second.type == model::ResourceType::model && node->second.materialized() == "ephemeral")
+        continue;
       nodes.insert(id);
     }
     return nodes;
   }
 
   Result<std::vector<model::NodeResult>> compile_all(const std::set<std::string>& selected) {
-    model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_, runner_options(), console_);
+    model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_,
+                         runner_options(), console_);
     return runner.run(selected);
   }
 
@@ -270,12 +293,17 @@ class ModelRun {
     console_.quiet_nodes(compiling);
     std::vector<model::NodeResult> results;
     bool proceed = true;
-    const bool hooks = command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed || command_.kind == Kind::test;
-    if (hooks) proceed = SHOPLAKE_TRY(run_hooks("on-run-start", results));
+    const bool hooks = command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed ||
+                       command_.kind == Kind::test;
+    if (hooks)
+      proceed = SHOPLAKE_TRY(run_hooks("on-run-start", results));
     if (proceed) {
-      model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_, runner_options(), console_);
-      for (model::NodeResult& result : SHOPLAKE_TRY(runner.run(nodes))) results.push_back(std::move(result));
-      if (hooks) SHOPLAKE_TRY(run_hooks("on-run-end", results));
+      model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_,
+                           runner_options(), console_);
+      for (model::NodeResult& result : SHOPLAKE_TRY(runner.run(nodes)))
+        results.push_back(std::move(result));
+      if (hooks)
+        SHOPLAKE_TRY(run_hooks("on-run-end", results));
     }
     SHOPLAKE_TRY(invocation_->write_manifest());
     SHOPLAKE_TRY(write_results(results));
@@ -283,19 +311,25 @@ class ModelRun {
       std::vector<const model::Node*> models;
       for (const std::string& id : nodes) {
         const model::Node& node = invocation_->manifest().nodes.at(id);
-        if (nodes.size() == 1 || node.type != model::ResourceType::test) models.push_back(&node);
+        if (nodes.size() == 1 || node.type != model::ResourceType::test)
+          models.push_back(&node);
       }
-      if (models.size() == 1 && models[0]->compiled) output_.line(fmt::format("Compiled node '{}' is:\n{}", models[0]->name, models[0]->compiled_code));
+      if (models.size() == 1 && models[0]->compiled)
+        output_.line(fmt::format("Compiled node '{}' is:\n{}", models[0]->name, models[0]->compiled_code));
     }
     const int exit_code = console_.end(invocation_->manifest(), results, elapsed_seconds());
     if (stop_.stop_requested()) {
-      return base::make_error(base::ErrorKind::cancelled, "model.interrupted", "the run was interrupted; what is reported as OK is committed, everything else is as it was before", "Run the same command again.");
+      return base::make_error(
+          base::ErrorKind::cancelled, "model.interrupted",
+          "the run was interrupted; what is reported as OK is committed, everything else is as it was before",
+          "Run the same command again.");
     }
     return exit_code;
   }
 
   Result<bool> run_hooks(std::string_view when, std::vector<model::NodeResult>& results) {
-    model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_, runner_options(), console_);
+    model::Runner runner(invocation_->manifest(), invocation_->graph(), invocation_->renderer(), *lake_, *database_,
+                         runner_options(), console_);
     bool proceed = true;
     for (model::NodeResult& result : SHOPLAKE_TRY(runner.run_hooks(when))) {
       proceed = proceed && result.status != model::NodeStatus::error;
@@ -309,14 +343,21 @@ class ModelRun {
   model::ArtifactMetadata metadata() const {
     model::ArtifactMetadata metadata = invocation_->metadata();
     metadata.generated_at = model::iso8601(app_.env().now_micros());
-    metadata.arguments = {{"which", verb(command_.kind)}, {"select", command_.select}, {"exclude", command_.exclude}, {"full_refresh", command_.full_refresh},
-                          {"fail_fast", command_.fail_fast}, {"target", command_.target}, {"vars", invocation_->options().vars},
-                          {"project_dir", invocation_->options().project_directory}, {"indirect_selection", command_.indirect_selection}};
+    metadata.arguments = {{"which", verb(command_.kind)},
+                          {"select", command_.select},
+                          {"exclude", command_.exclude},
+                          {"full_refresh", command_.full_refresh},
+                          {"fail_fast", command_.fail_fast},
+                          {"target", command_.target},
+                          {"vars", invocation_->options().vars},
+                          {"project_dir", invocation_->options().project_directory},
+                          {"indirect_selection", command_.indirect_selection}};
     return metadata;
   }
 
   Result<void> write_results(const std::vector<model::NodeResult>& results) {
-    return invocation_->write_artifact("run_results.json", model::run_results_to_json(results, elapsed_seconds(), metadata()));
+    return invocation_->write_artifact("run_results.json",
+                                       model::run_results_to_json(results, elapsed_seconds(), metadata()));
   }
 
   Result<int> freshness(const std::set<std::string>& selected) {
@@ -325,9 +366,11 @@ class ModelRun {
     std::vector<const model::Source*> checked;
     for (const std::string& id : selected) {
       const model::Source& source = invocation_->manifest().sources.at(id);
-      if (source.freshness.is_object()) checked.push_back(&source);
+      if (source.freshness.is_object())
+        checked.push_back(&source);
     }
-    if (checked.empty()) console_.warning("No source has a freshness rule");
+    if (checked.empty())
+      console_.warning("No source has a freshness rule");
     int index = 0;
     bool failed = false;
     for (const model::Source* source : checked) {
@@ -339,7 +382,8 @@ class ModelRun {
       results.push_back(std::move(result));
     }
     SHOPLAKE_TRY(invocation_->write_manifest());
-    SHOPLAKE_TRY(invocation_->write_artifact("sources.json", model::freshness_to_json(results, elapsed_seconds(), metadata())));
+    SHOPLAKE_TRY(
+        invocation_->write_artifact("sources.json", model::freshness_to_json(results, elapsed_seconds(), metadata())));
     return failed ? 1 : 0;
   }
 
@@ -350,15 +394,19 @@ class ModelRun {
       console_.quiet_nodes(true);
       const std::vector<model::NodeResult> results = SHOPLAKE_TRY(compile_all(executable(selected, true)));
       for (const model::NodeResult& result : results) {
-        if (result.status != model::NodeStatus::error) continue;
+        if (result.status != model::NodeStatus::error)
+          continue;
         exit_code = 1;
         console_.warning(result.message);
       }
     }
-    const std::vector<model::CatalogEntry> entries = SHOPLAKE_TRY(model::describe_catalog(invocation_->manifest(), *lake_, *session_));
+    const std::vector<model::CatalogEntry> entries =
+        SHOPLAKE_TRY(model::describe_catalog(invocation_->manifest(), *lake_, *session_));
     SHOPLAKE_TRY(invocation_->write_manifest());
-    SHOPLAKE_TRY(invocation_->write_artifact("catalog.json", model::catalog_to_json(invocation_->manifest(), entries, metadata())));
-    console_.line(fmt::format("Catalog written to {} ({} relations)", io::join_path(invocation_->options().target_directory, "catalog.json"), entries.size()));
+    SHOPLAKE_TRY(invocation_->write_artifact("catalog.json",
+                                             model::catalog_to_json(invocation_->manifest(), entries, metadata())));
+    console_.line(fmt::format("Catalog written to {} ({} relations)",
+                              io::join_path(invocation_->options().target_directory, "catalog.json"), entries.size()));
     return exit_code;
   }
 

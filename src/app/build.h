@@ -20,24 +20,24 @@ struct ModelCommand {
   Kind kind = Kind::build;
   std::vector<std::string> select;
   std::vector<std::string> exclude;
-  std::vector<std::string> resource_types;          // build, ls: only these
+  std::vector<std::string> resource_types;  // build, ls: only these
   std::vector<std::string> exclude_resource_types;
   std::string indirect_selection = "eager";
-  std::string vars;               // YAML
+  std::string vars;  // YAML
   std::string target = "dev";
   std::string project_directory;  // empty: the home's
   std::string target_path;
   std::string list_output = "selector";  // ls: selector, name, path, json
-  std::string inline_sql;         // compile
-  int threads = 0;                // 0: the home's, else 2
+  std::string inline_sql;                // compile
+  int threads = 0;                       // 0: the home's, else 2
   bool full_refresh = false;
   bool fail_fast = false;
   bool store_failures = false;
-  bool compile_docs = true;       // docs: false with --no-compile
+  bool compile_docs = true;  // docs: false with --no-compile
 };
 
-// Where a command's lines go. `line` is for people (one line, or several separated by '\n'); `json` takes one JSON object
-// a line and is used instead if as_json. `paint` colours a word of a line, by what it means.
+// Where a command's lines go. `line` is for people (one line, or several separated by '\n'); `json` takes one JSON
+// object a line and is used instead if as_json. `paint` colours a word of a line, by what it means.
 struct ModelOutput {
   enum class Tone { good, warning, bad, dim };
   bool as_json = false;

@@ -23,11 +23,14 @@ std::string clock(io::Env& env) {
   return fmt::format("{:02}:{:02}:{:02}", parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-std::string plural(std::size_t count, std::string_view noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
+std::string plural(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 std::string join(const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  for (const std::string& part : parts)
+    text += (text.empty() ? "" : ", ") + part;
   return text;
 }
 
@@ -35,7 +38,8 @@ std::string relation(const model::Node& node) { return node.schema + "." + node.
 
 // "sql table model marts.x", "seed file staging.x", "test not_null_x", "unit_test x::y".
 std::string subject(const model::Manifest& manifest, const std::string& id) {
-  if (const auto test = manifest.unit_tests.find(id); test != manifest.unit_tests.end()) return fmt::format("{}::{}", test->second.model_name, test->second.name);
+  if (const auto test = manifest.unit_tests.find(id); test != manifest.unit_tests.end())
+    return fmt::format("{}::{}", test->second.model_name, test->second.name);
   const model::Node& node = manifest.nodes.at(id);
   switch (node.type) {
     case model::ResourceType::seed: return "seed file " + relation(node);
@@ -53,7 +57,8 @@ double seconds(const model::NodeResult& result) {
 }  // namespace
 
 void BuildConsole::line(std::string_view text) {
-  if (output_.as_json) return;
+  if (output_.as_json)
+    return;
   std::size_t begin = 0;
   while (begin <= text.size()) {
     const auto end = std::min(text.find('\n', begin), text.size());
@@ -80,11 +85,14 @@ void BuildConsole::message(std::string_view text) {
 
 void BuildConsole::begin(std::string_view command, const model::Manifest& manifest, std::size_t macro_count) {
   std::map<model::ResourceType, std::size_t> counts;
-  for (const auto& [id, node] : manifest.nodes) ++counts[node.type];
-  line(fmt::format("shoplake {} (dbt project {}, engine DuckDB {})", command == "generate" ? "docs" : command, manifest.project_name, engine::Database::version()));
+  for (const auto& [id, node] : manifest.nodes)
+    ++counts[node.type];
+  line(fmt::format("shoplake {} (dbt project {}, engine DuckDB {})", command == "generate" ? "docs" : command,
+                   manifest.project_name, engine::Database::version()));
   std::vector<std::string> parts;
   const auto add = [&](std::size_t count, std::string_view noun) {
-    if (count > 0) parts.push_back(plural(count, noun));
+    if (count > 0)
+      parts.push_back(plural(count, noun));
   };
   add(counts[model::ResourceType::model], "model");
   add(counts[model::ResourceType::seed], "seed");
@@ -105,7 +113,8 @@ void BuildConsole::concurrency(int threads, const std::string& target) {
 
 void BuildConsole::progress_line(int index, int total, const std::string& text, Tone tone, const std::string& status) {
   std::string padded = fmt::format("{} of {} {} ", index, total, text);
-  if (padded.size() < kLineWidth) padded.append(kLineWidth - padded.size(), '.');
+  if (padded.size() < kLineWidth)
+    padded.append(kLineWidth - padded.size(), '.');
   line(fmt::format("{} [{}]", padded, tone == Tone::dim ? status : output_.paint(tone, status)));
 }
 
@@ -114,7 +123,8 @@ void BuildConsole::started(int index, int total, const model::Manifest& manifest
     output_.json(Json{{"event", "started"}, {"index", index}, {"total", total}, {"unique_id", unique_id}}.dump());
     return;
   }
-  if (quiet_nodes_) return;
+  if (quiet_nodes_)
+    return;
   const std::string_view type = manifest.resource_type(unique_id);
   const std::string kind = type == "test" ? "test " : type == "unit_test" ? "unit_test " : "";
   progress_line(index, total, fmt::format("START {}{}", kind, subject(manifest, unique_id)), Tone::dim, "RUN");
@@ -122,14 +132,23 @@ void BuildConsole::started(int index, int total, const model::Manifest& manifest
 
 void BuildConsole::finished(int index, int total, const model::Manifest& manifest, const model::NodeResult& result) {
   if (output_.as_json) {
-    Json json{{"event", "finished"}, {"index", index}, {"total", total}, {"unique_id", result.unique_id}, {"status", model::name(result.status)}, {"seconds", seconds(result)}};
-    if (result.rows) json["rows"] = *result.rows;
-    if (result.failures) json["failures"] = *result.failures;
-    if (!result.message.empty() && result.status != NodeStatus::success) json["message"] = result.message;
+    Json json{{"event", "finished"},
+              {"index", index},
+              {"total", total},
+              {"unique_id", result.unique_id},
+              {"status", model::name(result.status)},
+              {"seconds", seconds(result)}};
+    if (result.rows)
+      json["rows"] = *result.rows;
+    if (result.failures)
+      json["failures"] = *result.failures;
+    if (!result.message.empty() && result.status != NodeStatus::success)
+      json["message"] = result.message;
     output_.json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
     return;
   }
-  if (quiet_nodes_ && result.status == NodeStatus::success) return;
+  if (quiet_nodes_ && result.status == NodeStatus::success)
+    return;
   const std::string what = subject(manifest, result.unique_id);
   const std::string_view type = manifest.resource_type(result.unique_id);
   const std::string time = fmt::format("in {:.2f}s", seconds(result));
@@ -137,43 +156,60 @@ void BuildConsole::finished(int index, int total, const model::Manifest& manifes
   switch (result.status) {
     case NodeStatus::success:
       if (type == "seed") {
-        progress_line(index, total, "OK loaded " + what, Tone::good, fmt::format("INSERT {} {}", result.rows.value_or(0), time));
+        progress_line(index, total, "OK loaded " + what, Tone::good,
+                      fmt::format("INSERT {} {}", result.rows.value_or(0), time));
       } else if (type == "operation") {
         progress_line(index, total, "OK " + what, Tone::good, "OK " + time);
       } else {
         progress_line(index, total, "OK created " + what, Tone::good, "OK " + time);
       }
       break;
-    case NodeStatus::pass:
-      progress_line(index, total, "PASS " + what, Tone::good, "PASS " + time);
-      break;
+    case NodeStatus::pass: progress_line(index, total, "PASS " + what, Tone::good, "PASS " + time); break;
     case NodeStatus::warn:
-      progress_line(index, total, fmt::format("WARN {} {}", failures, what), Tone::warning, fmt::format("WARN {} {}", failures, time));
+      progress_line(index, total, fmt::format("WARN {} {}", failures, what), Tone::warning,
+                    fmt::format("WARN {} {}", failures, time));
       break;
     case NodeStatus::fail:
-      progress_line(index, total, fmt::format("FAIL {} {}", failures, what), Tone::bad, fmt::format("FAIL {} {}", failures, time));
+      progress_line(index, total, fmt::format("FAIL {} {}", failures, what), Tone::bad,
+                    fmt::format("FAIL {} {}", failures, time));
       break;
     case NodeStatus::skipped: {
-      const std::string kind = type == "test" || type == "unit_test" ? "test " + what : "relation " + relation(manifest.nodes.at(result.unique_id));
+      const std::string kind = type == "test" || type == "unit_test"
+                                   ? "test " + what
+                                   : "relation " + relation(manifest.nodes.at(result.unique_id));
       progress_line(index, total, "SKIP " + kind, Tone::warning, "SKIP");
       break;
     }
     case NodeStatus::error:
-      progress_line(index, total, fmt::format("ERROR {}{}", type == "model" ? "creating " : type == "seed" ? "loading " : "", what), Tone::bad, "ERROR " + time);
+      progress_line(index, total,
+                    fmt::format("ERROR {}{}",
+                                type == "model"  ? "creating "
+                                : type == "seed" ? "loading "
+                                                 : "",
+                                what),
+                    Tone::bad, "ERROR " + time);
       break;
   }
 }
 
 void BuildConsole::freshness_started(int index, int total, const model::Source& source) {
-  if (output_.as_json) return;
-  progress_line(index, total, fmt::format("START freshness of {}.{}", source.source_name, source.name), Tone::dim, "RUN");
+  if (output_.as_json)
+    return;
+  progress_line(index, total, fmt::format("START freshness of {}.{}", source.source_name, source.name), Tone::dim,
+                "RUN");
 }
 
-void BuildConsole::freshness_finished(int index, int total, const model::Source& source, const model::FreshnessResult& result) {
+void BuildConsole::freshness_finished(int index, int total, const model::Source& source,
+                                      const model::FreshnessResult& result) {
   const double time = static_cast<double>(result.finished_us - result.started_us) / 1e6;
   if (output_.as_json) {
-    output_.json(Json{{"event", "freshness"}, {"unique_id", result.unique_id}, {"status", result.status}, {"max_loaded_at", result.max_loaded_at},
-                      {"age_seconds", result.age_seconds}, {"message", result.error}}.dump());
+    output_.json(Json{{"event", "freshness"},
+                      {"unique_id", result.unique_id},
+                      {"status", result.status},
+                      {"max_loaded_at", result.max_loaded_at},
+                      {"age_seconds", result.age_seconds},
+                      {"message", result.error}}
+                     .dump());
     return;
   }
   const std::string what = fmt::format("freshness of {}.{}", source.source_name, source.name);
@@ -183,20 +219,26 @@ void BuildConsole::freshness_finished(int index, int total, const model::Source&
     progress_line(index, total, "WARN " + what, Tone::warning, fmt::format("WARN in {:.2f}s", time));
   } else {
     const bool stale = result.status == "error";
-    progress_line(index, total, fmt::format("{} {}", stale ? "ERROR STALE" : "ERROR", what), Tone::bad, fmt::format("{} in {:.2f}s", stale ? "ERROR STALE" : "ERROR", time));
-    if (!result.error.empty()) line(result.error);
+    progress_line(index, total, fmt::format("{} {}", stale ? "ERROR STALE" : "ERROR", what), Tone::bad,
+                  fmt::format("{} in {:.2f}s", stale ? "ERROR STALE" : "ERROR", time));
+    if (!result.error.empty())
+      line(result.error);
   }
 }
 
-int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::NodeResult>& results, double elapsed_seconds) {
+int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::NodeResult>& results,
+                      double elapsed_seconds) {
   std::map<std::string, std::size_t> kinds;
   std::size_t pass = 0, warn = 0, error = 0, skip = 0;
   for (const model::NodeResult& result : results) {
     std::string kind(manifest.resource_type(result.unique_id));
     if (const auto node = manifest.nodes.find(result.unique_id); node != manifest.nodes.end()) {
-      if (kind == "model") kind = node->second.materialized() + " model";
-      if (kind == "test") kind = "data test";
-      if (kind == "operation") kind = "project hook";
+      if (kind == "model")
+        kind = node->second.materialized() + " model";
+      if (kind == "test")
+        kind = "data test";
+      if (kind == "operation")
+        kind = "project hook";
     } else {
       kind = "unit test";
     }
@@ -210,22 +252,34 @@ int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::
     }
   }
   if (output_.as_json) {
-    output_.json(Json{{"event", "summary"}, {"pass", pass}, {"warn", warn}, {"error", error}, {"skip", skip}, {"total", results.size()}, {"seconds", elapsed_seconds}}.dump());
+    output_.json(Json{{"event", "summary"},
+                      {"pass", pass},
+                      {"warn", warn},
+                      {"error", error},
+                      {"skip", skip},
+                      {"total", results.size()},
+                      {"seconds", elapsed_seconds}}
+                     .dump());
     return error > 0 ? 1 : 0;
   }
   std::vector<std::string> parts;
-  for (const auto& [kind, count] : kinds) parts.push_back(plural(count, kind));
+  for (const auto& [kind, count] : kinds)
+    parts.push_back(plural(count, kind));
   const int whole = static_cast<int>(elapsed_seconds);
   line("");
-  line(fmt::format("Finished running {} in {} hours {} minutes and {:.2f} seconds ({:.2f}s).", join(parts), whole / 3600, whole / 60 % 60, elapsed_seconds - whole / 60 * 60, elapsed_seconds));
+  line(fmt::format("Finished running {} in {} hours {} minutes and {:.2f} seconds ({:.2f}s).", join(parts),
+                   whole / 3600, whole / 60 % 60, elapsed_seconds - whole / 60 * 60, elapsed_seconds));
   line("");
   if (error == 0 && warn == 0) {
     line(output_.paint(Tone::good, "Completed successfully"));
   } else {
-    line(output_.paint(error > 0 ? Tone::bad : Tone::warning, fmt::format("Completed with {}, 0 partial successes, and {}:", plural(error, "error"), plural(warn, "warning"))));
+    line(output_.paint(error > 0 ? Tone::bad : Tone::warning,
+                       fmt::format("Completed with {}, 0 partial successes, and {}:", plural(error, "error"),
+                                   plural(warn, "warning"))));
   }
   for (const model::NodeResult& result : results) {
-    if (result.status != NodeStatus::error && result.status != NodeStatus::fail && result.status != NodeStatus::warn) continue;
+    if (result.status != NodeStatus::error && result.status != NodeStatus::fail && result.status != NodeStatus::warn)
+      continue;
     line("");
     if (result.status == NodeStatus::error) {
       line(result.message);
@@ -233,13 +287,16 @@ int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::
     }
     const char* what = result.status == NodeStatus::warn ? "Warning" : "Failure";
     if (const auto test = manifest.unit_tests.find(result.unique_id); test != manifest.unit_tests.end()) {
-      line(fmt::format("{} in unit_test {} ({}:{})\n  {}", what, test->second.name, test->second.original_file_path, test->second.line, result.message));
+      line(fmt::format("{} in unit_test {} ({}:{})\n  {}", what, test->second.name, test->second.original_file_path,
+                       test->second.line, result.message));
       continue;
     }
     const model::Node& node = manifest.nodes.at(result.unique_id);
-    const std::string place = node.line > 0 ? fmt::format("{}:{}", node.original_file_path, node.line) : node.original_file_path;
+    const std::string place =
+        node.line > 0 ? fmt::format("{}:{}", node.original_file_path, node.line) : node.original_file_path;
     line(fmt::format("{} in test {} ({})\n  {}", what, node.name, place, result.message));
-    if (!node.compiled_path.empty()) line(fmt::format("\n  compiled code at {}", node.compiled_path));
+    if (!node.compiled_path.empty())
+      line(fmt::format("\n  compiled code at {}", node.compiled_path));
   }
   line("");
   line(fmt::format("Done. PASS={} WARN={} ERROR={} SKIP={} TOTAL={}", pass, warn, error, skip, results.size()));

@@ -1,5 +1,5 @@
-// What a dbt command shows: the lines that dbt people know, or one JSON object a line. Not thread safe by itself; the runner
-// calls it one at a time.
+// What a dbt command shows: the lines that dbt people know, or one JSON object a line. Not thread safe by itself; the
+// runner calls it one at a time.
 //
 // JSON lines: {"event": "started"|"finished"|"message"|"warning"|"summary", …}; see docs/dbt.md.
 #pragma once

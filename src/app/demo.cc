@@ -28,13 +28,17 @@ constexpr std::size_t kFailuresShown = 5;
 std::string yesterday(io::Env& env) {
   const std::int64_t day = (env.now_micros() / 1'000'000 + generate::kTimeZoneSeconds) / generate::kDaySeconds - 1;
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()));
 }
 
 class Demo {
  public:
   Demo(App& app, const DemoOptions& options, const std::function<void(const DemoStage&)>& stage_done)
-      : app_(app), options_(options), stage_done_(stage_done), progress_(options.progress != nullptr ? *options.progress : base::no_progress()) {}
+      : app_(app),
+        options_(options),
+        stage_done_(stage_done),
+        progress_(options.progress != nullptr ? *options.progress : base::no_progress()) {}
 
   Result<DemoReport> run() {
     const std::int64_t began = app_.env().monotonic_micros();
@@ -66,7 +70,8 @@ class Demo {
     events.seed = options_.seed;
     events.end_date = options_.end_date.empty() ? yesterday(app_.env()) : options_.end_date;
     events.out = io::join_path(app_.home().directory, "generated/events.ndjson.gz");
-    const generate::EventsSummary summary = SHOPLAKE_TRY(generate::generate_events(app_.env(), events, progress_, options_.stop));
+    const generate::EventsSummary summary =
+        SHOPLAKE_TRY(generate::generate_events(app_.env(), events, progress_, options_.stop));
     done.rows = static_cast<std::int64_t>(summary.events);
     done.other = static_cast<std::int64_t>(summary.users);
     done.bytes = summary.json_bytes;
@@ -133,21 +138,25 @@ class Demo {
   Result<void> ask(DemoStage& done) {
     const auto channels = SHOPLAKE_TRY(
         query("select channel, first_click_conversions, last_click_conversions, first_click_value, last_click_value "
-              "from marts.mart_attribution_comparison where conversion_event = 'purchase' order by last_click_value desc, channel"));
+              "from marts.mart_attribution_comparison where conversion_event = 'purchase' order by last_click_value "
+              "desc, channel"));
     for (std::int64_t row = 0; row < channels.row_count(); ++row) {
-      report_.channels.push_back({channels.text(row, 0).value_or(""), channels.integer(row, 1), channels.integer(row, 2), number(channels, row, 3),
-                                  number(channels, row, 4)});
+      report_.channels.push_back({channels.text(row, 0).value_or(""), channels.integer(row, 1),
+                                  channels.integer(row, 2), number(channels, row, 3), number(channels, row, 4)});
     }
-    const auto funnel = SHOPLAKE_TRY(
-        query("select stage, cast(sum(sessions) as bigint) from marts.agg_funnel_daily group by stage_number, stage order by stage_number"));
+    const auto funnel =
+        SHOPLAKE_TRY(query("select stage, cast(sum(sessions) as bigint) from marts.agg_funnel_daily group by "
+                           "stage_number, stage order by stage_number"));
     for (std::int64_t row = 0; row < funnel.row_count(); ++row) {
       report_.funnel.push_back({funnel.text(row, 0).value_or(""), funnel.integer(row, 1)});
     }
-    const auto retention = SHOPLAKE_TRY(
-        query("select day_n, cast(sum(cohort_users) as bigint), cast(sum(returning_users) as bigint) from marts.agg_retention_daily "
-              "where day_n in (1, 7) group by day_n order by day_n"));
+    const auto retention =
+        SHOPLAKE_TRY(query("select day_n, cast(sum(cohort_users) as bigint), cast(sum(returning_users) as bigint) from "
+                           "marts.agg_retention_daily "
+                           "where day_n in (1, 7) group by day_n order by day_n"));
     for (std::int64_t row = 0; row < retention.row_count(); ++row) {
-      report_.retention.push_back({static_cast<int>(retention.integer(row, 0)), retention.integer(row, 1), retention.integer(row, 2)});
+      report_.retention.push_back(
+          {static_cast<int>(retention.integer(row, 0)), retention.integer(row, 1), retention.integer(row, 2)});
     }
     done.rows = 3;
     done.bytes = 0;
@@ -182,7 +191,8 @@ base::Result<std::string> prepare_demo_home(io::Env& env) {
   const std::string marker = io::join_path(home, kMarker);
   if (SHOPLAKE_TRY(env.exists(home))) {
     if (!SHOPLAKE_TRY(env.exists(marker))) {
-      return make_error(ErrorKind::usage, "demo.foreign_home", fmt::format("{} stands where the demo's home goes, and no demo made it", home),
+      return make_error(ErrorKind::usage, "demo.foreign_home",
+                        fmt::format("{} stands where the demo's home goes, and no demo made it", home),
                         "move it away, or name a home: SHOPLAKE_HOME=FOLDER shoplake demo");
     }
     SHOPLAKE_TRY(env.remove_tree(home));
@@ -192,7 +202,8 @@ base::Result<std::string> prepare_demo_home(io::Env& env) {
   return home;
 }
 
-base::Result<DemoReport> run_demo(App& app, const DemoOptions& options, const std::function<void(const DemoStage&)>& stage_done) {
+base::Result<DemoReport> run_demo(App& app, const DemoOptions& options,
+                                  const std::function<void(const DemoStage&)>& stage_done) {
   return Demo(app, options, stage_done).run();
 }
 

@@ -27,8 +27,8 @@ struct DemoStage {
   enum class Name { generate, load, build, ask };
   Name name = Name::generate;
   std::int64_t micros = 0;
-  std::int64_t rows = 0;   // events, rows, nodes done, answers
-  std::int64_t other = 0;  // generate: users; load: rejected rows; build: of the nodes, tests
+  std::int64_t rows = 0;    // events, rows, nodes done, answers
+  std::int64_t other = 0;   // generate: users; load: rejected rows; build: of the nodes, tests
   std::uint64_t bytes = 0;  // generate and load: of JSON
 };
 
@@ -56,11 +56,12 @@ struct DemoReport {
   std::int64_t micros = 0;
 };
 
-// A home of the demo's own, <working directory>/shoplake-data/demo, emptied of an earlier demo; for when SHOPLAKE_HOME is not
-// set. Error demo.foreign_home (usage) if a folder stands there that no demo made.
+// A home of the demo's own, <working directory>/shoplake-data/demo, emptied of an earlier demo; for when SHOPLAKE_HOME
+// is not set. Error demo.foreign_home (usage) if a folder stands there that no demo made.
 base::Result<std::string> prepare_demo_home(io::Env& env);
 
 // Tells each stage when it is done. Errors: those of the stages, and demo.build_failed with the first failures.
-base::Result<DemoReport> run_demo(App& app, const DemoOptions& options, const std::function<void(const DemoStage&)>& stage_done);
+base::Result<DemoReport> run_demo(App& app, const DemoOptions& options,
+                                  const std::function<void(const DemoStage&)>& stage_done);
 
 }  // namespace shoplake::app

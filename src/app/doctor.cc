@@ -35,7 +35,9 @@ Check ok(std::string name, std::string detail) { return {std::move(name), Status
 Check problem(std::string name, std::string detail, std::string advice) {
   return {std::move(name), Status::problem, std::move(detail), std::move(advice)};
 }
-Check problem(std::string name, const base::Error& error) { return problem(std::move(name), error.message + " [" + error.code + "]", error.advice); }
+Check problem(std::string name, const base::Error& error) {
+  return problem(std::move(name), error.message + " [" + error.code + "]", error.advice);
+}
 
 std::string mebibytes(std::uint64_t bytes) {
   const std::uint64_t count = bytes / kMebibyte;
@@ -43,8 +45,9 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 Check check_installation(io::Env& env, const Installation& installation) {
-  constexpr const char* kFiles[] = {"lib/duckdb/avro.duckdb_extension", "lib/duckdb/iceberg.duckdb_extension", "share/shoplake/dbt/dbt_project.yml",
-                                    "share/shoplake/datasets/events.yml", "share/shoplake/web/index.html"};
+  constexpr const char* kFiles[] = {"lib/duckdb/avro.duckdb_extension", "lib/duckdb/iceberg.duckdb_extension",
+                                    "share/shoplake/dbt/dbt_project.yml", "share/shoplake/datasets/events.yml",
+                                    "share/shoplake/web/index.html"};
   std::string missing;
   for (const char* file : kFiles) {
     const std::string path = io::join_path(installation.prefix, file);
@@ -53,7 +56,8 @@ Check check_installation(io::Env& env, const Installation& installation) {
     }
   }
   if (!missing.empty()) {
-    return problem("installation", installation.prefix + " lacks " + missing, "Install again: `cmake --install`, or `./run build` in the sources.");
+    return problem("installation", installation.prefix + " lacks " + missing,
+                   "Install again: `cmake --install`, or `./run build` in the sources.");
   }
   return ok("installation", installation.prefix);
 }
@@ -112,7 +116,8 @@ Check check_space(io::Env& env, const std::string& folder) {
   const std::uint64_t free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
   const std::string detail = mebibytes(free) + " free below " + existing;
   if (free < kFreeBytesProblem || (status.f_files > 0 && status.f_favail == 0)) {
-    return problem("disk space", status.f_files > 0 && status.f_favail == 0 ? "no inodes are left below " + existing : detail,
+    return problem("disk space",
+                   status.f_files > 0 && status.f_favail == 0 ? "no inodes are left below " + existing : detail,
                    "Free some space, or move the lake (key `lake` of shoplake.yml).");
   }
   if (free < kFreeBytesWarning) {
@@ -127,7 +132,8 @@ Check check_port() {
   const std::string address = "127.0.0.1:" + std::to_string(kPort);
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) {
-    return problem("port", "no network socket can be made", "`shoplake serve` needs one; check the limits of this machine or container.");
+    return problem("port", "no network socket can be made",
+                   "`shoplake serve` needs one; check the limits of this machine or container.");
   }
   const int reuse = 1;  // as the server does: connections that are just closing do not count
   ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
@@ -138,7 +144,8 @@ Check check_port() {
   const bool is_free = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0;
   ::close(descriptor);
   if (!is_free) {
-    return {"port", Status::warning, address + " is taken", "If that is no `shoplake serve` of yours, give it another: --listen 127.0.0.1:8081."};
+    return {"port", Status::warning, address + " is taken",
+            "If that is no `shoplake serve` of yours, give it another: --listen 127.0.0.1:8081."};
   }
   return ok("port", address + " is free");
 }
@@ -158,7 +165,8 @@ Check check_clock(io::Env& env, const std::optional<Home>& home) {
     return problem("clock", "it is set to " + utc(now), "Set the clock: snapshots and partitions carry its time.");
   }
   struct stat status;
-  if (home && ::stat(home->control_plane.c_str(), &status) == 0 && status.st_mtim.tv_sec > now + kClockToleranceSeconds) {
+  if (home && ::stat(home->control_plane.c_str(), &status) == 0 &&
+      status.st_mtim.tv_sec > now + kClockToleranceSeconds) {
     return problem("clock", utc(now) + ", but " + home->control_plane + " was written at " + utc(status.st_mtim.tv_sec),
                    "The clock was moved back, or the file comes from another machine.");
   }
@@ -196,7 +204,8 @@ Check check_catalog(io::Env& env, const Home& home) {
         return std::move(metadata).error().within("table " + catalog::to_string(table));
       }
     }
-    return std::to_string(snapshot.tables.size()) + " tables, " + std::to_string(snapshot.views.size()) + " views, all metadata readable";
+    return std::to_string(snapshot.tables.size()) + " tables, " + std::to_string(snapshot.views.size()) +
+           " views, all metadata readable";
   };
   const auto found = look();
   if (!found.ok()) {
@@ -217,7 +226,8 @@ std::vector<Check> run_doctor(io::Env& env) {
   if (auto read = read_home(env); read.ok()) {
     home = std::move(read).value();
     const bool configured = env.exists(io::join_path(home->directory, "shoplake.yml")).value_or(false);
-    checks.push_back(ok("configuration", configured ? io::join_path(home->directory, "shoplake.yml") : "defaults (no shoplake.yml in " + home->directory + ")"));
+    checks.push_back(ok("configuration", configured ? io::join_path(home->directory, "shoplake.yml")
+                                                    : "defaults (no shoplake.yml in " + home->directory + ")"));
   } else {
     checks.push_back(problem("configuration", read.error()));
   }

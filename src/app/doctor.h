@@ -11,7 +11,7 @@ namespace shoplake::app {
 
 struct Check {
   enum class Status { ok, warning, problem };
-  std::string name;    // "disk space"
+  std::string name;  // "disk space"
   Status status = Status::ok;
   std::string detail;  // what was found
   std::string advice;  // what to do; empty where all is well

@@ -12,7 +12,8 @@
 namespace shoplake::app {
 
 // Only "events" can be generated.
-base::Result<generate::EventsSummary> generate_dataset(io::Env& env, const std::string& dataset, const generate::EventsOptions& options,
-                                                       base::Progress& progress, std::stop_token stop);
+base::Result<generate::EventsSummary> generate_dataset(io::Env& env, const std::string& dataset,
+                                                       const generate::EventsOptions& options, base::Progress& progress,
+                                                       std::stop_token stop);
 
 }  // namespace shoplake::app

@@ -108,13 +108,15 @@ class Configuration {
       int threads = 0;
       const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), threads);
       if (code != std::errc() || end != text.data() + text.size() || threads < 1 || threads > kThreadsMax) {
-        return error(value.Mark(), "threads: \"" + text + "\" is no whole number from 1 to " + std::to_string(kThreadsMax), "");
+        return error(value.Mark(),
+                     "threads: \"" + text + "\" is no whole number from 1 to " + std::to_string(kThreadsMax), "");
       }
       home_.threads = threads;
       return {};
     }
     if (text.find("://") != std::string::npos) {
-      return error(value.Mark(), key + ": " + text + " is no local folder", "Name a folder; object stores are not supported yet.");
+      return error(value.Mark(), key + ": " + text + " is no local folder",
+                   "Name a folder; object stores are not supported yet.");
     }
     const std::string folder = absolute(text.starts_with('/') ? text : io::join_path(home_.directory, text));
     if (key == "lake") {
@@ -136,8 +138,8 @@ class Configuration {
   }
 
   base::Error error(const YAML::Mark& mark, const std::string& what, std::string advice) const {
-    return base::make_error(ErrorKind::usage, "home.configuration", path_ + ":" + std::to_string(mark.line + 1) + ": " + what,
-                            std::move(advice));
+    return base::make_error(ErrorKind::usage, "home.configuration",
+                            path_ + ":" + std::to_string(mark.line + 1) + ": " + what, std::move(advice));
   }
 
   std::string path_;
@@ -188,7 +190,8 @@ Result<Home> init_home(io::Env& env, const std::string& directory) {
   const std::string folder = absolute(directory);
   const std::string path = io::join_path(folder, kConfigurationFile);
   if (SHOPLAKE_TRY(env.exists(path))) {
-    return base::make_error(ErrorKind::already_exists, "home.exists", folder + " is a home already: it has a shoplake.yml",
+    return base::make_error(ErrorKind::already_exists, "home.exists",
+                            folder + " is a home already: it has a shoplake.yml",
                             "Edit that file, or name another folder.");
   }
   Home home = SHOPLAKE_TRY(read_home_at(env, folder));
@@ -200,7 +203,8 @@ Result<Home> init_home(io::Env& env, const std::string& directory) {
 Result<std::uint64_t> parse_size(const std::string& text) {
   constexpr std::string_view kPrefixes = "KMGT";
   const auto bad = [&] {
-    return base::make_error(ErrorKind::usage, "home.size", "\"" + text + "\" is no size", "Write a number and a unit: 4GiB, 512MB.");
+    return base::make_error(ErrorKind::usage, "home.size", "\"" + text + "\" is no size",
+                            "Write a number and a unit: 4GiB, 512MB.");
   };
   double number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);

@@ -1,4 +1,5 @@
-// A shoplake home: $SHOPLAKE_HOME (default ./shoplake-data), its shoplake.yml and the folders in it. Layout: DESIGN "Zones":
+// A shoplake home: $SHOPLAKE_HOME (default ./shoplake-data), its shoplake.yml and the folders in it. Layout: DESIGN
+// "Zones":
 //   shoplake.yml  lake/{raw,processed,curated,quarantine,tmp,…}  state.sqlite  wal/
 #pragma once
 
@@ -11,9 +12,9 @@
 namespace shoplake::app {
 
 struct Home {
-  std::string directory;      // absolute
-  std::string lake_root;      // absolute; <home>/lake by default
-  std::string control_plane;  // <home>/state.sqlite
+  std::string directory;            // absolute
+  std::string lake_root;            // absolute; <home>/lake by default
+  std::string control_plane;        // <home>/state.sqlite
   std::string temporary_directory;  // <lake>/tmp
   std::string project_directory;    // the dbt project; the installation's by default
   std::string datasets_directory;   // contracts; the installation's by default
@@ -21,8 +22,8 @@ struct Home {
   int threads = 0;
 };
 
-// Reads shoplake.yml if there is one and creates the folders. Errors: home.configuration (kind usage; unknown keys and bad
-// values, with file and line), and those of Env.
+// Reads shoplake.yml if there is one and creates the folders. Errors: home.configuration (kind usage; unknown keys and
+// bad values, with file and line), and those of Env.
 base::Result<Home> open_home(io::Env& env);
 
 // The same without creating anything.
@@ -34,8 +35,8 @@ std::string home_directory();
 // Makes `directory` a home with a commented shoplake.yml. Error: home.exists (kind already_exists) if it has one.
 base::Result<Home> init_home(io::Env& env, const std::string& directory);
 
-// "4GiB", "512 MB", "1.5g", "100000": bytes. Units B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (of 1024); a
-// bare letter is the power of 1024.
+// "4GiB", "512 MB", "1.5g", "100000": bytes. Units B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (of 1024);
+// a bare letter is the power of 1024.
 base::Result<std::uint64_t> parse_size(const std::string& text);
 
 }  // namespace shoplake::app

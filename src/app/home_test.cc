@@ -52,7 +52,10 @@ TEST_F(HomeTest, WithoutConfigurationEverythingHasADefault) {
 }
 
 TEST_F(HomeTest, KeysAreTakenAndPathsAreRelativeToTheHome) {
-  const Home home = with("# comment\nlake: ../elsewhere/lake\nproject: /srv/dbt\ndatasets: contracts\nmemory_limit: 4GiB\nthreads: 3\n").value();
+  const Home home = with(
+                        "# comment\nlake: ../elsewhere/lake\nproject: /srv/dbt\ndatasets: contracts\nmemory_limit: "
+                        "4GiB\nthreads: 3\n")
+                        .value();
   EXPECT_EQ(home.lake_root, folder_.file("elsewhere/lake"));
   EXPECT_EQ(home.temporary_directory, folder_.file("elsewhere/lake/tmp"));
   EXPECT_EQ(home.project_directory, "/srv/dbt");

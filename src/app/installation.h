@@ -1,6 +1,6 @@
 // Where the running program finds its own files. Relocatable: everything is relative to the executable
-// (<prefix>/bin/shoplake → <prefix>/lib/duckdb, <prefix>/share/shoplake/{dbt,datasets,web,flows}). Run from a build folder,
-// the same layout stands there (build/<preset>/{bin,lib,share}) by links to the sources.
+// (<prefix>/bin/shoplake → <prefix>/lib/duckdb, <prefix>/share/shoplake/{dbt,datasets,web,flows}). Run from a build
+// folder, the same layout stands there (build/<preset>/{bin,lib,share}) by links to the sources.
 #pragma once
 
 #include <string>

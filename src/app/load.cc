@@ -21,16 +21,20 @@ using base::Result;
 // A schema that another process changed between planning and commit is planned again this often.
 constexpr int kSchemaAttempts = 5;
 
-std::string utc_day(std::int64_t micros) { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(micros / 1'000'000))); }
+std::string utc_day(std::int64_t micros) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(micros / 1'000'000)));
+}
 
 Result<void> check_paths(io::Env& env, const LoadOptions& options) {
   for (const std::string& path : options.paths) {
     if (!SHOPLAKE_TRY(env.exists(path))) {
-      return make_error(ErrorKind::usage, "load.no_such_file", fmt::format("There is no file {}", path), "Check the path; nothing was loaded.");
+      return make_error(ErrorKind::usage, "load.no_such_file", fmt::format("There is no file {}", path),
+                        "Check the path; nothing was loaded.");
     }
     if (SHOPLAKE_TRY(env.is_directory(path))) {
-      return make_error(ErrorKind::usage, "load.is_directory", fmt::format("{} is a directory", path),
-                        fmt::format("Name the files in it: shoplake load {} {}", options.dataset, io::join_path(path, "*")));
+      return make_error(
+          ErrorKind::usage, "load.is_directory", fmt::format("{} is a directory", path),
+          fmt::format("Name the files in it: shoplake load {} {}", options.dataset, io::join_path(path, "*")));
     }
   }
   return {};
@@ -41,14 +45,16 @@ class Loader {
  public:
   static Result<std::unique_ptr<Loader>> open(App& app, const LoadOptions& options) {
     std::unique_ptr<Loader> loader(new Loader(app, options));
-    loader->contract_ = SHOPLAKE_TRY(contract::load_contract(app.env(), app.home().datasets_directory, options.dataset));
+    loader->contract_ =
+        SHOPLAKE_TRY(contract::load_contract(app.env(), app.home().datasets_directory, options.dataset));
     SHOPLAKE_TRY(check_paths(app.env(), options));
     loader->catalog_ = SHOPLAKE_TRY(app.catalog());
     loader->control_plane_ = SHOPLAKE_TRY(loader->catalog_->open_control_plane());
     SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
     loader->table_ = SHOPLAKE_TRY(catalog::parse_table_identifier(loader->contract_.table));
     loader->quarantine_ = {catalog::Namespace{{"quarantine"}}, loader->contract_.dataset};
-    SHOPLAKE_TRY(loader->create_absent(loader->table_, transform::table_columns(loader->contract_), {loader->contract_.partition_by}));
+    SHOPLAKE_TRY(loader->create_absent(loader->table_, transform::table_columns(loader->contract_),
+                                       {loader->contract_.partition_by}));
     SHOPLAKE_TRY(loader->create_absent(loader->quarantine_, transform::quarantine_columns(), {}));
     ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
     return loader;
@@ -62,7 +68,8 @@ class Loader {
     file.path = path;
     const std::int64_t begin = app_.env().monotonic_micros();
     Result<void> outcome = try_load(path, file);
-    for (int attempt = 1; !outcome.ok() && outcome.error().code == "catalog.schema_changed" && attempt < kSchemaAttempts; ++attempt) {
+    for (int attempt = 1;
+         !outcome.ok() && outcome.error().code == "catalog.schema_changed" && attempt < kSchemaAttempts; ++attempt) {
       file = LoadedFile();
       file.path = path;
       outcome = try_load(path, file);
@@ -84,10 +91,14 @@ class Loader {
   base::Progress& progress() { return options_.progress != nullptr ? *options_.progress : base::no_progress(); }
 
   // Both tables exist before anything is in them, so that queries of an empty lake have an answer.
-  Result<void> create_absent(const catalog::TableIdentifier& table, const std::vector<transform::Column>& columns, std::vector<std::string> partition_by) {
-    if (SHOPLAKE_TRY(catalog_->table_exists(table))) return {};
-    auto created = catalog_->create_table(table, catalog::CreateTable{ingest::table_schema(columns), std::move(partition_by), {}, std::nullopt});
-    if (!created.ok() && created.error().kind != ErrorKind::already_exists) return std::move(created).error();
+  Result<void> create_absent(const catalog::TableIdentifier& table, const std::vector<transform::Column>& columns,
+                             std::vector<std::string> partition_by) {
+    if (SHOPLAKE_TRY(catalog_->table_exists(table)))
+      return {};
+    auto created = catalog_->create_table(
+        table, catalog::CreateTable{ingest::table_schema(columns), std::move(partition_by), {}, std::nullopt});
+    if (!created.ok() && created.error().kind != ErrorKind::already_exists)
+      return std::move(created).error();
     return {};
   }
 
@@ -104,7 +115,8 @@ class Loader {
 
   Result<void> try_load(const std::string& path, LoadedFile& file) {
     io::Env& env = app_.env();
-    progress().begin(fmt::format("load {}", io::file_name(path)), SHOPLAKE_TRY(env.file_size(path)), base::Progress::Unit::bytes);
+    progress().begin(fmt::format("load {}", io::file_name(path)), SHOPLAKE_TRY(env.file_size(path)),
+                     base::Progress::Unit::bytes);
     struct End {
       base::Progress& progress;
       ~End() { progress.end(); }
@@ -122,7 +134,8 @@ class Loader {
       return {};
     }
     copy->begin_sync();
-    file.raw_object = SHOPLAKE_TRY(ingest::reserve_raw_path(*control_plane_, content, utc_day(now), std::string(io::file_name(path))));
+    file.raw_object = SHOPLAKE_TRY(
+        ingest::reserve_raw_path(*control_plane_, content, utc_day(now), std::string(io::file_name(path))));
 
     // Columns that the contract has and the table lacks are added by the same commit.
     const catalog::Schema schema =
@@ -130,7 +143,8 @@ class Loader {
     const catalog::Schema quarantine_schema =
         SHOPLAKE_TRY(catalog_->plan_evolved_schema(quarantine_, ingest::table_schema(transform::quarantine_columns())));
     const transform::Layout layout = SHOPLAKE_TRY(transform::make_layout(contract_, ingest::field_ids(schema)));
-    const transform::Layout quarantine_layout = SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(quarantine_schema)));
+    const transform::Layout quarantine_layout =
+        SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(quarantine_schema)));
 
     transform::TransformOptions transform_options;
     transform_options.env = &env;
@@ -143,7 +157,8 @@ class Loader {
     transform_options.ingested_at_micros = now;
     transform_options.progress = &progress();
     transform_options.stop = options_.stop;
-    transform::TransformResult result = SHOPLAKE_TRY(transform::transform(copy->file(), io::file_name(path), transform_options));
+    transform::TransformResult result =
+        SHOPLAKE_TRY(transform::transform(copy->file(), io::file_name(path), transform_options));
 
     const std::int64_t commit_begin = env.monotonic_micros();
     auto committed = [&]() -> Result<void> {
@@ -152,9 +167,12 @@ class Loader {
     }();
     if (!committed.ok()) {
       // An unknown outcome may have been a commit: then the files belong to the table.
-      if (committed.error().kind != ErrorKind::unknown_outcome) transform::discard(env, result);
-      if (committed.error().code != ingest::kAlreadyLoaded) return committed;
-      if (const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, content))) skip(file, *known);
+      if (committed.error().kind != ErrorKind::unknown_outcome)
+        transform::discard(env, result);
+      if (committed.error().code != ingest::kAlreadyLoaded)
+        return committed;
+      if (const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, content)))
+        skip(file, *known);
       return {};
     }
     file.commit_micros = env.monotonic_micros() - commit_begin;
@@ -165,16 +183,19 @@ class Loader {
     file.drift_unlisted = result.drift_unlisted;
     file.inflated_bytes = result.inflated_bytes;
     file.data_files = static_cast<std::int64_t>(result.files.size());
-    for (const transform::DataFile& data_file : result.files) file.data_bytes += data_file.file_size_bytes;
+    for (const transform::DataFile& data_file : result.files)
+      file.data_bytes += data_file.file_size_bytes;
     file.read_seconds = result.read_seconds;
     file.parse_seconds = result.parse_seconds;
     file.write_seconds = result.write_seconds;
-    base::log::info("load.committed", {{"table", contract_.table}, {"file", path}, {"rows", file.rows}, {"rejected", file.rejected}});
+    base::log::info("load.committed",
+                    {{"table", contract_.table}, {"file", path}, {"rows", file.rows}, {"rejected", file.rejected}});
     return {};
   }
 
-  Result<void> commit(const std::string& path, const ingest::Content& content, std::int64_t now, const catalog::Schema& schema,
-                      const catalog::Schema& quarantine_schema, const transform::TransformResult& result, LoadedFile& file) {
+  Result<void> commit(const std::string& path, const ingest::Content& content, std::int64_t now,
+                      const catalog::Schema& schema, const catalog::Schema& quarantine_schema,
+                      const transform::TransformResult& result, LoadedFile& file) {
     ingest::LoadedObject object;
     object.content = content;
     object.source_name = path;
@@ -185,9 +206,10 @@ class Loader {
     const auto record = [&object](io::Database& database) { return ingest::record_loaded(database, object); };
 
     std::vector<catalog::TableChange> changes;
-    const auto add = [&](const catalog::TableIdentifier& table, const std::vector<transform::DataFile>& files, const catalog::Schema& planned,
-                         std::vector<std::string> partition_by) {
-      if (files.empty()) return;
+    const auto add = [&](const catalog::TableIdentifier& table, const std::vector<transform::DataFile>& files,
+                         const catalog::Schema& planned, std::vector<std::string> partition_by) {
+      if (files.empty())
+        return;
       catalog::TableChange change;
       change.table = table;
       change.added = files;
@@ -204,7 +226,8 @@ class Loader {
       return transaction.commit();
     }
     for (const catalog::CommittedTable& committed : SHOPLAKE_TRY(catalog_->commit(changes, record))) {
-      if (committed.table == table_) file.snapshot_id = committed.snapshot_id;
+      if (committed.table == table_)
+        file.snapshot_id = committed.snapshot_id;
     }
     return {};
   }
@@ -222,19 +245,22 @@ class Loader {
 
 std::int64_t LoadReport::rows() const {
   std::int64_t total = 0;
-  for (const LoadedFile& file : files) total += file.rows;
+  for (const LoadedFile& file : files)
+    total += file.rows;
   return total;
 }
 
 std::int64_t LoadReport::rejected() const {
   std::int64_t total = 0;
-  for (const LoadedFile& file : files) total += file.rejected;
+  for (const LoadedFile& file : files)
+    total += file.rejected;
   return total;
 }
 
 const base::Error* LoadReport::first_error() const {
   for (const LoadedFile& file : files) {
-    if (file.error) return &*file.error;
+    if (file.error)
+      return &*file.error;
   }
   return nullptr;
 }
@@ -250,7 +276,8 @@ base::Result<LoadReport> load(App& app, const LoadOptions& options) {
     report.files.push_back(loader->load(path));
     // An interruption or a full disk will not be better for the next file.
     const auto& error = report.files.back().error;
-    if (error && error->kind != ErrorKind::input) break;
+    if (error && error->kind != ErrorKind::input)
+      break;
   }
   report.micros = app.env().monotonic_micros() - begin;
   return report;

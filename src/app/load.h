@@ -1,6 +1,6 @@
-// `shoplake load`: files of a dataset into the lake. Each file is one atomic commit of the dataset's table, of quarantine and of
-// the file registry; a file whose content was loaded before adds nothing. Killed at any moment, the same command again ends
-// with the same tables.
+// `shoplake load`: files of a dataset into the lake. Each file is one atomic commit of the dataset's table, of
+// quarantine and of the file registry; a file whose content was loaded before adds nothing. Killed at any moment, the
+// same command again ends with the same tables.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,8 @@ struct LoadedFile {
   std::vector<transform::Drift::Entry> drift;
   std::int64_t drift_unlisted = 0;
   std::string md5;
-  std::string raw_object;           // below the lake's root
-  std::string loaded_before_as;     // of a skipped one: the path it was loaded from
+  std::string raw_object;        // below the lake's root
+  std::string loaded_before_as;  // of a skipped one: the path it was loaded from
   std::int64_t loaded_before_at_micros = 0;
   std::optional<std::int64_t> snapshot_id;  // of the dataset's table; none if no row came
   std::uint64_t input_bytes = 0;
@@ -49,7 +49,7 @@ struct LoadedFile {
   std::int64_t data_bytes = 0;
   std::int64_t micros = 0;
   std::int64_t copy_micros = 0;
-  double read_seconds = 0;   // CPU time of the stages
+  double read_seconds = 0;  // CPU time of the stages
   double parse_seconds = 0;
   double write_seconds = 0;
   std::int64_t commit_micros = 0;

@@ -16,51 +16,66 @@ using base::Result;
 Result<std::optional<std::string>> source(App& app, const QuarantineFilter& filter) {
   catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
   std::vector<std::string> names;
-  for (const catalog::TableIdentifier& table : SHOPLAKE_TRY(catalog->list_tables(catalog::Namespace{{"quarantine"}}))) names.push_back(table.name);
+  for (const catalog::TableIdentifier& table : SHOPLAKE_TRY(catalog->list_tables(catalog::Namespace{{"quarantine"}})))
+    names.push_back(table.name);
   if (!filter.dataset.empty()) {
     if (std::find(names.begin(), names.end(), filter.dataset) == names.end()) {
-      return base::make_error(base::ErrorKind::usage, "quarantine.no_such_dataset", fmt::format("nothing was ever loaded into dataset \"{}\" here", filter.dataset),
-                              names.empty() ? "Load something first: shoplake load events FILE." : fmt::format("Known are: {}.", fmt::join(names, ", ")));
+      return base::make_error(base::ErrorKind::usage, "quarantine.no_such_dataset",
+                              fmt::format("nothing was ever loaded into dataset \"{}\" here", filter.dataset),
+                              names.empty() ? "Load something first: shoplake load events FILE."
+                                            : fmt::format("Known are: {}.", fmt::join(names, ", ")));
     }
     names = {filter.dataset};
   }
-  if (names.empty()) return std::optional<std::string>();
+  if (names.empty())
+    return std::optional<std::string>();
   std::string sql;
   for (const std::string& name : names) {
-    sql += fmt::format("{}select * from quarantine.{}", sql.empty() ? "" : " union all ", engine::quote_identifier(name));
+    sql +=
+        fmt::format("{}select * from quarantine.{}", sql.empty() ? "" : " union all ", engine::quote_identifier(name));
   }
   return std::optional<std::string>(sql);
 }
 
 std::string condition(const QuarantineFilter& filter) {
   std::string sql = "true";
-  if (!filter.reason.empty()) sql += fmt::format(" and reason_code = {}", engine::quote_literal(filter.reason));
-  if (!filter.source_object.empty()) sql += fmt::format(" and contains(source_object, {})", engine::quote_literal(filter.source_object));
-  if (filter.line) sql += fmt::format(" and line = {}", *filter.line);
+  if (!filter.reason.empty())
+    sql += fmt::format(" and reason_code = {}", engine::quote_literal(filter.reason));
+  if (!filter.source_object.empty())
+    sql += fmt::format(" and contains(source_object, {})", engine::quote_literal(filter.source_object));
+  if (filter.line)
+    sql += fmt::format(" and line = {}", *filter.line);
   return sql;
 }
 
 Result<engine::ResultSet> answer(App& app, std::string sql) {
-  auto runner = SHOPLAKE_TRY(query::QueryRunner::prepare(SHOPLAKE_TRY(app.open_engine()), *SHOPLAKE_TRY(app.catalog()), std::move(sql)));
+  auto runner = SHOPLAKE_TRY(
+      query::QueryRunner::prepare(SHOPLAKE_TRY(app.open_engine()), *SHOPLAKE_TRY(app.catalog()), std::move(sql)));
   return runner->run();
 }
 
 constexpr std::string_view kUtc = "strftime(timezone('UTC', {}), '%Y-%m-%dT%H:%M:%SZ')";
 
-std::string text(const engine::ResultSet& rows, std::int64_t row, std::size_t column) { return rows.text(row, column).value_or(""); }
+std::string text(const engine::ResultSet& rows, std::int64_t row, std::size_t column) {
+  return rows.text(row, column).value_or("");
+}
 
 }  // namespace
 
 base::Result<std::vector<QuarantineGroup>> list_quarantine(App& app, const QuarantineFilter& filter) {
   std::vector<QuarantineGroup> groups;
   const std::optional<std::string> from = SHOPLAKE_TRY(source(app, filter));
-  if (!from) return groups;
-  const engine::ResultSet rows = SHOPLAKE_TRY(answer(
-      app, fmt::format("select dataset, reason_code, source_object, count(*), min(line), arg_min(message, line), {} from ({}) where {} "
-                       "group by dataset, reason_code, source_object order by max(quarantined_at) desc, dataset, source_object, reason_code",
-                       fmt::format(fmt::runtime(kUtc), "max(quarantined_at)"), *from, condition(filter))));
+  if (!from)
+    return groups;
+  const engine::ResultSet rows = SHOPLAKE_TRY(
+      answer(app, fmt::format("select dataset, reason_code, source_object, count(*), min(line), arg_min(message, "
+                              "line), {} from ({}) where {} "
+                              "group by dataset, reason_code, source_object order by max(quarantined_at) desc, "
+                              "dataset, source_object, reason_code",
+                              fmt::format(fmt::runtime(kUtc), "max(quarantined_at)"), *from, condition(filter))));
   for (std::int64_t row = 0; row < rows.row_count(); ++row) {
-    groups.push_back({text(rows, row, 0), text(rows, row, 1), text(rows, row, 2), rows.integer(row, 3), rows.integer(row, 4), text(rows, row, 5), text(rows, row, 6)});
+    groups.push_back({text(rows, row, 0), text(rows, row, 1), text(rows, row, 2), rows.integer(row, 3),
+                      rows.integer(row, 4), text(rows, row, 5), text(rows, row, 6)});
   }
   return groups;
 }
@@ -68,9 +83,11 @@ base::Result<std::vector<QuarantineGroup>> list_quarantine(App& app, const Quara
 base::Result<std::vector<QuarantinedRecord>> show_quarantine(App& app, const QuarantineFilter& filter) {
   std::vector<QuarantinedRecord> records;
   const std::optional<std::string> from = SHOPLAKE_TRY(source(app, filter));
-  if (!from) return records;
+  if (!from)
+    return records;
   const engine::ResultSet rows = SHOPLAKE_TRY(answer(
-      app, fmt::format("select dataset, reason_code, message, source_object, line, byte_offset, record_bytes, record, {} from ({}) where {} "
+      app, fmt::format("select dataset, reason_code, message, source_object, line, byte_offset, record_bytes, record, "
+                       "{} from ({}) where {} "
                        "order by quarantined_at desc, dataset, source_object, line limit {}",
                        fmt::format(fmt::runtime(kUtc), "quarantined_at"), *from, condition(filter), filter.limit)));
   for (std::int64_t row = 0; row < rows.row_count(); ++row) {
@@ -80,7 +97,8 @@ base::Result<std::vector<QuarantinedRecord>> show_quarantine(App& app, const Qua
     record.message = text(rows, row, 2);
     record.source_object = text(rows, row, 3);
     record.line = rows.integer(row, 4);
-    if (rows.text(row, 5)) record.byte_offset = rows.integer(row, 5);
+    if (rows.text(row, 5))
+      record.byte_offset = rows.integer(row, 5);
     record.record_bytes = rows.integer(row, 6);
     record.record = text(rows, row, 7);
     record.quarantined_at = text(rows, row, 8);

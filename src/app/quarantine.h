@@ -16,7 +16,7 @@ struct QuarantineFilter {
   std::string reason;         // "json.malformed"; empty: all
   std::string source_object;  // a part of the raw object's path; empty: all
   std::optional<std::int64_t> line;
-  std::int64_t limit = 20;    // of records
+  std::int64_t limit = 20;  // of records
 };
 
 // Rejected records of one dataset, raw object and reason.

@@ -83,8 +83,9 @@ Result<Answer> run(App& app, const QueryOptions& options) {
 }
 
 bool is_number(std::string_view type) {
-  constexpr std::string_view kNumbers[] = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
-                                           "UBIGINT", "UHUGEINT", "FLOAT",   "DOUBLE", "BIGNUM"};
+  constexpr std::string_view kNumbers[] = {"TINYINT",  "SMALLINT",  "INTEGER",  "BIGINT",  "HUGEINT",
+                                           "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+                                           "FLOAT",    "DOUBLE",    "BIGNUM"};
   for (const std::string_view number : kNumbers) {
     if (type == number) {
       return true;
@@ -123,7 +124,8 @@ Result<QueryTable> query_table(App& app, const QueryOptions& options, std::int64
   return table;
 }
 
-Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFormat format, const query::Output& output) {
+Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFormat format,
+                                 const query::Output& output) {
   if (format == QueryFormat::parquet) {
     const auto runner = SHOPLAKE_TRY(prepare(app, options));
     const ProgressReporter reporter(*runner, options.progress);
@@ -144,12 +146,14 @@ Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFor
 Result<std::int64_t> query_file(App& app, const QueryOptions& options, QueryFormat format, const std::string& path) {
   io::Env& env = app.env();
   if (SHOPLAKE_TRY(env.is_directory(path))) {
-    return base::make_error(base::ErrorKind::usage, "io.is_directory", path + " is a folder", "Name the file to write.");
+    return base::make_error(base::ErrorKind::usage, "io.is_directory", path + " is a folder",
+                            "Name the file to write.");
   }
   const std::string temporary = path + "." + env.new_uuid() + ".tmp";
   const auto write = [&]() -> Result<std::int64_t> {
     const auto file = SHOPLAKE_TRY(env.create_file(temporary));
-    const std::int64_t rows = SHOPLAKE_TRY(query_bytes(app, options, format, [&](std::string_view piece) { return file->append(piece); }));
+    const std::int64_t rows =
+        SHOPLAKE_TRY(query_bytes(app, options, format, [&](std::string_view piece) { return file->append(piece); }));
     SHOPLAKE_TRY(file->sync());
     SHOPLAKE_TRY(file->close());
     SHOPLAKE_TRY(env.rename(temporary, path));

@@ -1,5 +1,5 @@
-// `shoplake query`: one reading statement over the lake, as a table for people or as bytes. Everything a query may not do is
-// refused before it runs (query/runner.h).
+// `shoplake query`: one reading statement over the lake, as a table for people or as bytes. Everything a query may not
+// do is refused before it runs (query/runner.h).
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,7 @@ base::Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, Qu
                                        const std::function<base::Result<void>(std::string_view)>& output);
 
 // The same into a file, which appears whole or not at all.
-base::Result<std::int64_t> query_file(App& app, const QueryOptions& options, QueryFormat format, const std::string& path);
+base::Result<std::int64_t> query_file(App& app, const QueryOptions& options, QueryFormat format,
+                                      const std::string& path);
 
 }  // namespace shoplake::app

@@ -33,8 +33,10 @@ serve::Response respond(catalog::RestCatalog& catalog, const serve::Request& req
   catalog::RestRequest call;
   call.method = request.method;
   call.path = request.path;
-  for (auto& [name, value] : request.parameters()) call.query.try_emplace(std::move(name), std::move(value));
-  for (const auto& [name, value] : request.headers) call.headers.try_emplace(name, value);
+  for (auto& [name, value] : request.parameters())
+    call.query.try_emplace(std::move(name), std::move(value));
+  for (const auto& [name, value] : request.headers)
+    call.headers.try_emplace(name, value);
   call.body = request.body;
   catalog::RestResponse answer = catalog.handle(call);
   serve::Response response;
@@ -60,7 +62,8 @@ double resident_bytes() {
 
 void describe(serve::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("shoplake_build_info", "Always 1; the labels say which shoplake and which engine run.");
-  metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}}, 1);
+  metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}},
+              1);
   metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
   metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
   metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
@@ -88,7 +91,8 @@ struct Server::State {
   std::jthread warm_up;
 
   serve::Response readiness() const {
-    if (ready) return serve::json_response(R"({"status":"ready"})");
+    if (ready)
+      return serve::json_response(R"({"status":"ready"})");
     serve::Response response = serve::json_response(R"({"status":"starting"})", 503);
     response.set("Retry-After", "1");
     return response;
@@ -97,22 +101,41 @@ struct Server::State {
   void add_routes() {
     using serve::Request;
     using serve::Route;
-    http->route({.path = "/", .handler = [this](const Request& request) { return assets->respond(request); }, .name = "page", .match = Route::Match::prefix, .where = Route::Where::io});
-    http->route({.path = "/health", .handler = [](const Request&) { return serve::json_response(R"({"status":"ok"})"); }, .where = Route::Where::io});
-    http->route({.path = "/ready", .handler = [this](const Request&) { return readiness(); }, .where = Route::Where::io});
+    http->route({.path = "/",
+                 .handler = [this](const Request& request) { return assets->respond(request); },
+                 .name = "page",
+                 .match = Route::Match::prefix,
+                 .where = Route::Where::io});
+    http->route({.path = "/health",
+                 .handler = [](const Request&) { return serve::json_response(R"({"status":"ok"})"); },
+                 .where = Route::Where::io});
+    http->route(
+        {.path = "/ready", .handler = [this](const Request&) { return readiness(); }, .where = Route::Where::io});
     http->route({.path = "/metrics", .handler = [this](const Request&) {
                    serve::Response response = serve::text_response(metrics.exposition());
                    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
                    return response;
                  }});
     for (const std::string& name : serve::Dashboard::names()) {
-      http->route({.path = std::string(kApi) + name, .handler = [this, name](const Request& request) { return dashboard->respond(name, request); }});
+      http->route({.path = std::string(kApi) + name,
+                   .handler = [this, name](const Request& request) { return dashboard->respond(name, request); }});
     }
-    http->route({.path = std::string(kCatalog), .handler = [this](const Request& request) { return respond(*catalog, request); }, .match = Route::Match::prefix,
-                 .methods = {}, .body_bytes_max = kCommitBytesMax});
-    http->route({.path = "/api/query", .handler = [this](const Request& request) { return queries->respond(request); }, .methods = {"POST"}, .body_bytes_max = kQueryBytesMax});
-    http->route({.path = std::string(kApi), .handler = [this](const Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
-                 .name = "/api/", .match = Route::Match::prefix, .methods = {}});
+    http->route({.path = std::string(kCatalog),
+                 .handler = [this](const Request& request) { return respond(*catalog, request); },
+                 .match = Route::Match::prefix,
+                 .methods = {},
+                 .body_bytes_max = kCommitBytesMax});
+    http->route({.path = "/api/query",
+                 .handler = [this](const Request& request) { return queries->respond(request); },
+                 .methods = {"POST"},
+                 .body_bytes_max = kQueryBytesMax});
+    http->route(
+        {.path = std::string(kApi),
+         .handler =
+             [this](const Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
+         .name = "/api/",
+         .match = Route::Match::prefix,
+         .methods = {}});
   }
 
   // Opens the engine and computes the default view, which is what the first visitor asks for.
@@ -122,7 +145,8 @@ struct Server::State {
       request.path = std::string(kApi) + name;
       request.query = name == "freshness" ? "" : "event=purchase";
       const serve::Response response = dashboard->respond(name, request);
-      if (response.status >= 500) base::log::warning("serve.warm_up", {{"block", name}, {"answer", response.bytes()}});
+      if (response.status >= 500)
+        base::log::warning("serve.warm_up", {{"block", name}, {"answer", response.bytes()}});
     }
     ready = true;
   }
@@ -135,7 +159,8 @@ Server::~Server() { stop(); }
 base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
   auto state = std::make_unique<State>();
   describe(state->metrics, app.env().now_micros());
-  state->assets = SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
+  state->assets =
+      SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
   catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
   state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
   const auto open_engine = [&app] { return app.open_engine(); };
@@ -165,7 +190,8 @@ bool Server::on_loopback() const { return state_->http->on_loopback(); }
 void Server::stop() {
   state_->queries->stop();
   state_->http->stop();
-  if (state_->warm_up.joinable()) state_->warm_up.join();
+  if (state_->warm_up.joinable())
+    state_->warm_up.join();
 }
 
 }  // namespace shoplake::app

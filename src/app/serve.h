@@ -1,7 +1,7 @@
 // `shoplake serve`: the HTTP server with the dashboard, its JSON API, the Iceberg REST catalog, health and metrics.
 //
-// It listens first and opens the engine afterwards, on a thread of its own; /ready turns to 200 when the dashboard's first
-// view has been computed. Start and stop belong to one thread, which is also the App's.
+// It listens first and opens the engine afterwards, on a thread of its own; /ready turns to 200 when the dashboard's
+// first view has been computed. Start and stop belong to one thread, which is also the App's.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace shoplake::app {
 
 struct ServeOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 8080;  // 0: any free one
+  std::uint16_t port = 8080;            // 0: any free one
   std::vector<std::string> host_names;  // names to answer to, beside loopback ones
   std::int64_t stale_after_hours = 48;
 };

@@ -23,8 +23,8 @@ struct Field {
   Field(std::string_view name, bool value) : name(name), value(value) {}
   Field(std::string_view name, double value) : name(name), value(value) {}
   template <typename Integer>
-    requires std::is_integral_v<Integer>
-  Field(std::string_view name, Integer value) : name(name), value(static_cast<std::int64_t>(value)) {}
+  requires std::is_integral_v<Integer> Field(std::string_view name, Integer value)
+      : name(name), value(static_cast<std::int64_t>(value)) {}
 
   std::string_view name;
   Value value;
@@ -33,9 +33,17 @@ struct Field {
 void configure(Level level, bool json);
 void write(Level level, std::string_view event, std::initializer_list<Field> fields);
 
-inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::debug, event, fields); }
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::info, event, fields); }
-inline void warning(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::warning, event, fields); }
-inline void error(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::error, event, fields); }
+inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::info, event, fields);
+}
+inline void warning(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::warning, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::error, event, fields);
+}
 
 }  // namespace shoplake::base::log

@@ -7,8 +7,8 @@
 
 namespace shoplake::base {
 
-// The candidate with the fewest typing mistakes (a letter missing, added, changed, or two swapped), case aside: at most one in
-// up to three letters, two in up to eight, three in longer names; the first of equals. Empty if none is near.
+// The candidate with the fewest typing mistakes (a letter missing, added, changed, or two swapped), case aside: at most
+// one in up to three letters, two in up to eight, three in longer names; the first of equals. Empty if none is near.
 std::string nearest_name(std::string_view given, std::span<const std::string> candidates);
 
 }  // namespace shoplake::base

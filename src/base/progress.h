@@ -1,5 +1,6 @@
-// How long work tells its caller where it stands. The command line draws a bar on a terminal; elsewhere nothing is drawn.
-// Calls may come from any thread; implementations are thread safe and cheap (they drop updates that come too fast).
+// How long work tells its caller where it stands. The command line draws a bar on a terminal; elsewhere nothing is
+// drawn. Calls may come from any thread; implementations are thread safe and cheap (they drop updates that come too
+// fast).
 #pragma once
 
 #include <cstdint>

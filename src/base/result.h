@@ -1,8 +1,9 @@
 // Result<T>: a value or an Error, the only way a shoplake function reports failure.
 //
-// An Error carries a stable code that is the same in the command line, the API and the logs ("catalog.commit_conflict"),
-// a kind that decides the exit code and whether a retry makes sense, and three texts: what happened to which object
-// (and why: the peer's own words last), and what to do about it. Context is added where an error crosses a module's border.
+// An Error carries a stable code that is the same in the command line, the API and the logs
+// ("catalog.commit_conflict"), a kind that decides the exit code and whether a retry makes sense, and three texts: what
+// happened to which object (and why: the peer's own words last), and what to do about it. Context is added where an
+// error crosses a module's border.
 //
 // Exceptions do not cross module borders. A programmer's error is a failed SHOPLAKE_CHECK, in release builds too.
 #pragma once
@@ -109,19 +110,19 @@ class [[nodiscard]] Result<void> {
 // The value of a Result expression, or a return of its error from the enclosing function:
 //   auto file = SHOPLAKE_TRY(env.open(path));
 //   SHOPLAKE_TRY(file->sync());
-#define SHOPLAKE_TRY(expression)                                       \
-  ({                                                                   \
-    auto shoplake_try_result = (expression);                           \
-    if (!shoplake_try_result.ok()) [[unlikely]] {                      \
-      return std::move(shoplake_try_result).error();                   \
-    }                                                                  \
-    std::move(shoplake_try_result).value();                            \
+#define SHOPLAKE_TRY(expression)                     \
+  ({                                                 \
+    auto shoplake_try_result = (expression);         \
+    if (!shoplake_try_result.ok()) [[unlikely]] {    \
+      return std::move(shoplake_try_result).error(); \
+    }                                                \
+    std::move(shoplake_try_result).value();          \
   })
 
 // An invariant of shoplake itself; aborts with the place, in every build.
-#define SHOPLAKE_CHECK(condition)                                                 \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]] {                                              \
-      ::shoplake::base::check_failed(#condition, __FILE__, __LINE__);             \
-    }                                                                             \
+#define SHOPLAKE_CHECK(condition)                                     \
+  do {                                                                \
+    if (!(condition)) [[unlikely]] {                                  \
+      ::shoplake::base::check_failed(#condition, __FILE__, __LINE__); \
+    }                                                                 \
   } while (false)

@@ -12,8 +12,8 @@
 namespace shoplake::cli {
 namespace {
 
-constexpr int kNarrowest = 12;      // a column is not cut below this
-constexpr int kCellOverhead = 3;    // " x │"
+constexpr int kNarrowest = 12;    // a column is not cut below this
+constexpr int kCellOverhead = 3;  // " x │"
 constexpr const char* kNull = "NULL";
 
 std::string printable(const std::string& text) {
@@ -48,7 +48,7 @@ struct Column {
   std::string name;
   std::string type;
   bool is_right = false;
-  bool is_gap = false;  // stands for columns left out
+  bool is_gap = false;             // stands for columns left out
   std::vector<std::string> cells;  // of first, then last rows
   std::vector<bool> is_null;
   int width = 0;
@@ -57,7 +57,13 @@ struct Column {
 std::vector<Column> columns_of(const app::QueryTable& table) {
   std::vector<Column> columns;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    Column column{printable(table.columns[i].name), printable(table.columns[i].type), table.columns[i].is_number, false, {}, {}, 0};
+    Column column{printable(table.columns[i].name),
+                  printable(table.columns[i].type),
+                  table.columns[i].is_number,
+                  false,
+                  {},
+                  {},
+                  0};
     column.width = std::max(display_width(column.name), std::min(display_width(column.type), 24));
     for (const auto* rows : {&table.first, &table.last}) {
       for (const app::QueryTable::Row& row : *rows) {
@@ -72,7 +78,8 @@ std::vector<Column> columns_of(const app::QueryTable& table) {
 }
 
 int total_width(const std::vector<Column>& columns) {
-  return std::accumulate(columns.begin(), columns.end(), 1, [](int sum, const Column& column) { return sum + column.width + kCellOverhead; });
+  return std::accumulate(columns.begin(), columns.end(), 1,
+                         [](int sum, const Column& column) { return sum + column.width + kCellOverhead; });
 }
 
 // Narrows wide columns, then leaves out middle ones; returns how many.
@@ -136,16 +143,23 @@ std::string render_box(const app::QueryTable& table, const Terminal& terminal) {
     text.append(edge).append("\n");
   };
   add_rule("┌", "┬", "┐");
-  add_row([&](const Column& column) { return terminal.styled(Style::bold, padded(column.name, column.width, column.is_right)); });
-  add_row([&](const Column& column) { return terminal.styled(Style::dim, padded(column.type, column.width, column.is_right)); });
+  add_row([&](const Column& column) {
+    return terminal.styled(Style::bold, padded(column.name, column.width, column.is_right));
+  });
+  add_row([&](const Column& column) {
+    return terminal.styled(Style::dim, padded(column.type, column.width, column.is_right));
+  });
   add_rule("├", "┼", "┤");
   const std::size_t rows = table.first.size() + table.last.size();
   for (std::size_t row = 0; row < rows; ++row) {
     if (row == table.first.size()) {
-      add_row([&](const Column& column) { return terminal.styled(Style::dim, padded("·", column.width, column.is_right)); });
+      add_row([&](const Column& column) {
+        return terminal.styled(Style::dim, padded("·", column.width, column.is_right));
+      });
     }
     add_row([&](const Column& column) {
-      return terminal.styled(column.is_null[row] ? Style::dim : Style::plain, padded(column.cells[row], column.width, column.is_right));
+      return terminal.styled(column.is_null[row] ? Style::dim : Style::plain,
+                             padded(column.cells[row], column.width, column.is_right));
     });
   }
   add_rule("└", "┴", "┘");
@@ -155,7 +169,8 @@ std::string render_box(const app::QueryTable& table, const Terminal& terminal) {
     notes = fmt::format("{} shown; --rows 0 shows all", rows);
   }
   if (left_out > 0) {
-    notes.append(notes.empty() ? "" : ", ").append(fmt::format("{} of {} left out", format_noun(left_out, "column"), table.columns.size()));
+    notes.append(notes.empty() ? "" : ", ")
+        .append(fmt::format("{} of {} left out", format_noun(left_out, "column"), table.columns.size()));
   }
   return text.append(terminal.styled(Style::dim, notes.empty() ? count : count + " (" + notes + ")")).append("\n");
 }

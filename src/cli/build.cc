@@ -44,19 +44,26 @@ base::Result<int> run(const ModelCommand& command, Context& context) {
 
 void add_project_options(CLI::App& command, ModelCommand& options) {
   command.add_option("--project-dir", options.project_directory, "folder of the dbt project (default: the home's)");
-  command.add_option("--target", options.target, "name of the target, as target.name in templates")->capture_default_str();
-  command.add_option("--target-path", options.target_path, "folder for manifest.json, run_results.json and compiled SQL");
+  command.add_option("--target", options.target, "name of the target, as target.name in templates")
+      ->capture_default_str();
+  command.add_option("--target-path", options.target_path,
+                     "folder for manifest.json, run_results.json and compiled SQL");
   command.add_option("--vars", options.vars, "YAML mapping laid over the project's vars: '{lookback_days: 7}'");
 }
 
 void add_selection_options(CLI::App& command, ModelCommand& options) {
-  command.add_option("-s,--select,-m,--models", options.select, "nodes: name, +name, name+, tag:x, path:models/x, source:x, config.materialized:table …");
+  command.add_option("-s,--select,-m,--models", options.select,
+                     "nodes: name, +name, name+, tag:x, path:models/x, source:x, config.materialized:table …");
   command.add_option("--exclude", options.exclude, "nodes to leave out, in the same syntax");
-  command.add_option("--indirect-selection", options.indirect_selection, "which tests come with what they test: eager, cautious, buildable, empty")->capture_default_str();
+  command
+      .add_option("--indirect-selection", options.indirect_selection,
+                  "which tests come with what they test: eager, cautious, buildable, empty")
+      ->capture_default_str();
 }
 
 void add_run_options(CLI::App& command, ModelCommand& options) {
-  command.add_option("--threads", options.threads, "nodes that run at the same time (default: the home's, else 2)")->check(CLI::Range(1, 64));
+  command.add_option("--threads", options.threads, "nodes that run at the same time (default: the home's, else 2)")
+      ->check(CLI::Range(1, 64));
   command.add_flag("-x,--fail-fast", options.fail_fast, "start nothing more after the first failure");
 }
 
@@ -66,7 +73,8 @@ std::shared_ptr<ModelCommand> new_options(Kind kind) {
   return options;
 }
 
-void finish_command(CLI::App& command, const std::shared_ptr<ModelCommand>& options, Context& context, const char* footer) {
+void finish_command(CLI::App& command, const std::shared_ptr<ModelCommand>& options, Context& context,
+                    const char* footer) {
   command.footer(footer);
   command.callback([options, &context] { context.finish(run(*options, context)); });
 }
@@ -95,7 +103,9 @@ void add_run(CLI::App& root, Context& context) {
   command.add_flag("-f,--full-refresh", options->full_refresh, "build incremental models anew");
   add_run_options(command, *options);
   add_project_options(command, *options);
-  finish_command(command, options, context, "Example:\n  shoplake run --select stg_ga4_sessions+ --full-refresh\n\nExit codes: 0 all done, 1 a model failed, 2 the project or the command is wrong");
+  finish_command(command, options, context,
+                 "Example:\n  shoplake run --select stg_ga4_sessions+ --full-refresh\n\nExit codes: 0 all done, 1 a "
+                 "model failed, 2 the project or the command is wrong");
 }
 
 void add_test(CLI::App& root, Context& context) {
@@ -105,7 +115,9 @@ void add_test(CLI::App& root, Context& context) {
   command.add_flag("--store-failures", options->store_failures, "keep the rows that fail a test as a table");
   add_run_options(command, *options);
   add_project_options(command, *options);
-  finish_command(command, options, context, "Examples:\n  shoplake test\n  shoplake test --select fact_sessions,test_type:generic\n\nExit codes: 0 all passed, 1 a test failed, 2 the project or the command is wrong");
+  finish_command(command, options, context,
+                 "Examples:\n  shoplake test\n  shoplake test --select fact_sessions,test_type:generic\n\nExit codes: "
+                 "0 all passed, 1 a test failed, 2 the project or the command is wrong");
 }
 
 void add_seed(CLI::App& root, Context& context) {
@@ -115,7 +127,9 @@ void add_seed(CLI::App& root, Context& context) {
   command.add_flag("-f,--full-refresh", options->full_refresh, "accepted for dbt's sake: seeds are always replaced");
   add_run_options(command, *options);
   add_project_options(command, *options);
-  finish_command(command, options, context, "Example:\n  shoplake seed\n\nExit codes: 0 all done, 1 a seed failed, 2 the project or the command is wrong");
+  finish_command(
+      command, options, context,
+      "Example:\n  shoplake seed\n\nExit codes: 0 all done, 1 a seed failed, 2 the project or the command is wrong");
 }
 
 void add_compile(CLI::App& root, Context& context) {
@@ -123,9 +137,12 @@ void add_compile(CLI::App& root, Context& context) {
   CLI::App& command = *root.add_subcommand("compile", "the SQL of models and tests, without running them");
   add_selection_options(command, *options);
   command.add_flag("-f,--full-refresh", options->full_refresh, "compile incremental models as for a first build");
-  command.add_option("--threads", options->threads, "nodes that are compiled at the same time")->check(CLI::Range(1, 64));
+  command.add_option("--threads", options->threads, "nodes that are compiled at the same time")
+      ->check(CLI::Range(1, 64));
   add_project_options(command, *options);
-  finish_command(command, options, context, "Example:\n  shoplake compile --select int_user_journeys\n\nExit codes: 0 done, 1 a template failed, 2 the project or the command is wrong");
+  finish_command(command, options, context,
+                 "Example:\n  shoplake compile --select int_user_journeys\n\nExit codes: 0 done, 1 a template failed, "
+                 "2 the project or the command is wrong");
 }
 
 void add_ls(CLI::App& root, Context& context) {
@@ -133,22 +150,28 @@ void add_ls(CLI::App& root, Context& context) {
   CLI::App& command = *root.add_subcommand("ls", "the nodes of the dbt project that a selection means");
   command.alias("list");
   add_selection_options(command, *options);
-  command.add_option("--resource-type", options->resource_types, "only these: model, seed, test, unit_test, source, exposure, analysis");
+  command.add_option("--resource-type", options->resource_types,
+                     "only these: model, seed, test, unit_test, source, exposure, analysis");
   command.add_option("--exclude-resource-type", options->exclude_resource_types, "all but these");
   command.add_option("--output", options->list_output, "selector, name, path or json")->capture_default_str();
   add_project_options(command, *options);
-  finish_command(command, options, context, "Examples:\n  shoplake ls --select +mart_channel_performance\n  shoplake ls --resource-type source --output json\n\nExit codes: 0 done, 2 the project or the command is wrong");
+  finish_command(command, options, context,
+                 "Examples:\n  shoplake ls --select +mart_channel_performance\n  shoplake ls --resource-type source "
+                 "--output json\n\nExit codes: 0 done, 2 the project or the command is wrong");
 }
 
 void add_docs(CLI::App& root, Context& context) {
   const auto options = new_options(Kind::docs);
-  CLI::App& command = *root.add_subcommand("docs", "manifest.json and catalog.json: what the models are and what their tables look like");
+  CLI::App& command = *root.add_subcommand(
+      "docs", "manifest.json and catalog.json: what the models are and what their tables look like");
   add_selection_options(command, *options);
   command.add_flag("!--no-compile", options->compile_docs, "leave the compiled SQL out");
   add_project_options(command, *options);
   CLI::App* generate = command.add_subcommand("generate", "the same, as dbt spells it");
   generate->fallthrough();
-  finish_command(command, options, context, "Example:\n  shoplake docs generate\n\nExit codes: 0 done, 1 a template failed, 2 the project or the command is wrong");
+  finish_command(command, options, context,
+                 "Example:\n  shoplake docs generate\n\nExit codes: 0 done, 1 a template failed, 2 the project or the "
+                 "command is wrong");
 }
 
 void add_source(CLI::App& root, Context& context) {
@@ -158,7 +181,9 @@ void add_source(CLI::App& root, Context& context) {
   CLI::App& freshness = *command.add_subcommand("freshness", "how old the sources are, against their rules");
   add_selection_options(freshness, *options);
   add_project_options(freshness, *options);
-  finish_command(freshness, options, context, "Example:\n  shoplake source freshness\n\nExit codes: 0 all fresh, 1 a source is too old, 2 the project or the command is wrong");
+  finish_command(freshness, options, context,
+                 "Example:\n  shoplake source freshness\n\nExit codes: 0 all fresh, 1 a source is too old, 2 the "
+                 "project or the command is wrong");
   command.footer("Example:\n  shoplake source freshness --select source:processed");
 }
 

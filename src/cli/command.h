@@ -34,7 +34,8 @@ struct Context {
 
   // The opened home; opened by the first call.
   base::Result<app::App*> app();
-  // A bar on a terminal for work over a second; elsewhere a plain line every ten seconds. Nothing with --json or --quiet.
+  // A bar on a terminal for work over a second; elsewhere a plain line every ten seconds. Nothing with --json or
+  // --quiet.
   base::Progress& progress();
   // One line for people on standard output (colour already decided by cli/terminal.h). Nothing with --json or --quiet.
   void say(std::string_view line);

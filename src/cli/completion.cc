@@ -1,4 +1,5 @@
-// shoplake completion bash|zsh|fish: a completion script made from the declared commands, so that it cannot fall behind them.
+// shoplake completion bash|zsh|fish: a completion script made from the declared commands, so that it cannot fall behind
+// them.
 
 #include <fmt/format.h>
 
@@ -119,13 +120,16 @@ std::string fish_script(const std::vector<Node>& nodes) {
   std::string out = "# shoplake: completion for fish.  shoplake completion fish | source\n";
   for (const Node& node : nodes) {
     const std::vector<std::string> below = subcommand_names(*node.app);
-    std::string condition = node.path.empty() ? std::string("__fish_use_subcommand")
-                                              : fmt::format("__fish_seen_subcommand_from {}", node.path.substr(node.path.rfind(' ') + 1));
+    std::string condition =
+        node.path.empty() ? std::string("__fish_use_subcommand")
+                          : fmt::format("__fish_seen_subcommand_from {}", node.path.substr(node.path.rfind(' ') + 1));
     if (const std::size_t space = node.path.rfind(' '); space != std::string::npos) {
       condition = fmt::format("__fish_seen_subcommand_from {}; and {}", node.path.substr(0, space), condition);
     }
     for (const CLI::App* command : node.app->get_subcommands([](const CLI::App*) { return true; })) {
-      const std::string once = node.path.empty() ? condition : fmt::format("{}; and not __fish_seen_subcommand_from {}", condition, joined(below));
+      const std::string once =
+          node.path.empty() ? condition
+                            : fmt::format("{}; and not __fish_seen_subcommand_from {}", condition, joined(below));
       out += fmt::format("complete -c shoplake -n {} -f -a {} -d {}\n", single_quoted(once), command->get_name(),
                          single_quoted(first_line(command->get_description())));
     }

@@ -1,7 +1,7 @@
 // shoplake doctor: can shoplake work here?
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <string>
 #include <vector>
@@ -40,9 +40,10 @@ base::Result<int> run(Context& context) {
   for (const app::Check& check : checks) {
     problems += check.status == Status::problem ? 1 : 0;
     json.append(json.empty() ? "" : ",")
-        .append(fmt::format(R"({{"name":{},"status":"{}","detail":{},"advice":{}}})", json_quoted(check.name), status_name(check.status),
-                            json_quoted(check.detail), json_quoted(check.advice)));
-    const std::string status = standard_output().styled(style_of(check.status), fmt::format("{:<8}", status_name(check.status)));
+        .append(fmt::format(R"({{"name":{},"status":"{}","detail":{},"advice":{}}})", json_quoted(check.name),
+                            status_name(check.status), json_quoted(check.detail), json_quoted(check.advice)));
+    const std::string status =
+        standard_output().styled(style_of(check.status), fmt::format("{:<8}", status_name(check.status)));
     context.say(fmt::format("{} {:<14} {}", status, check.name, check.detail));
     if (!check.advice.empty()) {
       context.say(fmt::format("{:<23} {} {}", "", standard_output().styled(Style::bold, "do:"), check.advice));
@@ -57,12 +58,14 @@ base::Result<int> run(Context& context) {
 }  // namespace
 
 void add_doctor(CLI::App& root, Context& context) {
-  auto* command = root.add_subcommand("doctor", "checks the installation, the home, the disk, the clock and the catalog");
-  command->footer("Examples:\n"
-                  "  shoplake doctor\n"
-                  "  shoplake doctor --json\n"
-                  "\n"
-                  "Nothing is changed. Exit codes: 0 all is well (warnings included), 4 there is a problem.");
+  auto* command =
+      root.add_subcommand("doctor", "checks the installation, the home, the disk, the clock and the catalog");
+  command->footer(
+      "Examples:\n"
+      "  shoplake doctor\n"
+      "  shoplake doctor --json\n"
+      "\n"
+      "Nothing is changed. Exit codes: 0 all is well (warnings included), 4 there is a problem.");
   command->callback([&context] { context.finish(run(context)); });
 }
 

@@ -18,7 +18,8 @@ std::size_t typing_mistakes(std::string_view a, std::string_view b) {
         cost[i][j] = i + j;
         continue;
       }
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      cost[i][j] =
+          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
         cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
       }
@@ -69,15 +70,16 @@ std::string error_for_people(const base::Error& error, const Terminal& terminal)
     text += "\n  " + terminal.styled(Style::bold, "do:") + " " + indented(error.advice, "      ");
   }
   if (!error.code.empty()) {
-    text += "\n  " + terminal.styled(Style::dim, fmt::format("code: {} (exit {})", error.code, base::exit_code(error.kind)));
+    text += "\n  " +
+            terminal.styled(Style::dim, fmt::format("code: {} (exit {})", error.code, base::exit_code(error.kind)));
   }
   return text;
 }
 
 std::string error_as_json(const base::Error& error) {
-  return fmt::format(R"({{"error":{{"code":{},"kind":{},"message":{},"advice":{}}},"exit_code":{}}})", json_quoted(error.code),
-                     json_quoted(base::name(error.kind)), json_quoted(error.message), json_quoted(error.advice),
-                     base::exit_code(error.kind));
+  return fmt::format(R"({{"error":{{"code":{},"kind":{},"message":{},"advice":{}}},"exit_code":{}}})",
+                     json_quoted(error.code), json_quoted(base::name(error.kind)), json_quoted(error.message),
+                     json_quoted(error.advice), base::exit_code(error.kind));
 }
 
 std::string json_quoted(std::string_view text) {

@@ -1,5 +1,5 @@
-// How an error looks: what happened to which object and why, what to do, and its code, on standard error; with --json one object
-// on standard output: {"error":{"code":…,"kind":…,"message":…,"advice":…},"exit_code":…}.
+// How an error looks: what happened to which object and why, what to do, and its code, on standard error; with --json
+// one object on standard output: {"error":{"code":…,"kind":…,"message":…,"advice":…},"exit_code":…}.
 #pragma once
 
 #include <span>
@@ -16,8 +16,8 @@ std::string error_as_json(const base::Error& error);
 // A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 std::string json_quoted(std::string_view text);
 
-// The candidate that `given` was most likely meant to be: at most one typing mistake in three letters, two in six, three
-// beyond, or a beginning of it; empty if none.
+// The candidate that `given` was most likely meant to be: at most one typing mistake in three letters, two in six,
+// three beyond, or a beginning of it; empty if none.
 std::string closest(std::string_view given, std::span<const std::string> candidates);
 
 }  // namespace shoplake::cli

@@ -55,7 +55,8 @@ class HelpFormatter final : public CLI::FormatterBase {
     if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) {
       text += " COMMAND";
     }
-    for (const CLI::Option* option : app.get_options([](const CLI::Option* option) { return option->get_positional(); })) {
+    for (const CLI::Option* option :
+         app.get_options([](const CLI::Option* option) { return option->get_positional(); })) {
       text += " " + positional_name(*option);
     }
     return text + " [OPTIONS]";
@@ -64,7 +65,8 @@ class HelpFormatter final : public CLI::FormatterBase {
   static void append_positionals(std::string& text, const CLI::App& app, const Terminal& terminal) {
     Table table({{"", Align::left}, {"", Align::left}});
     bool any = false;
-    for (const CLI::Option* option : app.get_options([](const CLI::Option* option) { return option->get_positional(); })) {
+    for (const CLI::Option* option :
+         app.get_options([](const CLI::Option* option) { return option->get_positional(); })) {
       any = true;
       table.add_row({positional_name(*option), option->get_description()});
     }
@@ -85,7 +87,8 @@ class HelpFormatter final : public CLI::FormatterBase {
         continue;  // hidden
       }
       Table table({{"", Align::left}, {"", Align::left}});
-      for (const CLI::App* command : app.get_subcommands([&](const CLI::App* each) { return each->get_group() == group; })) {
+      for (const CLI::App* command :
+           app.get_subcommands([&](const CLI::App* each) { return each->get_group() == group; })) {
         std::string summary = command->get_description();
         table.add_row({fmt::format("{:<11}", command->get_name()), summary.substr(0, summary.find('\n'))});
       }
@@ -97,7 +100,8 @@ class HelpFormatter final : public CLI::FormatterBase {
     for (const bool everywhere : {false, true}) {
       Table table({{"", Align::left}, {"", Align::left}});
       bool any = false;
-      for (const CLI::Option* option : app.get_options([](const CLI::Option* option) { return !option->get_positional(); })) {
+      for (const CLI::Option* option :
+           app.get_options([](const CLI::Option* option) { return !option->get_positional(); })) {
         const bool is_global = option->get_group() == kEverywhere || option == app.get_help_ptr();
         if (option->get_group().empty() || is_global != everywhere) {
           continue;
@@ -131,7 +135,8 @@ std::shared_ptr<CLI::FormatterBase> make_help_formatter() { return std::make_sha
 
 std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options([](const CLI::Option* option) { return !option->get_positional(); })) {
+  for (const CLI::Option* option :
+       command.get_options([](const CLI::Option* option) { return !option->get_positional(); })) {
     if (option->get_group().empty()) {
       continue;
     }

@@ -1,4 +1,5 @@
-// Help texts: the grouped list of commands, and one page for each command with usage, arguments, options, examples and exit codes.
+// Help texts: the grouped list of commands, and one page for each command with usage, arguments, options, examples and
+// exit codes.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ inline constexpr const char* kEverywhere = "Everywhere";
 
 // The exit codes of DESIGN 6, as one line of help.
 inline constexpr const char* kExitCodes =
-    "Exit codes: 0 done, 1 the work failed, 2 bad usage or configuration, 3 input rejected, 4 disk, network or peer failed, "
+    "Exit codes: 0 done, 1 the work failed, 2 bad usage or configuration, 3 input rejected, 4 disk, network or peer "
+    "failed, "
     "130 interrupted";
 
 // The full names of a command's options ("--select", "-s"), and of its subcommands.

@@ -1,7 +1,7 @@
 // shoplake init [DIR]: a home with a commented shoplake.yml.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <string>
@@ -20,10 +20,12 @@ base::Result<int> run(const std::string& given, Context& context) {
   const std::string directory = given.empty() ? app::home_directory() : given;
   const app::Home home = SHOPLAKE_TRY(app::init_home(io::posix_env(), directory));
   if (context.json) {
-    context.print(fmt::format(R"({{"home":{},"configuration":{}}})", json_quoted(home.directory), json_quoted(home.directory + "/shoplake.yml")));
+    context.print(fmt::format(R"({{"home":{},"configuration":{}}})", json_quoted(home.directory),
+                              json_quoted(home.directory + "/shoplake.yml")));
     return 0;
   }
-  context.say(fmt::format("{} is a home now; its configuration is shoplake.yml in it", standard_output().styled(Style::bold, home.directory)));
+  context.say(fmt::format("{} is a home now; its configuration is shoplake.yml in it",
+                          standard_output().styled(Style::bold, home.directory)));
   if (home.directory != app::home_directory()) {
     context.say(fmt::format("to work in it: export SHOPLAKE_HOME={}", home.directory));
   }
@@ -40,7 +42,8 @@ void add_init(CLI::App& root, Context& context) {
                               "  shoplake init\n"
                               "  shoplake init ~/shop && export SHOPLAKE_HOME=~/shop\n"
                               "\n"
-                              "Other commands make the home themselves where there is none; init is for changing its configuration first.\n\n") +
+                              "Other commands make the home themselves where there is none; init is for changing its "
+                              "configuration first.\n\n") +
                   kExitCodes);
   command->callback([directory, &context] { context.finish(run(*directory, context)); });
 }

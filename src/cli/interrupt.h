@@ -1,5 +1,6 @@
-// Ctrl-C (SIGINT) and SIGTERM: the first asks the command to stop by its stop token, so that it ends between two commits and
-// says what was committed; the second ends the process at once (exit code 130), which every stage survives like a crash.
+// Ctrl-C (SIGINT) and SIGTERM: the first asks the command to stop by its stop token, so that it ends between two
+// commits and says what was committed; the second ends the process at once (exit code 130), which every stage survives
+// like a crash.
 #pragma once
 
 #include <stop_token>

@@ -52,7 +52,8 @@ const Command kCommands[] = {
 };
 
 constexpr const char* kDescription =
-    "shoplake: an online shop's raw events into trusted sessions, funnels, retention and attribution, on Apache Iceberg tables";
+    "shoplake: an online shop's raw events into trusted sessions, funnels, retention and attribution, on Apache "
+    "Iceberg tables";
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -114,17 +115,19 @@ base::Error usage_error(const CLI::App& root, const std::vector<std::string>& ar
   const std::string name = name_of(*place.command);
   if (!place.unknown.empty()) {
     const std::string meant = closest(place.unknown, subcommand_names(*place.command));
-    return base::make_error(base::ErrorKind::usage, "cli.unknown_command",
-                            fmt::format("{} has no command \"{}\"", name, place.unknown),
-                            meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean `{} {}`?", name, meant));
+    return base::make_error(
+        base::ErrorKind::usage, "cli.unknown_command", fmt::format("{} has no command \"{}\"", name, place.unknown),
+        meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean `{} {}`?", name, meant));
   }
   const std::vector<std::string> options = option_names(*place.command);
   for (const std::string& argument : arguments) {
     const std::string option = argument.substr(0, argument.find('='));
-    if (option.size() > 2 && option.starts_with("--") && std::find(options.begin(), options.end(), option) == options.end()) {
+    if (option.size() > 2 && option.starts_with("--") &&
+        std::find(options.begin(), options.end(), option) == options.end()) {
       const std::string meant = closest(option, options);
-      return base::make_error(base::ErrorKind::usage, "cli.unknown_option", fmt::format("{} has no option {}", name, option),
-                              meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean {}?", meant));
+      return base::make_error(
+          base::ErrorKind::usage, "cli.unknown_option", fmt::format("{} has no option {}", name, option),
+          meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean {}?", meant));
     }
   }
   return base::make_error(base::ErrorKind::usage, "cli.usage", fmt::format("{}: {}", name, error.what()),
@@ -153,7 +156,9 @@ int run(int argc, char** argv) {
   std::optional<InterruptGuard> interrupts;
   root.parse_complete_callback([&] {
     using base::log::Level;
-    base::log::configure(context.verbose ? Level::debug : context.quiet ? Level::error : Level::warning,
+    base::log::configure(context.verbose ? Level::debug
+                         : context.quiet ? Level::error
+                                         : Level::warning,
                          !standard_error().interactive);
     interrupts.emplace(!context.quiet && standard_error().interactive);
     context.stop = interrupts->token();
@@ -180,12 +185,13 @@ int run(int argc, char** argv) {
     context.json = context.json || std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
     context.finish(usage_error(root, arguments, error));
   } catch (const std::exception& error) {
-    context.finish(base::make_error(base::ErrorKind::internal, "cli.exception", fmt::format("an unexpected exception: {}", error.what()),
+    context.finish(base::make_error(base::ErrorKind::internal, "cli.exception",
+                                    fmt::format("an unexpected exception: {}", error.what()),
                                     "this is a defect of shoplake; please report the command and this message"));
   }
   if (std::fflush(stdout) != 0 && context.exit_code == 0) {
-    context.finish(base::make_error(base::ErrorKind::environment, "cli.output_failed", "standard output could not be written",
-                                    "check the disk or pipe that it goes to"));
+    context.finish(base::make_error(base::ErrorKind::environment, "cli.output_failed",
+                                    "standard output could not be written", "check the disk or pipe that it goes to"));
   }
   return context.exit_code;
 }

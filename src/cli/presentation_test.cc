@@ -74,10 +74,13 @@ TEST(Table, AlignsAndCutsOnlyOnATerminal) {
 }
 
 TEST(Errors, HaveThreePartsAndACode) {
-  const base::Error error = base::make_error(base::ErrorKind::conflict, "catalog.commit_conflict", "table a: somebody was first", "read again");
-  EXPECT_EQ(error_for_people(error, {}), "error: table a: somebody was first\n  do: read again\n  code: catalog.commit_conflict (exit 4)");
-  EXPECT_EQ(error_as_json(error),
-            R"({"error":{"code":"catalog.commit_conflict","kind":"conflict","message":"table a: somebody was first","advice":"read again"},"exit_code":4})");
+  const base::Error error = base::make_error(base::ErrorKind::conflict, "catalog.commit_conflict",
+                                             "table a: somebody was first", "read again");
+  EXPECT_EQ(error_for_people(error, {}),
+            "error: table a: somebody was first\n  do: read again\n  code: catalog.commit_conflict (exit 4)");
+  EXPECT_EQ(
+      error_as_json(error),
+      R"({"error":{"code":"catalog.commit_conflict","kind":"conflict","message":"table a: somebody was first","advice":"read again"},"exit_code":4})");
 }
 
 TEST(Errors, JsonIsValidWhateverTheBytes) {

@@ -18,7 +18,8 @@ constexpr std::int64_t kPlainLineMicros = 10'000'000;
 constexpr int kBarWidth = 24;
 
 std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string amount(std::uint64_t value, base::Progress::Unit unit) {
@@ -82,7 +83,8 @@ void ProgressDisplay::draw(std::int64_t time) {
     }
     text += fmt::format("{:3.0f} %  {} of {}", share * 100, amount(done_, unit_), amount(total_, unit_));
     if (share > 0.02 && share < 1) {
-      text += "  " + format_duration(static_cast<std::int64_t>(static_cast<double>(elapsed) * (1 - share) / share)) + " left";
+      text += "  " + format_duration(static_cast<std::int64_t>(static_cast<double>(elapsed) * (1 - share) / share)) +
+              " left";
     }
   } else {
     text += amount(done_, unit_);

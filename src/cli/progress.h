@@ -1,5 +1,6 @@
-// base::Progress for the command line. On a terminal: a bar on standard error, drawn after the first second of a unit of work and
-// ten times a second at most, and taken away at the end. Elsewhere: a plain line every ten seconds, so that logs of long runs live.
+// base::Progress for the command line. On a terminal: a bar on standard error, drawn after the first second of a unit
+// of work and ten times a second at most, and taken away at the end. Elsewhere: a plain line every ten seconds, so that
+// logs of long runs live.
 #pragma once
 
 #include <cstdint>

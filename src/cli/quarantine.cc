@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "app/quarantine.h"
 #include "cli/command.h"
@@ -24,9 +24,11 @@ base::Result<int> list(const app::QuarantineFilter& filter, Context& context) {
   if (context.json) {
     std::string text = "[";
     for (const auto& group : groups) {
-      text += fmt::format(R"({}{{"dataset":{},"reason_code":{},"source_object":{},"count":{},"first_line":{},"message":{},"quarantined_at":{}}})",
-                          text.size() > 1 ? "," : "", json_quoted(group.dataset), json_quoted(group.reason_code), json_quoted(group.source_object), group.count,
-                          group.first_line, json_quoted(group.message), json_quoted(group.quarantined_at));
+      text += fmt::format(
+          R"({}{{"dataset":{},"reason_code":{},"source_object":{},"count":{},"first_line":{},"message":{},"quarantined_at":{}}})",
+          text.size() > 1 ? "," : "", json_quoted(group.dataset), json_quoted(group.reason_code),
+          json_quoted(group.source_object), group.count, group.first_line, json_quoted(group.message),
+          json_quoted(group.quarantined_at));
     }
     context.print(text + "]");
     return 0;
@@ -35,9 +37,15 @@ base::Result<int> list(const app::QuarantineFilter& filter, Context& context) {
     context.say("nothing was rejected");
     return 0;
   }
-  Table table({{"records", Align::right}, {"reason"}, {"object"}, {"first line", Align::right}, {"first message"}, {"last at"}});
+  Table table({{"records", Align::right},
+               {"reason"},
+               {"object"},
+               {"first line", Align::right},
+               {"first message"},
+               {"last at"}});
   for (const auto& group : groups) {
-    table.add_row({format_count(group.count), group.reason_code, group.source_object, format_count(group.first_line), group.message, group.quarantined_at});
+    table.add_row({format_count(group.count), group.reason_code, group.source_object, format_count(group.first_line),
+                   group.message, group.quarantined_at});
   }
   context.say(table.render(standard_output()));
   context.say("shoplake quarantine show --reason REASON --object OBJECT shows the records.");
@@ -51,18 +59,24 @@ base::Result<int> show(const app::QuarantineFilter& filter, Context& context) {
     for (const auto& record : records) {
       text += fmt::format(
           R"({}{{"dataset":{},"reason_code":{},"message":{},"source_object":{},"line":{},"byte_offset":{},"record_bytes":{},"record":{},"quarantined_at":{}}})",
-          text.size() > 1 ? "," : "", json_quoted(record.dataset), json_quoted(record.reason_code), json_quoted(record.message), json_quoted(record.source_object),
-          record.line, record.byte_offset ? std::to_string(*record.byte_offset) : "null", record.record_bytes, json_quoted(record.record),
-          json_quoted(record.quarantined_at));
+          text.size() > 1 ? "," : "", json_quoted(record.dataset), json_quoted(record.reason_code),
+          json_quoted(record.message), json_quoted(record.source_object), record.line,
+          record.byte_offset ? std::to_string(*record.byte_offset) : "null", record.record_bytes,
+          json_quoted(record.record), json_quoted(record.quarantined_at));
     }
     context.print(text + "]");
     return 0;
   }
-  if (records.empty()) context.say("nothing matches");
+  if (records.empty())
+    context.say("nothing matches");
   for (const auto& record : records) {
-    context.say(fmt::format("{}:{}  {}: {}", record.source_object, record.line, standard_output().styled(Style::warning, record.reason_code), record.message));
+    context.say(fmt::format("{}:{}  {}: {}", record.source_object, record.line,
+                            standard_output().styled(Style::warning, record.reason_code), record.message));
     const bool cut = record.record.size() > kRecordBytesShown;
-    context.say(fmt::format("  {}{}", record.record.substr(0, kRecordBytesShown), cut ? fmt::format("… ({}; --json shows more)", format_bytes(static_cast<std::uint64_t>(record.record_bytes))) : ""));
+    context.say(fmt::format(
+        "  {}{}", record.record.substr(0, kRecordBytesShown),
+        cut ? fmt::format("… ({}; --json shows more)", format_bytes(static_cast<std::uint64_t>(record.record_bytes)))
+            : ""));
   }
   return 0;
 }
@@ -82,14 +96,19 @@ void add_quarantine(CLI::App& root, Context& context) {
 
   auto* ls = command->add_subcommand("ls", "how many records were rejected, by reason and raw object");
   add_filter(*ls, *filter);
-  ls->footer("Example:\n  shoplake quarantine ls events\n\nExit codes: 0 done; 2 nothing was ever loaded into that dataset; 4 disk or permission.");
+  ls->footer(
+      "Example:\n  shoplake quarantine ls events\n\nExit codes: 0 done; 2 nothing was ever loaded into that dataset; 4 "
+      "disk or permission.");
   ls->callback([filter, &context] { context.finish(list(*filter, context)); });
 
-  auto* show_command = command->add_subcommand("show", "the rejected records themselves; personal data in them is not masked");
+  auto* show_command =
+      command->add_subcommand("show", "the rejected records themselves; personal data in them is not masked");
   add_filter(*show_command, *filter);
   show_command->add_option("--line", filter->line, "only this line");
   show_command->add_option("--limit", filter->limit, "how many at most")->check(CLI::Range(1, 100'000));
-  show_command->footer("Example:\n  shoplake quarantine show events --reason contract.wrong_type --limit 5\n\nExit codes: 0 done; 2 nothing was ever loaded into that dataset; 4 disk or permission.");
+  show_command->footer(
+      "Example:\n  shoplake quarantine show events --reason contract.wrong_type --limit 5\n\nExit codes: 0 done; 2 "
+      "nothing was ever loaded into that dataset; 4 disk or permission.");
   show_command->callback([filter, &context] { context.finish(show(*filter, context)); });
 }
 

@@ -42,7 +42,8 @@ Result<std::string> read_sql(const Options& options, app::App& app) {
     return std::string(std::istreambuf_iterator<char>(std::cin), {});
   }
   if (options.sql.empty()) {
-    return base::make_error(ErrorKind::usage, "cli.usage", "there is no query", "Give it as an argument, with --file, or - for standard input.");
+    return base::make_error(ErrorKind::usage, "cli.usage", "there is no query",
+                            "Give it as an argument, with --file, or - for standard input.");
   }
   return options.sql;
 }
@@ -66,7 +67,8 @@ Result<int> run(const Options& options, Context& context) {
   const std::string format = context.json && !options.is_format_given ? "json" : options.format;
   if (format == "table") {
     if (!options.output.empty()) {
-      return base::make_error(ErrorKind::usage, "cli.usage", "a table is for reading, not for a file", "Take --format csv, json or parquet with --output.");
+      return base::make_error(ErrorKind::usage, "cli.usage", "a table is for reading, not for a file",
+                              "Take --format csv, json or parquet with --output.");
     }
     const bool interactive = standard_output().interactive;
     const std::int64_t rows_max = options.rows_max >= 0 ? options.rows_max : interactive ? kRowsOnTerminal : 0;
@@ -74,13 +76,16 @@ Result<int> run(const Options& options, Context& context) {
     context.print(interactive ? render_box(table, standard_output()) : render_plain(table));
     return 0;
   }
-  const app::QueryFormat chosen = format == "csv" ? app::QueryFormat::csv : format == "json" ? app::QueryFormat::json : app::QueryFormat::parquet;
+  const app::QueryFormat chosen = format == "csv"    ? app::QueryFormat::csv
+                                  : format == "json" ? app::QueryFormat::json
+                                                     : app::QueryFormat::parquet;
   if (!options.output.empty()) {
     SHOPLAKE_TRY(app::query_file(*app, query, chosen, options.output));
     return 0;
   }
   if (chosen == app::QueryFormat::parquet && standard_output().interactive) {
-    return base::make_error(ErrorKind::usage, "query.binary_to_terminal", "Parquet is no text for a terminal", "Name a file with --output, or a pipe.");
+    return base::make_error(ErrorKind::usage, "query.binary_to_terminal", "Parquet is no text for a terminal",
+                            "Name a file with --output, or a pipe.");
   }
   SHOPLAKE_TRY(app::query_bytes(*app, query, chosen, write_to_standard_output));
   return 0;
@@ -93,10 +98,14 @@ void add_query(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   command->add_option("sql", options->sql, "the statement (DuckDB's SQL); - reads it from standard input");
   command->add_option("--file", options->file, "a file with the statement")->excludes("sql");
-  auto* format = command->add_option("--format", options->format, "table, csv, json or parquet")->check(CLI::IsMember({"table", "csv", "json", "parquet"}));
-  command->add_option("--at", options->at, "the tables as of a time (UTC unless it says otherwise) or of a snapshot's number");
+  auto* format = command->add_option("--format", options->format, "table, csv, json or parquet")
+                     ->check(CLI::IsMember({"table", "csv", "json", "parquet"}));
+  command->add_option("--at", options->at,
+                      "the tables as of a time (UTC unless it says otherwise) or of a snapshot's number");
   command->add_option("--output", options->output, "a file for the answer; it appears whole or not at all");
-  command->add_option("--rows", options->rows_max, "how many rows a table shows; 0: all (default: 40 on a terminal, else all)")
+  command
+      ->add_option("--rows", options->rows_max,
+                   "how many rows a table shows; 0: all (default: 40 on a terminal, else all)")
       ->check(CLI::NonNegativeNumber)
       ->default_str("");
   command->footer(std::string("Examples:\n"
@@ -106,7 +115,8 @@ void add_query(CLI::App& root, Context& context) {
                               "  shoplake query \"from marts.dim_user\" --format parquet --output users.parquet\n"
                               "  shoplake query \"show all tables\"\n"
                               "\n"
-                              "A query reads tables and views of the lake and nothing else: no files, no writing, no settings. --json is --format json.\n\n") +
+                              "A query reads tables and views of the lake and nothing else: no files, no writing, no "
+                              "settings. --json is --format json.\n\n") +
                   kExitCodes);
   command->callback([options, format, &context] {
     options->is_format_given = format->count() > 0;

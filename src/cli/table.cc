@@ -25,7 +25,8 @@ std::string Table::render(const Terminal& terminal) const {
     widths.push_back(width);
   }
   if (terminal.interactive && !widths.empty()) {
-    const int used = indent_ + kGap * (static_cast<int>(widths.size()) - 1) + std::accumulate(widths.begin(), widths.end(), 0);
+    const int used =
+        indent_ + kGap * (static_cast<int>(widths.size()) - 1) + std::accumulate(widths.begin(), widths.end(), 0);
     for (int excess = used - terminal.width; excess > 0;) {
       auto widest = std::max_element(widths.begin(), widths.end());
       if (*widest <= kNarrowest) {

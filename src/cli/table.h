@@ -19,7 +19,7 @@ class Table {
   };
 
   explicit Table(std::vector<Column> columns, int indent = 2) : columns_(std::move(columns)), indent_(indent) {}
-  void add_row(std::vector<std::string> cells);  // cells may hold styled() text; missing ones are empty
+  void add_row(std::vector<std::string> cells);        // cells may hold styled() text; missing ones are empty
   std::string render(const Terminal& terminal) const;  // lines, without the last line's end
 
  private:

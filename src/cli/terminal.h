@@ -1,5 +1,5 @@
-// What the standard streams are: a terminal (how wide, with colour) or something else. Colour is never the only carrier of
-// meaning; NO_COLOR (https://no-color.org), TERM=dumb and a stream that is no terminal turn it off.
+// What the standard streams are: a terminal (how wide, with colour) or something else. Colour is never the only carrier
+// of meaning; NO_COLOR (https://no-color.org), TERM=dumb and a stream that is no terminal turn it off.
 #pragma once
 
 #include <string>
@@ -22,7 +22,8 @@ struct Terminal {
 const Terminal& standard_output();
 const Terminal& standard_error();
 
-// The width of UTF-8 text on a terminal: code points without escape sequences and combining marks, East Asian wide ones as two.
+// The width of UTF-8 text on a terminal: code points without escape sequences and combining marks, East Asian wide ones
+// as two.
 int display_width(std::string_view text);
 // At most `width` columns of the text, ending in '…' where something was cut.
 std::string shortened(std::string_view text, int width);

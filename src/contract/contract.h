@@ -1,6 +1,6 @@
-// A data contract: what a dataset's records look like, which fields must be there, which hold personal data and what is done
-// with it, and how the records are kept apart in the lake. One YAML file a dataset, datasets/<name>.yml; its schema is
-// docs/formats/contract.md.
+// A data contract: what a dataset's records look like, which fields must be there, which hold personal data and what is
+// done with it, and how the records are kept apart in the lake. One YAML file a dataset, datasets/<name>.yml; its
+// schema is docs/formats/contract.md.
 //
 // A Contract is a value, checked when it is read: types are known, names are unique within their parent, the partition
 // column and the fields of the event identity exist.
@@ -31,35 +31,36 @@ enum class PiiClass {
 // What happens to a value before it is written to the processed zone. The raw zone keeps the bytes as received.
 enum class Treatment {
   keep,
-  mask,  // e-mail addresses in the text become [email]
+  mask,          // e-mail addresses in the text become [email]
   pseudonymize,  // e-mail addresses in the text become email:<hash>, so that equal ones stay equal
-  hash,  // the text becomes its SHA-256 in lowercase hex
-  drop,  // the value becomes NULL
+  hash,          // the text becomes its SHA-256 in lowercase hex
+  drop,          // the value becomes NULL
 };
 
 struct Field {
   std::string name;
   Type type = Type::text;
-  bool required = false;         // a record without it is rejected; top level only
-  bool is_date = false;          // format: yyyymmdd, a valid day as eight digits
+  bool required = false;  // a record without it is rejected; top level only
+  bool is_date = false;   // format: yyyymmdd, a valid day as eight digits
   PiiClass pii = PiiClass::none;
   Treatment treatment = Treatment::keep;
   std::string description;
-  std::vector<Field> fields;     // of a struct; of a list: one field, "element"
+  std::vector<Field> fields;  // of a struct; of a list: one field, "element"
 };
 
 // What makes two records the same event. Byte form: docs/formats/event_identity.md.
 enum class EventIdentity { none, canonical, user_name_time };
 
 struct Contract {
-  std::string dataset;      // "events"
-  std::string table;        // "processed.events"
+  std::string dataset;  // "events"
+  std::string table;    // "processed.events"
   std::string description;
-  std::string partition_by; // a top-level field of type string
+  std::string partition_by;  // a top-level field of type string
   std::vector<Field> fields;
   EventIdentity event_identity = EventIdentity::none;
-  std::vector<std::string> client_event_id;  // names of top-level fields or event parameters that name the event and win
-  std::string unknown_fields_column;         // JSON object of fields that the contract does not name
+  std::vector<std::string>
+      client_event_id;                // names of top-level fields or event parameters that name the event and win
+  std::string unknown_fields_column;  // JSON object of fields that the contract does not name
   Treatment unknown_fields_treatment = Treatment::mask;  // keep or mask
   std::uint64_t record_bytes_max = 0;
 

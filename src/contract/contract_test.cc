@@ -7,7 +7,8 @@ namespace {
 
 // A valid contract whose line 7 begins the fields.
 std::string with(std::string_view fields, std::string_view more = "") {
-  return "dataset: d\ntable: processed.d\npartition_by: event_date\nunknown_fields: {keep_in: _extra}\n" + std::string(more) + "\nfields:\n" + std::string(fields);
+  return "dataset: d\ntable: processed.d\npartition_by: event_date\nunknown_fields: {keep_in: _extra}\n" +
+         std::string(more) + "\nfields:\n" + std::string(fields);
 }
 constexpr std::string_view kDate = "  - {name: event_date, type: string, format: yyyymmdd, required: true}\n";
 
@@ -29,7 +30,8 @@ TEST(ContractTest, UnknownDatasetNamesTheKnownOnes) {
   ASSERT_FALSE(contract.ok());
   EXPECT_EQ(contract.error().code, "contract.unknown_dataset");
   EXPECT_NE(contract.error().advice.find("events"), std::string::npos);
-  EXPECT_EQ(load_contract(io::posix_env(), SHOPLAKE_SOURCE_DIR "/datasets", "../datasets/events").error().code, "contract.unknown_dataset");
+  EXPECT_EQ(load_contract(io::posix_env(), SHOPLAKE_SOURCE_DIR "/datasets", "../datasets/events").error().code,
+            "contract.unknown_dataset");
 }
 
 TEST(ContractTest, MistakesAreNamedWithTheirLine) {
@@ -41,16 +43,20 @@ TEST(ContractTest, MistakesAreNamedWithTheirLine) {
   const Case cases[] = {
       {"dataset: [", "c.yml:1: "},
       {"a: 1", "c.yml:1: unknown key \"a\""},
-      {with(date + "  - {name: a, type: text}\n"), "c.yml:8: type \"text\" is not known; known are string, long, double, boolean, struct, list"},
+      {with(date + "  - {name: a, type: text}\n"),
+       "c.yml:8: type \"text\" is not known; known are string, long, double, boolean, struct, list"},
       {with(date + "  - {name: a}\n"), "c.yml:8: field a has no type"},
       {with(date + "  - {name: a, type: long, pi: none}\n"), "c.yml:8: unknown key \"pi\""},
       {with(date + "  - {name: a, type: long}\n  - {name: a, type: long}\n"), "c.yml:9: field a is declared twice"},
       {with(date + "  - {name: a, type: long, treatment: mask}\n"), "c.yml:8: field a: mask needs type string"},
-      {with(date + "  - {name: a, type: string, pii: direct}\n"), "c.yml:8: field a is classed as direct PII but has no treatment"},
+      {with(date + "  - {name: a, type: string, pii: direct}\n"),
+       "c.yml:8: field a is classed as direct PII but has no treatment"},
       {with(date + "  - {name: a, type: struct}\n"), "c.yml:8: field a: a struct needs fields"},
       {with(date + "  - {name: a, type: list}\n"), "c.yml:8: field a: a list needs either fields"},
-      {with(date + "  - {name: a, type: list, treatment: drop, element: {type: string}}\n"), "c.yml:8: field a: a treatment is given to single values"},
-      {with(date + "  - {name: a, type: struct, fields: [{name: b, type: long, required: true}]}\n"), "c.yml:8: field a.b: only top-level fields can be required"},
+      {with(date + "  - {name: a, type: list, treatment: drop, element: {type: string}}\n"),
+       "c.yml:8: field a: a treatment is given to single values"},
+      {with(date + "  - {name: a, type: struct, fields: [{name: b, type: long, required: true}]}\n"),
+       "c.yml:8: field a.b: only top-level fields can be required"},
       {with(date + "  - {name: _extra, type: long}\n"), "keep_in names _extra, which is a field"},
       {with(date + "  - {name: _shoplake_x, type: long}\n"), "names that begin with _shoplake_ are reserved"},
       {with("  - {name: event_date, type: string}\n"), "partition_by names event_date, which must be a required"},

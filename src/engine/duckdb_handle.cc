@@ -14,13 +14,15 @@ base::Error duckdb_error(const char* message) {
   }
   if (text.starts_with("Out of Memory Error")) {
     return make(ErrorKind::environment, "engine.out_of_memory",
-                "Raise memory_limit in shoplake.yml, free space for spilling in the lake's tmp folder, or ask for less at once.");
+                "Raise memory_limit in shoplake.yml, free space for spilling in the lake's tmp folder, or ask for less "
+                "at once.");
   }
   if (text.starts_with("IO Error") || text.starts_with("HTTP Error")) {
     return make(ErrorKind::environment, "engine.io", "");
   }
   if (text.starts_with("Permission Error")) {
-    return make(ErrorKind::usage, "engine.forbidden", "A query reads tables of the lake only: no files, settings or extensions.");
+    return make(ErrorKind::usage, "engine.forbidden",
+                "A query reads tables of the lake only: no files, settings or extensions.");
   }
   if (text.starts_with("INTERNAL Error") || text.starts_with("FATAL Error")) {
     return make(ErrorKind::internal, "engine.internal", "");

@@ -15,9 +15,10 @@ Result<void> check_supported(const std::vector<Column>& columns, const std::vect
   for (std::size_t i = 0; i < types.size(); ++i) {
     for (const duckdb_type unsupported : {DUCKDB_TYPE_VARIANT, DUCKDB_TYPE_GEOMETRY}) {
       if (types[i].contains(unsupported)) {
-        return base::make_error(ErrorKind::usage, "engine.unsupported_type",
-                                "column " + columns[i].name + " is of type " + columns[i].type + ", which cannot be shown",
-                                "Cast it: " + quote_identifier(columns[i].name) + "::VARCHAR");
+        return base::make_error(
+            ErrorKind::usage, "engine.unsupported_type",
+            "column " + columns[i].name + " is of type " + columns[i].type + ", which cannot be shown",
+            "Cast it: " + quote_identifier(columns[i].name) + "::VARCHAR");
       }
     }
   }
@@ -39,7 +40,8 @@ Result<PreparedHandle> Session::State::run_up_to_last(const std::string& sql) {
   }
   for (idx_t i = 0;; ++i) {
     PreparedHandle prepared;
-    if (duckdb_prepare_extracted_statement(connection.get(), statements.get(), i, prepared.address()) != DuckDBSuccess) {
+    if (duckdb_prepare_extracted_statement(connection.get(), statements.get(), i, prepared.address()) !=
+        DuckDBSuccess) {
       return duckdb_error(duckdb_prepare_error(prepared.get()));
     }
     if (i + 1 == count) {

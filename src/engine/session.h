@@ -1,13 +1,15 @@
-// The embedded SQL engine: DuckDB behind its C API. engine/ is the only includer of duckdb.h, and no DuckDB error leaves
-// it but as a Result.
+// The embedded SQL engine: DuckDB behind its C API. engine/ is the only includer of duckdb.h, and no DuckDB error
+// leaves it but as a Result.
 //
-// A Database is one in-memory DuckDB instance with shoplake's extensions loaded by path from the installation; it is thread
-// safe. A Session is one connection to it and belongs to one thread at a time, except interrupt() and progress(). A ResultSet
-// is materialised in engine memory, belongs to one thread at a time, may outlive its Session and must not outlive its Database.
+// A Database is one in-memory DuckDB instance with shoplake's extensions loaded by path from the installation; it is
+// thread safe. A Session is one connection to it and belongs to one thread at a time, except interrupt() and
+// progress(). A ResultSet is materialised in engine memory, belongs to one thread at a time, may outlive its Session
+// and must not outlive its Database.
 //
-// Every Database runs with TimeZone UTC, keeps the order of insertion (so that one input gives one output, whatever the number
-// of threads) and neither installs nor loads extensions by itself. Signatures of extensions are not checked when they are
-// loaded: that costs 0.1 s a process, the set-up has checked their hashes, and `shoplake doctor` checks the signatures.
+// Every Database runs with TimeZone UTC, keeps the order of insertion (so that one input gives one output, whatever the
+// number of threads) and neither installs nor loads extensions by itself. Signatures of extensions are not checked when
+// they are loaded: that costs 0.1 s a process, the set-up has checked their hashes, and `shoplake doctor` checks the
+// signatures.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +35,9 @@ using List = std::vector<Value>;
 struct StructField;
 using Struct = std::vector<StructField>;
 
-// A SQL value of any type. Integers up to 64 bits are int64; UBIGINT above its range, HUGEINT, UHUGEINT, BIGNUM and DECIMAL
-// are Exact. DATE, TIME, TIMESTAMP, INTERVAL, UUID, ENUM, BLOB and BIT are text in DuckDB's spelling. LIST and ARRAY are a
-// List, MAP is a List of {key, value} structs, a UNION is the value of its member.
+// A SQL value of any type. Integers up to 64 bits are int64; UBIGINT above its range, HUGEINT, UHUGEINT, BIGNUM and
+// DECIMAL are Exact. DATE, TIME, TIMESTAMP, INTERVAL, UUID, ENUM, BLOB and BIT are text in DuckDB's spelling. LIST and
+// ARRAY are a List, MAP is a List of {key, value} structs, a UNION is the value of its member.
 struct Exact {
   std::string text;  // an exact number that fits no native type
 };
@@ -60,8 +62,8 @@ class ResultSet {
   ~ResultSet();
 
   const std::vector<Column>& columns() const;
-  std::int64_t row_count() const;      // rows of the answer
-  std::int64_t rows_changed() const;   // by INSERT, COPY …
+  std::int64_t row_count() const;     // rows of the answer
+  std::int64_t rows_changed() const;  // by INSERT, COPY …
   // 0 <= row < row_count(), 0 <= column < columns().size().
   Value value(std::int64_t row, std::size_t column) const;
   // The same as text; no value for NULL. Nested values are JSON.
@@ -93,12 +95,14 @@ class Session {
   // SHOW, SUMMARIZE, EXPLAIN). Error engine.not_a_query (kind usage) says what it is instead.
   Result<void> check_read_only(std::string_view sql);
 
-  // Names of the tables and views that a query reads, as it spells them ("marts.x", "x"; parts quoted only where needed),
-  // in order of appearance, without table functions and CTEs. They need not exist, unless the statement is no SELECT.
+  // Names of the tables and views that a query reads, as it spells them ("marts.x", "x"; parts quoted only where
+  // needed), in order of appearance, without table functions and CTEs. They need not exist, unless the statement is no
+  // SELECT.
   Result<std::vector<std::string>> table_names(std::string_view sql);
 
-  // The syntax tree of one or more SELECT statements (of the statement that an EXPLAIN explains) as JSON, in the form of
-  // DuckDB's json_serialize_sql(). Nothing is bound or run. Errors: engine.sql (syntax), engine.not_a_query (kind usage).
+  // The syntax tree of one or more SELECT statements (of the statement that an EXPLAIN explains) as JSON, in the form
+  // of DuckDB's json_serialize_sql(). Nothing is bound or run. Errors: engine.sql (syntax), engine.not_a_query (kind
+  // usage).
   Result<std::string> syntax_tree(std::string_view sql);
 
   // Streams the answer of a query as Arrow (C data interface); the stream must be released before the session goes.
@@ -117,11 +121,11 @@ class Session {
 };
 
 struct DatabaseOptions {
-  std::string extension_directory;     // holds *.duckdb_extension; avro, httpfs (absent is fine) and iceberg are loaded
-  std::string temporary_directory;     // where large operators spill; created
+  std::string extension_directory;  // holds *.duckdb_extension; avro, httpfs (absent is fine) and iceberg are loaded
+  std::string temporary_directory;  // where large operators spill; created
   std::uint64_t memory_limit_bytes = 0;  // 0: DuckDB's default (80 % of the machine)
-  int threads = 0;                     // 0: all cores
-  bool verify_signatures = false;      // of the extensions, by DuckDB's key
+  int threads = 0;                       // 0: all cores
+  bool verify_signatures = false;        // of the extensions, by DuckDB's key
 };
 
 class Database {

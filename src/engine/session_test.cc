@@ -50,21 +50,25 @@ TEST_P(Spelling, IsThatOfDuckDB) {
 INSTANTIATE_TEST_SUITE_P(
     Scalars, Spelling,
     testing::Values(
-        "true", "(-128)::TINYINT", "32767::SMALLINT", "(-2147483648)::INTEGER", "(-9223372036854775808)::BIGINT", "255::UTINYINT",
-        "65535::USMALLINT", "4294967295::UINTEGER", "18446744073709551615::UBIGINT", "(-170141183460469231731687303715884105728)::HUGEINT",
-        "340282366920938463463374607431768211455::UHUGEINT", "0.1::FLOAT", "3.4028235e38::FLOAT", "16777216::FLOAT", "0.1::DOUBLE",
-        "1::DOUBLE", "-0.0::DOUBLE", "1e15::DOUBLE", "1e16::DOUBLE", "123456789012345678::DOUBLE", "1e-4::DOUBLE", "1e-5::DOUBLE",
-        "5e-324::DOUBLE", "1.7976931348623157e308::DOUBLE", "'inf'::DOUBLE", "'-inf'::DOUBLE", "'nan'::DOUBLE", "1.50::DECIMAL(4,2)",
+        "true", "(-128)::TINYINT", "32767::SMALLINT", "(-2147483648)::INTEGER", "(-9223372036854775808)::BIGINT",
+        "255::UTINYINT", "65535::USMALLINT", "4294967295::UINTEGER", "18446744073709551615::UBIGINT",
+        "(-170141183460469231731687303715884105728)::HUGEINT", "340282366920938463463374607431768211455::UHUGEINT",
+        "0.1::FLOAT", "3.4028235e38::FLOAT", "16777216::FLOAT", "0.1::DOUBLE", "1::DOUBLE", "-0.0::DOUBLE",
+        "1e15::DOUBLE", "1e16::DOUBLE", "123456789012345678::DOUBLE", "1e-4::DOUBLE", "1e-5::DOUBLE", "5e-324::DOUBLE",
+        "1.7976931348623157e308::DOUBLE", "'inf'::DOUBLE", "'-inf'::DOUBLE", "'nan'::DOUBLE", "1.50::DECIMAL(4,2)",
         "-0.05::DECIMAL(4,2)", "12345.678::DECIMAL(9,3)", "-123456789012345.678::DECIMAL(18,3)", "7::DECIMAL(18,0)",
-        "12345678901234567890123456789012345.678::DECIMAL(38,3)", "'é\u00a0漢字'", "''", "DATE '2026-11-21'", "DATE '0001-01-01'",
-        "DATE '9999-12-31'", "DATE '10000-01-01'", "DATE '0044-03-15 (BC)'", "'infinity'::DATE", "TIME '23:59:59.999999'", "TIME '00:00:00'",
-        "TIME '12:30:00.5'", "TIMESTAMP '2026-11-21 01:02:03.000004'", "TIMESTAMP '1969-12-31 23:59:59.5'", "TIMESTAMP '0044-03-15 (BC) 12:00:00'",
-        "TIMESTAMP 'infinity'", "TIMESTAMP_S '2026-11-21 01:02:03'", "TIMESTAMP_MS '2026-11-21 01:02:03.004'",
-        "TIMESTAMP_NS '2026-11-21 01:02:03.000000004'", "TIMESTAMPTZ '2026-11-21 01:02:03.5+02'", "TIMETZ '12:00:00+02:30'",
-        "INTERVAL '1 year 2 months 3 days 04:05:06.7'", "INTERVAL '-1 day'", "'123e4567-e89b-12d3-a456-426614174000'::UUID",
-        "'ffffffff-ffff-ffff-ffff-ffffffffffff'::UUID", "'\\x00a\\xFF\\x5C\"'::BLOB", "'0101110'::BIT", "'small'::ENUM('small', 'it''s')",
-        "123456789012345678901234567890123456789012345678901234567890::BIGNUM", "'-1'::BIGNUM", "'0'::BIGNUM", "'{\"a\":1}'::JSON", "NULL::INTEGER",
-        "12::INTEGER::UNION(n INTEGER, t VARCHAR)", "'12:00:00.000000001'::TIME_NS"));
+        "12345678901234567890123456789012345.678::DECIMAL(38,3)", "'é\u00a0漢字'", "''", "DATE '2026-11-21'",
+        "DATE '0001-01-01'", "DATE '9999-12-31'", "DATE '10000-01-01'", "DATE '0044-03-15 (BC)'", "'infinity'::DATE",
+        "TIME '23:59:59.999999'", "TIME '00:00:00'", "TIME '12:30:00.5'", "TIMESTAMP '2026-11-21 01:02:03.000004'",
+        "TIMESTAMP '1969-12-31 23:59:59.5'", "TIMESTAMP '0044-03-15 (BC) 12:00:00'", "TIMESTAMP 'infinity'",
+        "TIMESTAMP_S '2026-11-21 01:02:03'", "TIMESTAMP_MS '2026-11-21 01:02:03.004'",
+        "TIMESTAMP_NS '2026-11-21 01:02:03.000000004'", "TIMESTAMPTZ '2026-11-21 01:02:03.5+02'",
+        "TIMETZ '12:00:00+02:30'", "INTERVAL '1 year 2 months 3 days 04:05:06.7'", "INTERVAL '-1 day'",
+        "'123e4567-e89b-12d3-a456-426614174000'::UUID", "'ffffffff-ffff-ffff-ffff-ffffffffffff'::UUID",
+        "'\\x00a\\xFF\\x5C\"'::BLOB", "'0101110'::BIT", "'small'::ENUM('small', 'it''s')",
+        "123456789012345678901234567890123456789012345678901234567890::BIGNUM", "'-1'::BIGNUM", "'0'::BIGNUM",
+        "'{\"a\":1}'::JSON", "NULL::INTEGER", "12::INTEGER::UNION(n INTEGER, t VARCHAR)",
+        "'12:00:00.000000001'::TIME_NS"));
 
 TEST_F(SessionTest, NullAloneHasAType) { EXPECT_EQ(text("SELECT NULL"), "NULL"); }
 
@@ -82,15 +86,17 @@ TEST_F(SessionTest, NestedValuesAreJson) {
 
 TEST_F(SessionTest, NestedTypesAreSpelledAsDuckDBDoes) {
   const ResultSet result = query(
-      "SELECT x, typeof(x) FROM (SELECT {'a': [1::DECIMAL(9,2)], 'b c': MAP {'k': TIMESTAMPTZ '2026-01-01'}, 'select': [1, 2]::BIGINT[2], "
+      "SELECT x, typeof(x) FROM (SELECT {'a': [1::DECIMAL(9,2)], 'b c': MAP {'k': TIMESTAMPTZ '2026-01-01'}, 'select': "
+      "[1, 2]::BIGINT[2], "
       "'Upper': 'x'::ENUM('x', 'y''z'), 'u': union_value(n := 1), 'j': '1'::JSON} AS x)");
   EXPECT_EQ(result.columns()[0].type, result.text(0, 1));
 }
 
 // Lists whose entries lie in other places than their rows, across many chunks.
 TEST_F(SessionTest, RowsOfManyChunksAreFoundInAnyOrder) {
-  const ResultSet result =
-      query("SELECT i, range(i % 4) AS l, CASE WHEN i % 3 = 0 THEN NULL ELSE 's' || i END AS s FROM range(10000) t(i) ORDER BY i");
+  const ResultSet result = query(
+      "SELECT i, range(i % 4) AS l, CASE WHEN i % 3 = 0 THEN NULL ELSE 's' || i END AS s FROM range(10000) t(i) ORDER "
+      "BY i");
   ASSERT_EQ(result.row_count(), 10'000);
   for (const std::int64_t row : {0, 9999, 2047, 2048, 1, 5000, 4999, 2049}) {
     EXPECT_EQ(result.integer(row, 0), row);
@@ -148,30 +154,72 @@ TEST_F(SessionTest, InterruptEndsARunningStatement) {
 }
 
 TEST_F(SessionTest, ReadingStatementsPass) {
-  for (const char* sql : {"SELECT 1", "select 1;", " -- c\n /* a /* b */ */ SELECT 1 ; ", "WITH c AS (SELECT 1) FROM c", "VALUES (1)", "FROM range(3)",
-                          "(SELECT 1) UNION (SELECT 2)", "DESCRIBE SELECT 1", "DESCRIBE absent.t", "SUMMARIZE SELECT 1", "SHOW TABLES",
-                          "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "EXPLAIN (FORMAT json) SELECT 1", "EXPLAIN (ANALYZE, FORMAT json) SELECT 1",
-                          "SELECT * FROM absent.table", "TABLE absent", "SELECT 1e400, -1e400, 'Infinity \\\"NaN'", "SELECT * FROM (PIVOT t ON a IN (1, 2) USING sum(b))"}) {
+  for (const char* sql :
+       {"SELECT 1", "select 1;", " -- c\n /* a /* b */ */ SELECT 1 ; ", "WITH c AS (SELECT 1) FROM c", "VALUES (1)",
+        "FROM range(3)", "(SELECT 1) UNION (SELECT 2)", "DESCRIBE SELECT 1", "DESCRIBE absent.t", "SUMMARIZE SELECT 1",
+        "SHOW TABLES", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "EXPLAIN (FORMAT json) SELECT 1",
+        "EXPLAIN (ANALYZE, FORMAT json) SELECT 1", "SELECT * FROM absent.table", "TABLE absent",
+        "SELECT 1e400, -1e400, 'Infinity \\\"NaN'", "SELECT * FROM (PIVOT t ON a IN (1, 2) USING sum(b))"}) {
     const auto checked = session_->check_read_only(sql);
     EXPECT_TRUE(checked.ok()) << sql << ": " << to_string(checked.error());
   }
 }
 
 TEST_F(SessionTest, OtherStatementsAreRefused) {
-  for (const char* sql :
-       {"INSERT INTO t VALUES (1)", "UPDATE t SET a = 1", "DELETE FROM t", "CREATE TABLE t (a INTEGER)", "CREATE TABLE t AS SELECT 1",
-        "CREATE VIEW v AS SELECT 1", "CREATE SECRET s (TYPE s3)", "CREATE MACRO m() AS 1", "DROP TABLE t", "ALTER TABLE t ADD COLUMN b INTEGER",
-        "COPY (SELECT 1) TO '/tmp/x.csv'", "COPY t FROM '/tmp/x.csv'", "ATTACH '/tmp/x.db'", "DETACH x", "USE x", "SET threads = 1", "RESET threads",
-        "PRAGMA threads = 1", "PRAGMA version", "INSTALL httpfs", "LOAD httpfs", "BEGIN", "CHECKPOINT", "CALL pragma_version()", "EXPORT DATABASE '/tmp/x'",
-        "IMPORT DATABASE '/no/such/folder'", "PREPARE p AS SELECT 1", "EXECUTE p", "VACUUM", "ANALYZE", "SET VARIABLE a = 1", "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
-        "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'", "EXPLAIN (ANALYZE) DELETE FROM t", "EXPLAIN EXPLAIN ANALYZE DELETE FROM t",
-        "EXPLAIN /* ANALYZE */ ANALYZE DELETE FROM t", "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE t",
-        "WITH c AS (SELECT 1) INSERT INTO t FROM c", "PIVOT t ON a USING sum(b)", "", "  ", "-- nothing", ";", "TRUNCATE t", "COMMENT ON TABLE t IS 'x'"}) {
+  for (const char* sql : {"INSERT INTO t VALUES (1)",
+                          "UPDATE t SET a = 1",
+                          "DELETE FROM t",
+                          "CREATE TABLE t (a INTEGER)",
+                          "CREATE TABLE t AS SELECT 1",
+                          "CREATE VIEW v AS SELECT 1",
+                          "CREATE SECRET s (TYPE s3)",
+                          "CREATE MACRO m() AS 1",
+                          "DROP TABLE t",
+                          "ALTER TABLE t ADD COLUMN b INTEGER",
+                          "COPY (SELECT 1) TO '/tmp/x.csv'",
+                          "COPY t FROM '/tmp/x.csv'",
+                          "ATTACH '/tmp/x.db'",
+                          "DETACH x",
+                          "USE x",
+                          "SET threads = 1",
+                          "RESET threads",
+                          "PRAGMA threads = 1",
+                          "PRAGMA version",
+                          "INSTALL httpfs",
+                          "LOAD httpfs",
+                          "BEGIN",
+                          "CHECKPOINT",
+                          "CALL pragma_version()",
+                          "EXPORT DATABASE '/tmp/x'",
+                          "IMPORT DATABASE '/no/such/folder'",
+                          "PREPARE p AS SELECT 1",
+                          "EXECUTE p",
+                          "VACUUM",
+                          "ANALYZE",
+                          "SET VARIABLE a = 1",
+                          "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
+                          "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'",
+                          "EXPLAIN (ANALYZE) DELETE FROM t",
+                          "EXPLAIN EXPLAIN ANALYZE DELETE FROM t",
+                          "EXPLAIN /* ANALYZE */ ANALYZE DELETE FROM t",
+                          "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+                          "SELECT 1; SELECT 2",
+                          "SELECT 1; DROP TABLE t",
+                          "WITH c AS (SELECT 1) INSERT INTO t FROM c",
+                          "PIVOT t ON a USING sum(b)",
+                          "",
+                          "  ",
+                          "-- nothing",
+                          ";",
+                          "TRUNCATE t",
+                          "COMMENT ON TABLE t IS 'x'"}) {
     const auto checked = session_->check_read_only(sql);
     ASSERT_FALSE(checked.ok()) << sql;
-    EXPECT_TRUE(checked.error().code == "engine.not_a_query" || checked.error().code == "engine.sql") << sql << ": " << to_string(checked.error());
+    EXPECT_TRUE(checked.error().code == "engine.not_a_query" || checked.error().code == "engine.sql")
+        << sql << ": " << to_string(checked.error());
   }
-  EXPECT_EQ(session_->check_read_only(std::string_view("SELECT 1 \0; DROP TABLE t", 24)).error().code, "engine.not_a_query");
+  EXPECT_EQ(session_->check_read_only(std::string_view("SELECT 1 \0; DROP TABLE t", 24)).error().code,
+            "engine.not_a_query");
   EXPECT_THAT(session_->check_read_only("/* x */ insert into t values (1)").error().message, HasSubstr("INSERT"));
   EXPECT_THAT(session_->check_read_only("SELECT FROM WHERE").error().message, HasSubstr("LINE 1"));
   EXPECT_EQ(session_->check_read_only("DROP TABLE t").error().kind, ErrorKind::usage);
@@ -180,12 +228,16 @@ TEST_F(SessionTest, OtherStatementsAreRefused) {
 TEST_F(SessionTest, TableNamesAreThoseReadAndNeedNotExist) {
   const auto names = [&](const char* sql) { return session_->table_names(sql).value(); };
   EXPECT_THAT(names("SELECT 1"), IsEmpty());
-  EXPECT_THAT(names("SELECT * FROM marts.x JOIN staging.y USING (a) WHERE EXISTS (SELECT 1 FROM marts.z) AND foo(b) > 1"),
-              ElementsAre("marts.x", "staging.y", "marts.z"));
-  EXPECT_THAT(names("WITH a AS (SELECT * FROM m.t), b AS (SELECT * FROM a) SELECT * FROM b, a, m.a"), ElementsAre("m.t", "m.a"));
+  EXPECT_THAT(
+      names("SELECT * FROM marts.x JOIN staging.y USING (a) WHERE EXISTS (SELECT 1 FROM marts.z) AND foo(b) > 1"),
+      ElementsAre("marts.x", "staging.y", "marts.z"));
+  EXPECT_THAT(names("WITH a AS (SELECT * FROM m.t), b AS (SELECT * FROM a) SELECT * FROM b, a, m.a"),
+              ElementsAre("m.t", "m.a"));
   EXPECT_THAT(names("WITH x AS (SELECT * FROM x) SELECT * FROM x"), ElementsAre("x"));
-  EXPECT_THAT(names("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT * FROM r"), IsEmpty());
-  EXPECT_THAT(names("SELECT * FROM range(3), read_csv('x.csv'), \"odd name\".\"T\"\"1\""), ElementsAre("\"odd name\".\"T\"\"1\""));
+  EXPECT_THAT(names("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT * FROM r"),
+              IsEmpty());
+  EXPECT_THAT(names("SELECT * FROM range(3), read_csv('x.csv'), \"odd name\".\"T\"\"1\""),
+              ElementsAre("\"odd name\".\"T\"\"1\""));
   EXPECT_THAT(names("DESCRIBE marts.x"), ElementsAre("marts.x"));
   EXPECT_THAT(names("EXPLAIN ANALYZE SELECT * FROM marts.x"), ElementsAre("marts.x"));
   EXPECT_THAT(names("SELECT * FROM (PIVOT a.b ON x IN (1, 2) USING sum(y))"), ElementsAre("a.b"));
@@ -201,11 +253,15 @@ TEST_F(SessionTest, LockDownLeavesOnlyTheGivenFolders) {
   ASSERT_TRUE(io::posix_env().write_file(folder.file("lake-of-others/a.csv"), "x\n1\n").ok());
   ASSERT_TRUE(database_->lock_down({{lake}}).ok());
   for (const auto& session : {std::move(database_->connect()).value(), std::move(session_)}) {
-    EXPECT_EQ(session->query("SELECT * FROM read_csv(" + quote_literal(lake + "/a.csv") + ")").value().integer(0, 0), 1);
+    EXPECT_EQ(session->query("SELECT * FROM read_csv(" + quote_literal(lake + "/a.csv") + ")").value().integer(0, 0),
+              1);
     for (const std::string& sql :
-         {std::string("SELECT * FROM read_text('/etc/passwd')"), "SELECT * FROM " + quote_literal(folder.file("lake-of-others/a.csv")),
-          "SELECT * FROM read_csv(" + quote_literal(lake + "/../lake-of-others/a.csv") + ")", std::string("SET threads = 1"),
-          std::string("SET enable_external_access = true"), std::string("ATTACH '/tmp/shoplake-absent.db'"), "LOAD " + quote_literal(std::string(SHOPLAKE_DEPS_DIR) + "/extensions/avro.duckdb_extension"),
+         {std::string("SELECT * FROM read_text('/etc/passwd')"),
+          "SELECT * FROM " + quote_literal(folder.file("lake-of-others/a.csv")),
+          "SELECT * FROM read_csv(" + quote_literal(lake + "/../lake-of-others/a.csv") + ")",
+          std::string("SET threads = 1"), std::string("SET enable_external_access = true"),
+          std::string("ATTACH '/tmp/shoplake-absent.db'"),
+          "LOAD " + quote_literal(std::string(SHOPLAKE_DEPS_DIR) + "/extensions/avro.duckdb_extension"),
           "COPY (SELECT 1) TO " + quote_literal(folder.file("out.csv"))}) {
       EXPECT_FALSE(session->query(sql).ok()) << sql;
     }
@@ -239,7 +295,8 @@ TEST_F(SessionTest, ArrowStreamCarriesAllRows) {
 
 TEST_F(SessionTest, ArrowStreamReportsAFailureOnTheWay) {
   ArrowArrayStream stream;
-  auto started = session_->query_arrow("SELECT CASE WHEN i = 400000 THEN error('halt') ELSE 'x' END FROM range(1000000) t(i)", &stream);
+  auto started = session_->query_arrow(
+      "SELECT CASE WHEN i = 400000 THEN error('halt') ELSE 'x' END FROM range(1000000) t(i)", &stream);
   if (started.ok()) {  // the failing row may come with the first chunk or later
     int code = 0;
     while (code == 0) {
@@ -267,7 +324,9 @@ TEST(Database, ExtensionsAreLoadedByPath) {
     auto database = Database::open(options);
     ASSERT_TRUE(database.ok()) << to_string(database.error());
     const auto session = std::move((*database)->connect()).value();
-    const auto loaded = session->query("SELECT string_agg(extension_name, ' ' ORDER BY 1) FROM duckdb_extensions() WHERE loaded").value();
+    const auto loaded =
+        session->query("SELECT string_agg(extension_name, ' ' ORDER BY 1) FROM duckdb_extensions() WHERE loaded")
+            .value();
     EXPECT_THAT(*loaded.text(0, 0), HasSubstr("iceberg"));
   }
   options.extension_directory = "/no/such/folder";

@@ -15,7 +15,8 @@ namespace {
 using base::ErrorKind;
 using Json = nlohmann::json;
 
-constexpr char kReadingAdvice[] = "Only a query may run here: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.";
+constexpr char kReadingAdvice[] =
+    "Only a query may run here: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.";
 
 constexpr std::string_view kReadingWords[] = {"SELECT", "WITH",      "FROM",  "VALUES",  "DESCRIBE", "DESC",
                                               "SHOW",   "SUMMARIZE", "TABLE", "EXPLAIN", "PIVOT",    "UNPIVOT"};
@@ -54,7 +55,8 @@ std::string_view skip_space(std::string_view sql) {
 std::string take_word(std::string_view& sql) {
   sql = skip_space(sql);
   std::string word;
-  while (word.size() < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[word.size()])) || sql[word.size()] == '_')) {
+  while (word.size() < sql.size() &&
+         (std::isalnum(static_cast<unsigned char>(sql[word.size()])) || sql[word.size()] == '_')) {
     word.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(sql[word.size()]))));
   }
   sql.remove_prefix(word.size());
@@ -79,7 +81,8 @@ std::string_view explained(std::string_view sql) {
   return word == "ANALYZE" || word == "VERBOSE" ? after : rest;
 }
 
-// DuckDB writes constants such as 1e400 into its syntax tree as Infinity, which is no JSON; nobody reads them, so null will do.
+// DuckDB writes constants such as 1e400 into its syntax tree as Infinity, which is no JSON; nobody reads them, so null
+// will do.
 void replace_undefined_numbers(std::string& json) {
   bool quoted = false;
   for (std::size_t i = 0; i < json.size(); ++i) {
@@ -202,7 +205,8 @@ Result<std::string> Session::syntax_tree(std::string_view sql) {
   }
   replace_undefined_numbers(tree);
   if (!Json::accept(tree)) {
-    return base::make_error(ErrorKind::internal, "engine.syntax_tree", "DuckDB's syntax tree of the statement is no JSON");
+    return base::make_error(ErrorKind::internal, "engine.syntax_tree",
+                            "DuckDB's syntax tree of the statement is no JSON");
   }
   return tree;
 }
@@ -216,9 +220,11 @@ Result<void> Session::check_read_only(std::string_view sql) {
   rest = skip_space(rest);
   const bool opens_query = word.empty() && rest.starts_with('(');
   if (word.empty() && !opens_query) {
-    return not_a_query(rest.empty() || rest == ";" ? "there is no SQL statement" : "the text does not begin as a statement does");
+    return not_a_query(rest.empty() || rest == ";" ? "there is no SQL statement"
+                                                   : "the text does not begin as a statement does");
   }
-  // The first word decides before DuckDB sees the text: taking statements apart already reads the files of IMPORT DATABASE.
+  // The first word decides before DuckDB sees the text: taking statements apart already reads the files of IMPORT
+  // DATABASE.
   if (!opens_query && std::ranges::find(kReadingWords, word) == std::end(kReadingWords)) {
     return not_a_query("a statement that begins with " + word + " is no query");
   }
@@ -226,7 +232,8 @@ Result<void> Session::check_read_only(std::string_view sql) {
     return check_read_only(explained(sql));
   }
   StatementsHandle statements;
-  const idx_t count = duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address());
+  const idx_t count =
+      duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address());
   if (count == 0) {
     const char* message = duckdb_extract_statements_error(statements.get());
     return message != nullptr ? duckdb_error(message) : not_a_query("there is no SQL statement");

@@ -11,12 +11,15 @@ namespace {
 // these are the ones that column names meet.
 bool needs_quotes(const std::string& name) {
   static constexpr std::string_view kReserved[] = {
-      "all",    "and",   "any",   "array",  "as",    "asc",    "both",  "case",    "cast",   "check",  "column", "constraint", "create",
-      "default", "desc",  "describe", "distinct", "do", "else", "end",  "except",  "false",  "fetch",  "for",    "foreign",    "from",
-      "group",  "having", "in",   "initially", "intersect", "into", "lambda", "lateral", "leading", "limit", "not", "null",      "offset",
-      "on",     "only",  "or",    "order",  "pivot", "pivot_longer", "pivot_wider", "placing", "primary", "qualify", "references", "returning",
-      "select", "show",  "some",  "summarize", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "unpivot",
-      "using",  "variadic", "when", "where", "window", "with"};
+      "all",      "and",        "any",       "array",      "as",           "asc",         "both",      "case",
+      "cast",     "check",      "column",    "constraint", "create",       "default",     "desc",      "describe",
+      "distinct", "do",         "else",      "end",        "except",       "false",       "fetch",     "for",
+      "foreign",  "from",       "group",     "having",     "in",           "initially",   "intersect", "into",
+      "lambda",   "lateral",    "leading",   "limit",      "not",          "null",        "offset",    "on",
+      "only",     "or",         "order",     "pivot",      "pivot_longer", "pivot_wider", "placing",   "primary",
+      "qualify",  "references", "returning", "select",     "show",         "some",        "summarize", "symmetric",
+      "table",    "then",       "to",        "trailing",   "true",         "union",       "unique",    "unpivot",
+      "using",    "variadic",   "when",      "where",      "window",       "with"};
   const auto starts_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   if (name.empty() || !starts_word(name[0])) {
     return true;

@@ -18,12 +18,12 @@ struct Type {
   std::uint8_t width = 0;                     // of DECIMAL
   std::uint8_t scale = 0;
   idx_t array_size = 0;
-  std::string alias;                // "JSON"
-  std::vector<std::string> names;   // fields of STRUCT, members of UNION, words of ENUM
-  std::vector<Type> children;       // LIST and ARRAY: element; MAP: key and value; STRUCT: fields; UNION: members
+  std::string alias;               // "JSON"
+  std::vector<std::string> names;  // fields of STRUCT, members of UNION, words of ENUM
+  std::vector<Type> children;      // LIST and ARRAY: element; MAP: key and value; STRUCT: fields; UNION: members
 
   static Type of(duckdb_logical_type type);
-  std::string spelling() const;         // as DuckDB's typeof()
+  std::string spelling() const;  // as DuckDB's typeof()
   bool contains(duckdb_type wanted) const;
 };
 

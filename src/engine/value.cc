@@ -45,7 +45,8 @@ std::string float_text(Float number) {
     return number > 0 ? "inf" : "-inf";
   }
   std::array<char, 64> buffer;
-  auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
+  auto [end, error] =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
   const std::string_view scientific(buffer.data(), end);
   const std::size_t e = scientific.rfind('e');
   const int exponent = std::atoi(std::string(scientific.substr(e + 1)).c_str());
@@ -167,7 +168,8 @@ std::string blob_text(std::string_view bytes) {
 // A UUID lies in its vector as a HUGEINT with the first bit turned round, so that it sorts as its text does.
 std::string uuid_text(duckdb_hugeint stored) {
   static constexpr char kHex[] = "0123456789abcdef";
-  const std::array<std::uint64_t, 2> words{static_cast<std::uint64_t>(stored.upper) ^ (std::uint64_t{1} << 63), stored.lower};
+  const std::array<std::uint64_t, 2> words{static_cast<std::uint64_t>(stored.upper) ^ (std::uint64_t{1} << 63),
+                                           stored.lower};
   std::string text;
   for (int digit = 0; digit < 32; ++digit) {
     if (digit == 8 || digit == 12 || digit == 16 || digit == 20) {
@@ -189,7 +191,8 @@ std::string bignum_text(std::string_view stored) {
       c = static_cast<char>(~c);
     }
   }
-  return spelled_by_duckdb(duckdb_create_bignum({reinterpret_cast<std::uint8_t*>(magnitude.data()), magnitude.size(), negative}));
+  return spelled_by_duckdb(
+      duckdb_create_bignum({reinterpret_cast<std::uint8_t*>(magnitude.data()), magnitude.size(), negative}));
 }
 
 std::uint64_t enum_index(const Type& type, duckdb_vector vector, idx_t row) {
@@ -265,7 +268,8 @@ Value read_nested(const Type& type, duckdb_vector vector, idx_t row) {
       return {read_list(type.children[0], duckdb_list_vector_get_child(vector), entry.offset, entry.length)};
     }
     case DUCKDB_TYPE_ARRAY:
-      return {read_list(type.children[0], duckdb_array_vector_get_child(vector), row * type.array_size, type.array_size)};
+      return {
+          read_list(type.children[0], duckdb_array_vector_get_child(vector), row * type.array_size, type.array_size)};
     case DUCKDB_TYPE_MAP: {
       const auto entry = at<duckdb_list_entry>(vector, row);
       const duckdb_vector entries = duckdb_list_vector_get_child(vector);
@@ -274,7 +278,8 @@ Value read_nested(const Type& type, duckdb_vector vector, idx_t row) {
       List list;
       list.reserve(entry.length);
       for (std::uint64_t i = entry.offset; i < entry.offset + entry.length; ++i) {
-        list.push_back({Struct{{"key", read_value(type.children[0], keys, i)}, {"value", read_value(type.children[1], values, i)}}});
+        list.push_back({Struct{{"key", read_value(type.children[0], keys, i)},
+                               {"value", read_value(type.children[1], values, i)}}});
       }
       return {std::move(list)};
     }

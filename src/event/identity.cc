@@ -31,18 +31,22 @@ void append_text(std::string& out, std::string_view text) {
 
 void append_optional(std::string& out, const std::optional<std::string_view>& text) {
   out.push_back(text ? '\1' : '\0');
-  if (text) append_text(out, *text);
+  if (text)
+    append_text(out, *text);
 }
 
 void append_optional(std::string& out, const std::optional<std::int64_t>& integer) {
   out.push_back(integer ? '\1' : '\0');
-  if (integer) append_raw(out, *integer);
+  if (integer)
+    append_raw(out, *integer);
 }
 
 // Negative zero and zero are one value; every NaN is one value.
 double canonical_real(double value) {
-  if (value == 0) return 0;
-  if (value != value) return std::bit_cast<double>(0x7FF8000000000000ULL);
+  if (value == 0)
+    return 0;
+  if (value != value)
+    return std::bit_cast<double>(0x7FF8000000000000ULL);
   return value;
 }
 
@@ -53,10 +57,14 @@ void append_parameter(std::string& out, const ParameterValue& parameter) {
   out.push_back(static_cast<char>((parameter.text ? kHasText : 0) | (parameter.integer ? kHasInteger : 0) |
                                   (parameter.legacy_real ? kHasLegacyReal : 0) | (parameter.real ? kHasReal : 0) |
                                   (parameter.has_key ? 0 : kNoKey)));
-  if (parameter.text) append_text(out, *parameter.text);
-  if (parameter.integer) append_raw(out, *parameter.integer);
-  if (parameter.legacy_real) append_raw(out, canonical_real(*parameter.legacy_real));
-  if (parameter.real) append_raw(out, canonical_real(*parameter.real));
+  if (parameter.text)
+    append_text(out, *parameter.text);
+  if (parameter.integer)
+    append_raw(out, *parameter.integer);
+  if (parameter.legacy_real)
+    append_raw(out, canonical_real(*parameter.legacy_real));
+  if (parameter.real)
+    append_raw(out, canonical_real(*parameter.real));
 }
 
 // The first eight bytes as a number that orders like the text.
@@ -65,7 +73,8 @@ std::uint64_t key_prefix(std::string_view key) {
   if (key.size() >= 8) {
     std::memcpy(&prefix, key.data(), 8);
   } else {
-    for (std::size_t i = 0; i < key.size(); ++i) prefix |= static_cast<std::uint64_t>(static_cast<unsigned char>(key[i])) << (8 * i);
+    for (std::size_t i = 0; i < key.size(); ++i)
+      prefix |= static_cast<std::uint64_t>(static_cast<unsigned char>(key[i])) << (8 * i);
   }
   return __builtin_bswap64(prefix);
 }
@@ -74,11 +83,14 @@ std::uint64_t key_prefix(std::string_view key) {
 bool comes_before(const ParameterValue& left, const ParameterValue& right) {
   const std::uint64_t left_prefix = key_prefix(left.key);
   const std::uint64_t right_prefix = key_prefix(right.key);
-  if (left_prefix != right_prefix) return left_prefix < right_prefix;
+  if (left_prefix != right_prefix)
+    return left_prefix < right_prefix;
   const std::size_t common = std::min(left.key.size(), right.key.size());
   const int order = common == 0 ? 0 : std::memcmp(left.key.data(), right.key.data(), common);
-  if (order != 0) return order < 0;
-  if (left.key.size() != right.key.size()) return left.key.size() < right.key.size();
+  if (order != 0)
+    return order < 0;
+  if (left.key.size() != right.key.size())
+    return left.key.size() < right.key.size();
   std::string left_bytes;
   std::string right_bytes;
   append_parameter(left_bytes, left);
@@ -118,9 +130,12 @@ IdentityHasher::~IdentityHasher() = default;
 
 void append_clean_event_name(std::string_view name, std::string& out) {
   const auto is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
-  while (!name.empty() && is_space(name.front())) name.remove_prefix(1);
-  while (!name.empty() && is_space(name.back())) name.remove_suffix(1);
-  for (char c : name) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : (c == ' ' ? '_' : c));
+  while (!name.empty() && is_space(name.front()))
+    name.remove_prefix(1);
+  while (!name.empty() && is_space(name.back()))
+    name.remove_suffix(1);
+  for (char c : name)
+    out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : (c == ' ' ? '_' : c));
 }
 
 void IdentityHasher::digest(char* out) {
@@ -156,10 +171,12 @@ void IdentityHasher::hash(IdentityFields& fields, char* out) {
       std::sort(parameters.begin(), parameters.end(), comes_before);
       break;
     }
-    if (!comes_before(parameters[i], parameters[i - 1])) continue;
+    if (!comes_before(parameters[i], parameters[i - 1]))
+      continue;
     const ParameterValue moved = parameters[i];
     std::size_t place = i;
-    for (; place > 0 && comes_before(moved, parameters[place - 1]); --place) parameters[place] = parameters[place - 1];
+    for (; place > 0 && comes_before(moved, parameters[place - 1]); --place)
+      parameters[place] = parameters[place - 1];
     parameters[place] = moved;
   }
   std::optional<std::int64_t> session_id;
@@ -183,7 +200,8 @@ void IdentityHasher::hash(IdentityFields& fields, char* out) {
   append_optional(bytes_, fields.batch_ordering_id);
   append_optional(bytes_, fields.batch_event_index);
   append_raw(bytes_, static_cast<std::uint32_t>(parameters.size()));
-  for (const ParameterValue& parameter : parameters) append_parameter(bytes_, parameter);
+  for (const ParameterValue& parameter : parameters)
+    append_parameter(bytes_, parameter);
   digest(out);
 }
 

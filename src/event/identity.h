@@ -1,6 +1,7 @@
-// Event identity: what makes two records the same event, as 64 hexadecimal characters. The canonical byte form is specified
-// in docs/formats/event_identity.md; it is computed over values as received, before any masking, so that a change of the
-// contract's treatments never changes an identity and a replay of raw objects always finds the same events.
+// Event identity: what makes two records the same event, as 64 hexadecimal characters. The canonical byte form is
+// specified in docs/formats/event_identity.md; it is computed over values as received, before any masking, so that a
+// change of the contract's treatments never changes an identity and a replay of raw objects always finds the same
+// events.
 //
 // Not thread safe: one hasher a thread. Views must live until hash() returns.
 #pragma once

@@ -38,15 +38,16 @@ TEST(IdentityTest, CanonicalFormIsTheDocumentedOne) {
   const std::string id = hash(hasher, some());
   const auto bytes = [](std::initializer_list<int> values) {
     std::string text;
-    for (int value : values) text.push_back(static_cast<char>(value));
+    for (int value : values)
+      text.push_back(static_cast<char>(value));
     return text;
   };
   const std::string expected = "shoplake.event/1" + bytes({1, 1, 0, 0, 0}) + "1" + bytes({1, 1, 0, 0, 0}) + "u" +  //
-                               bytes({1, 4, 0, 0, 0, 0, 0, 0, 0}) +                                               // session
-                               bytes({9, 0, 0, 0}) + "page_view" + bytes({2, 0, 0, 0, 0, 0, 0, 0}) +              //
-                               bytes({1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}) +                                         // batch
-                               bytes({2, 0, 0, 0}) +                                                              //
-                               bytes({13, 0, 0, 0}) + "ga_session_id" + bytes({2, 4, 0, 0, 0, 0, 0, 0, 0}) +      //
+                               bytes({1, 4, 0, 0, 0, 0, 0, 0, 0}) +                                           // session
+                               bytes({9, 0, 0, 0}) + "page_view" + bytes({2, 0, 0, 0, 0, 0, 0, 0}) +          //
+                               bytes({1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}) +                                     // batch
+                               bytes({2, 0, 0, 0}) +                                                          //
+                               bytes({13, 0, 0, 0}) + "ga_session_id" + bytes({2, 4, 0, 0, 0, 0, 0, 0, 0}) +  //
                                bytes({5, 0, 0, 0}) + "title" + bytes({1, 1, 0, 0, 0}) + "T";
   EXPECT_EQ(hasher.canonical_form(), expected);
   EXPECT_EQ(id, base::sha256_hex(expected));

@@ -6,10 +6,13 @@ namespace shoplake::generate {
 
 namespace {
 
-constexpr std::string_view kNames[] = {
-    "cut_in_the_middle", "not_an_object", "wrong_type", "missing_timestamp", "impossible_date", "invalid_utf8", "raw_control_character",
-    "text_after_the_end", "unquoted_keys", "integer_overflow", "unknown_fields", "huge_text", "naughty_text", "numbers_and_nulls",
-    "exact_duplicate", "out_of_order", "windows_line_end", "empty_objects", "deep_nesting", "blank_line"};
+constexpr std::string_view kNames[] = {"cut_in_the_middle",     "not_an_object",      "wrong_type",
+                                       "missing_timestamp",     "impossible_date",    "invalid_utf8",
+                                       "raw_control_character", "text_after_the_end", "unquoted_keys",
+                                       "integer_overflow",      "unknown_fields",     "huge_text",
+                                       "naughty_text",          "numbers_and_nulls",  "exact_duplicate",
+                                       "out_of_order",          "windows_line_end",   "empty_objects",
+                                       "deep_nesting",          "blank_line"};
 static_assert(std::size(kNames) == kOddities);
 
 // JSON spellings of texts that break careless programs.
@@ -49,7 +52,8 @@ std::string with_first_fields(std::string_view line, std::string_view fields) {
 std::string with_plain_numbers(std::string_view line) {
   std::string out;
   for (std::size_t position = 0; position < line.size();) {
-    static constexpr std::string_view kKeys[] = {R"("event_timestamp":")", R"("int_value":")", R"("batch_page_id":")", R"("quantity":")"};
+    static constexpr std::string_view kKeys[] = {R"("event_timestamp":")", R"("int_value":")", R"("batch_page_id":")",
+                                                 R"("quantity":")"};
     std::string_view matched;
     for (std::string_view key : kKeys) {
       if (line.substr(position).starts_with(key)) {
@@ -103,7 +107,9 @@ void Planted::add(const Planted& other) {
 void append_oddity(Oddity oddity, std::string_view good_line, Random& random, std::string& text) {
   const std::string_view line = good_line.substr(0, good_line.size() - 1);
   switch (oddity) {
-    case Oddity::cut_in_the_middle: text.append(line.substr(0, line.size() / 4 + random.below(static_cast<std::uint32_t>(line.size() / 2)))); break;
+    case Oddity::cut_in_the_middle:
+      text.append(line.substr(0, line.size() / 4 + random.below(static_cast<std::uint32_t>(line.size() / 2))));
+      break;
     case Oddity::not_an_object: {
       static constexpr std::string_view kOthers[] = {"null", "42", "\"text\"", "[1,2,3]", "true"};
       text.append(kOthers[random.below(std::size(kOthers))]);
@@ -126,7 +132,9 @@ void append_oddity(Oddity oddity, std::string_view good_line, Random& random, st
       text.append(with_first_fields(line, R"("experiment":{"id":"x7","arm":2},"server_region":"eu-west-1")"));
       break;
     case Oddity::huge_text: text.append(with_value(line, kTitle, std::string(256 * 1024, 'x'))); break;
-    case Oddity::naughty_text: text.append(with_value(line, kTitle, kNaughty[random.below(std::size(kNaughty))])); break;
+    case Oddity::naughty_text:
+      text.append(with_value(line, kTitle, kNaughty[random.below(std::size(kNaughty))]));
+      break;
     case Oddity::numbers_and_nulls:
       text.append(with_first_fields(with_plain_numbers(line), R"("publisher":null,"app_info":null,"user_ltv":null)"));
       break;
@@ -138,7 +146,8 @@ void append_oddity(Oddity oddity, std::string_view good_line, Random& random, st
       text.append(R"({"event_date":")").append(line.substr(begin, 8)).append(R"(","event_timestamp":")");
       const std::size_t stamp = value_begin(line, kTimestamp);
       text.append(line.substr(stamp, line.find('"', stamp) - stamp));
-      text.append(R"(","event_name":"page_view","event_params":[],"device":{},"geo":{},"items":[],"ecommerce":{},"privacy_info":{}})");
+      text.append(
+          R"(","event_name":"page_view","event_params":[],"device":{},"geo":{},"items":[],"ecommerce":{},"privacy_info":{}})");
       break;
     }
     case Oddity::deep_nesting:

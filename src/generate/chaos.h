@@ -1,5 +1,6 @@
-// What real exports contain on bad days, planted on purpose: lines that no contract may accept and lines that look odd but are
-// fine. Each is made from a good line; the manifest counts them, so that a test can compare what a load reports with what was planted.
+// What real exports contain on bad days, planted on purpose: lines that no contract may accept and lines that look odd
+// but are fine. Each is made from a good line; the manifest counts them, so that a test can compare what a load reports
+// with what was planted.
 #pragma once
 
 #include <array>
@@ -15,24 +16,24 @@ enum class Oddity : std::uint8_t {
   // A load must reject these.
   cut_in_the_middle,
   not_an_object,
-  wrong_type,            // event_timestamp is a word
+  wrong_type,  // event_timestamp is a word
   missing_timestamp,
-  impossible_date,       // the 45th of month 13
+  impossible_date,  // the 45th of month 13
   invalid_utf8,
   raw_control_character,
   text_after_the_end,
   unquoted_keys,
-  integer_overflow,      // event_timestamp beyond 64 bits
+  integer_overflow,  // event_timestamp beyond 64 bits
   // A load must accept these, one row each.
   unknown_fields,
-  huge_text,             // a parameter of 256 KiB
+  huge_text,  // a parameter of 256 KiB
   naughty_text,
-  numbers_and_nulls,     // the other spelling: INT64 as numbers, NULLs written out
+  numbers_and_nulls,  // the other spelling: INT64 as numbers, NULLs written out
   exact_duplicate,
-  out_of_order,          // three days earlier
+  out_of_order,  // three days earlier
   windows_line_end,
   empty_objects,
-  deep_nesting,          // an unknown field 40 levels deep
+  deep_nesting,  // an unknown field 40 levels deep
   // A load must pass over these: no row, no reject.
   blank_line,
 };

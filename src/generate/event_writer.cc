@@ -80,7 +80,8 @@ std::string token(std::uint64_t seed, std::string_view prefix, int length) {
 
 void append_date(std::string& text, std::int64_t days_since_epoch) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days_since_epoch}}};
-  const int number = static_cast<int>(date.year()) * 10'000 + static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
+  const int number = static_cast<int>(date.year()) * 10'000 +
+                     static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
                      static_cast<int>(static_cast<unsigned>(date.day()));
   append(text, number);
 }
@@ -164,7 +165,8 @@ void EventWriter::prepare_constants(Facts& facts) {
   facts.email.assign(first_names()[id % first_names().size()]).append(".");
   append(facts.email, static_cast<std::int64_t>(id >> 40));
   facts.transaction_id = "T-";
-  append(facts.transaction_id, static_cast<std::int64_t>(Random::child(facts.seed, 4) % 9'000'000'000'000 + 1'000'000'000'000));
+  append(facts.transaction_id,
+         static_cast<std::int64_t>(Random::child(facts.seed, 4) % 9'000'000'000'000 + 1'000'000'000'000));
 
   std::string& user_text = about_user_;
   user_text.clear();
@@ -178,7 +180,8 @@ void EventWriter::prepare_constants(Facts& facts) {
     append(user_text, static_cast<std::int64_t>(100'000'000 + (id & 0x7FFFFFFF)));
     user_text.push_back('.');
     append(user_text, facts.first_touch_micros / 1'000'000);
-    user_text.append(R"(","privacy_info":{"analytics_storage":"Yes","ads_storage":"Yes","uses_transient_token":"No"},)");
+    user_text.append(
+        R"(","privacy_info":{"analytics_storage":"Yes","ads_storage":"Yes","uses_transient_token":"No"},)");
   } else {
     user_text.append(R"("privacy_info":{"analytics_storage":"No","ads_storage":"No","uses_transient_token":"Yes"},)");
   }
@@ -236,8 +239,11 @@ void EventWriter::prepare_constants(Facts& facts) {
   append_text_field(user_text, "medium", first.medium);
   append_text_field(user_text, "source", first.source);
   close_object(user_text);
-  user_text.append(user.in_app ? R"(,"stream_id":"2100450279","platform":")" : R"(,"stream_id":"2100450278","platform":")")
-      .append(!user.in_app ? "WEB" : device.system == "iOS" ? "IOS" : "ANDROID")
+  user_text
+      .append(user.in_app ? R"(,"stream_id":"2100450279","platform":")" : R"(,"stream_id":"2100450278","platform":")")
+      .append(!user.in_app             ? "WEB"
+              : device.system == "iOS" ? "IOS"
+                                       : "ANDROID")
       .append(R"(","event_dimensions":{"hostname":")")
       .append(kHost)
       .append("\"},");
@@ -297,7 +303,8 @@ void EventWriter::prepare_constants(Facts& facts) {
     }
     close_object(landing_source_);
     landing_source_.push_back(',');
-    // Google's own export gives a click that is only auto-tagged as organic in the parameters; the gclid in the URL decides.
+    // Google's own export gives a click that is only auto-tagged as organic in the parameters; the gclid in the URL
+    // decides.
     parameter(landing_parameters_, "source", channel.source);
     parameter(landing_parameters_, "medium", auto_tagged_only ? "organic" : channel.medium);
     parameter(landing_parameters_, "campaign", auto_tagged_only ? "(organic)" : channel.campaign);
@@ -318,7 +325,9 @@ void EventWriter::prepare_constants(Facts& facts) {
       case PageKind::home: url.append("/"); break;
       case PageKind::category: url.append("/c/").append(lower(categories()[page.subject])); break;
       case PageKind::product: url.append("/p/").append(products()[page.subject].slug); break;
-      case PageKind::search: url.append("/search?q=").append(url_escaped(search_terms()[page.subject])), separator = '&'; break;
+      case PageKind::search:
+        url.append("/search?q=").append(url_escaped(search_terms()[page.subject])), separator = '&';
+        break;
       case PageKind::article: url.append("/journal/how-to-choose-a-rain-jacket"); break;
       case PageKind::cart: url.append("/cart"); break;
       case PageKind::checkout: url.append("/checkout"); break;
@@ -391,7 +400,8 @@ void EventWriter::write_event(const Facts& facts, const VisitEvent& event, std::
   const PlannedVisit& planned = *facts.planned;
   const Page& page = visit_.pages[event.page];
   const std::uint64_t batch_hash = Random::child(facts.seed, 1000ull + event.page * 100ull + event.batch);
-  const std::int64_t micros = static_cast<std::int64_t>(batch_hash % 1000);  // below the millisecond, the same for a batch
+  const std::int64_t micros =
+      static_cast<std::int64_t>(batch_hash % 1000);  // below the millisecond, the same for a batch
   const std::int64_t at = facts.session_second * 1'000'000 + event.at_ms * 1'000ll + micros;
   const std::int64_t local_second = at / 1'000'000 + kTimeZoneSeconds;
 
@@ -404,13 +414,15 @@ void EventWriter::write_event(const Facts& facts, const VisitEvent& event, std::
   if (event.page > 0 && event.kind == EventKind::page_view) {
     const std::uint64_t before = Random::child(facts.seed, 1000ull + (event.page - 1) * 100ull + 1);
     text.append(R"("event_previous_timestamp":")");
-    append(text, facts.session_second * 1'000'000 + visit_.pages[event.page - 1u].opened_ms * 1'000ll + static_cast<std::int64_t>(before % 1000));
+    append(text, facts.session_second * 1'000'000 + visit_.pages[event.page - 1u].opened_ms * 1'000ll +
+                     static_cast<std::int64_t>(before % 1000));
     text.append("\",");
   }
   if (has_value(event.kind)) {
     std::int64_t usd = 0;
     for (std::size_t line = 0; line < event.cart_lines; ++line) {
-      usd += facts.in_usd(static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) * visit_.cart[line].quantity);
+      usd += facts.in_usd(static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) *
+                          visit_.cart[line].quantity);
     }
     text.append(R"("event_value_in_usd":)");
     append_money(text, usd);
@@ -419,7 +431,8 @@ void EventWriter::write_event(const Facts& facts, const VisitEvent& event, std::
   text.append(R"("event_bundle_sequence_id":")");
   append(text, static_cast<std::int64_t>((facts.seed >> 24) + event.page * 16ull + event.batch));
   text.append(R"(","event_server_timestamp_offset":")");
-  const std::int64_t delay = static_cast<std::int64_t>(200'000 + batch_hash % 1'800'000) + planned.late_days * kDaySeconds * 1'000'000;
+  const std::int64_t delay =
+      static_cast<std::int64_t>(200'000 + batch_hash % 1'800'000) + planned.late_days * kDaySeconds * 1'000'000;
   append(text, delay);
   text.append("\",");
   if (planned.late_days > 0) {
@@ -433,7 +446,8 @@ void EventWriter::write_event(const Facts& facts, const VisitEvent& event, std::
   if (event.page == 0 && event.batch == 1) {
     text.append(landing_source_);
   }
-  text.append(facts.engaged ? R"("is_active_user":true,"batch_event_index":")" : R"("is_active_user":false,"batch_event_index":")");
+  text.append(facts.engaged ? R"("is_active_user":true,"batch_event_index":")"
+                            : R"("is_active_user":false,"batch_event_index":")");
   append(text, event.batch_index);
   text.append(R"(","batch_page_id":")");
   append(text, facts.session_second * 1000 + page.opened_ms);
@@ -477,14 +491,19 @@ void EventWriter::write_parameters(const Facts& facts, const VisitEvent& event, 
     case EventKind::view_promotion: parameter(text, "promotion_name", "Spring sale"); break;
     case EventKind::view_item_list:
     case EventKind::select_item: parameter(text, "item_list_name", page_title(page)); break;
-    case EventKind::add_shipping_info: parameter(text, "shipping_tier", (facts.seed >> 20) % 3 == 0 ? "Express" : "Ground"); break;
-    case EventKind::add_payment_info: parameter(text, "payment_type", (facts.seed >> 22) % 3 == 0 ? "PayPal" : "Credit card"); break;
+    case EventKind::add_shipping_info:
+      parameter(text, "shipping_tier", (facts.seed >> 20) % 3 == 0 ? "Express" : "Ground");
+      break;
+    case EventKind::add_payment_info:
+      parameter(text, "payment_type", (facts.seed >> 22) % 3 == 0 ? "PayPal" : "Credit card");
+      break;
     default: break;
   }
   if (has_value(event.kind)) {
     std::int64_t cents = 0;
     for (std::size_t line = 0; line < event.cart_lines; ++line) {
-      cents += static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) * visit_.cart[line].quantity;
+      cents +=
+          static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) * visit_.cart[line].quantity;
     }
     parameter(text, "currency", facts.in_euro ? "EUR" : "USD");
     money_parameter(text, "value", cents);
@@ -514,7 +533,8 @@ void EventWriter::write_ecommerce(const Facts& facts, const VisitEvent& event, s
   std::int64_t cents = 0;
   std::int64_t usd = 0;
   for (std::size_t line = 0; line < event.cart_lines; ++line) {
-    const std::int64_t line_cents = static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) * visit_.cart[line].quantity;
+    const std::int64_t line_cents =
+        static_cast<std::int64_t>(products()[visit_.cart[line].product].price_cents) * visit_.cart[line].quantity;
     quantity += visit_.cart[line].quantity;
     cents += line_cents;
     usd += facts.in_usd(line_cents);
@@ -540,7 +560,9 @@ void EventWriter::write_ecommerce(const Facts& facts, const VisitEvent& event, s
   }
   text.append(R"("unique_items":")");
   append(text, event.cart_lines);
-  text.append(R"(","transaction_id":")").append(buys ? std::string_view(facts.transaction_id) : "(not set)").append("\"},");
+  text.append(R"(","transaction_id":")")
+      .append(buys ? std::string_view(facts.transaction_id) : "(not set)")
+      .append("\"},");
 }
 
 void EventWriter::write_items(const Facts& facts, const VisitEvent& event, std::string& text) {
@@ -550,7 +572,8 @@ void EventWriter::write_items(const Facts& facts, const VisitEvent& event, std::
     const Page& page = visit_.pages[event.page];
     const std::size_t count = is_list ? kListLength : event.cart_lines;
     for (std::size_t index = 0; index < count; ++index) {
-      const std::size_t number = is_list ? (facts.seed % 31 + page.subject * 5u + index * 7u) % products().size() : visit_.cart[index].product;
+      const std::size_t number =
+          is_list ? (facts.seed % 31 + page.subject * 5u + index * 7u) % products().size() : visit_.cart[index].product;
       const std::int64_t quantity = is_list ? 1 : visit_.cart[index].quantity;
       const Product& product = products()[number];
       text.push_back('{');
@@ -585,7 +608,8 @@ void EventWriter::write_items(const Facts& facts, const VisitEvent& event, std::
         text.append("\",");
       }
       if (number % 3 == 0) {
-        text.append(R"("item_params":[{"key":"stock","value":{"string_value":"in stock"}},{"key":"rating","value":{"double_value":4.5}}],)");
+        text.append(
+            R"("item_params":[{"key":"stock","value":{"string_value":"in stock"}},{"key":"rating","value":{"double_value":4.5}}],)");
       }
       close_object(text);
       text.push_back(',');

@@ -1,8 +1,9 @@
-// Visits as lines of JSON in the schema of Google's GA4 export to BigQuery (31 top-level columns), spelled as BigQuery's JSON export
-// does: INT64 as strings, FLOAT64 as numbers, NULL fields left out. https://support.google.com/analytics/answer/7029846
+// Visits as lines of JSON in the schema of Google's GA4 export to BigQuery (31 top-level columns), spelled as
+// BigQuery's JSON export does: INT64 as strings, FLOAT64 as numbers, NULL fields left out.
+// https://support.google.com/analytics/answer/7029846
 //
-// Among them: e-mail addresses in URLs (newsletter links, checkout confirmation), click ids, money that adds up to the cent, parameters
-// that are int in one event and double in the next, visitors without consent (no ids), non-ASCII text.
+// Among them: e-mail addresses in URLs (newsletter links, checkout confirmation), click ids, money that adds up to the
+// cent, parameters that are int in one event and double in the next, visitors without consent (no ids), non-ASCII text.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,7 @@ using base::make_error;
 using base::Result;
 
 constexpr std::uint32_t kChunkLines = 3000;
-constexpr int kCompressionLevel = 1;  // the disk is fast; a higher level costs more than it saves
+constexpr int kCompressionLevel = 1;     // the disk is fast; a higher level costs more than it saves
 constexpr std::uint32_t kOddLines = 60;  // of 10,000 lines
 
 // Visits first … last-1 of one day; a chunk becomes one gzip member.
@@ -49,7 +49,8 @@ Result<std::int64_t> parse_date(const std::string& text) {
   unsigned month = 0;
   unsigned day = 0;
   int length = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 && static_cast<std::size_t>(length) == text.size() && year >= 1990 && year < 2200) {
+  if (std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 &&
+      static_cast<std::size_t>(length) == text.size() && year >= 1990 && year < 2200) {
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
     if (date.ok()) {
       return std::chrono::sys_days(date).time_since_epoch().count();
@@ -61,7 +62,8 @@ Result<std::int64_t> parse_date(const std::string& text) {
 
 std::string date_text(std::int64_t days_since_epoch) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days_since_epoch}}};
-  return fmt::format("{:04}{:02}{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return fmt::format("{:04}{:02}{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()));
 }
 
 // Cuts the plan into chunks. The cuts depend on the plan alone, never on the number of threads.
@@ -86,7 +88,10 @@ std::vector<Chunk> cut(const Plan& plan, bool file_a_day) {
 class ChunkMaker {
  public:
   ChunkMaker(const EventsOptions& options, const Plan& plan, bool compressed)
-      : options_(options), plan_(plan), writer_(options.seed, plan.first_day, options.days), compressor_(nullptr, libdeflate_free_compressor) {
+      : options_(options),
+        plan_(plan),
+        writer_(options.seed, plan.first_day, options.days),
+        compressor_(nullptr, libdeflate_free_compressor) {
     if (compressed) {
       compressor_.reset(libdeflate_alloc_compressor(kCompressionLevel));
       SHOPLAKE_CHECK(compressor_ != nullptr);
@@ -99,7 +104,8 @@ class ChunkMaker {
     for (std::size_t visit = chunk.first; visit < chunk.last; ++visit) {
       writer_.write(plan_.visits[visit], text_, lines_);
     }
-    std::stable_sort(lines_.begin(), lines_.end(), [](const Line& a, const Line& b) { return a.at_micros < b.at_micros; });
+    std::stable_sort(lines_.begin(), lines_.end(),
+                     [](const Line& a, const Line& b) { return a.at_micros < b.at_micros; });
 
     MadeChunk made;
     made.lines = lines_.size();
@@ -124,7 +130,8 @@ class ChunkMaker {
       return made;
     }
     made.bytes.resize(libdeflate_gzip_compress_bound(compressor_.get(), sorted_.size()));
-    made.bytes.resize(libdeflate_gzip_compress(compressor_.get(), sorted_.data(), sorted_.size(), made.bytes.data(), made.bytes.size()));
+    made.bytes.resize(libdeflate_gzip_compress(compressor_.get(), sorted_.data(), sorted_.size(), made.bytes.data(),
+                                               made.bytes.size()));
     return made;
   }
 
@@ -141,7 +148,8 @@ class ChunkMaker {
 // Threads that make chunks, handed out in order; at most two for each thread are waiting to be taken.
 class ChunkMill {
  public:
-  ChunkMill(const EventsOptions& options, const Plan& plan, const std::vector<Chunk>& chunks, bool compressed, int threads)
+  ChunkMill(const EventsOptions& options, const Plan& plan, const std::vector<Chunk>& chunks, bool compressed,
+            int threads)
       : chunks_(chunks), ahead_(static_cast<std::size_t>(threads) * 2), slots_(ahead_) {
     for (int thread = 0; thread < threads; ++thread) {
       threads_.emplace_back([this, &options, &plan, compressed] { work(options, plan, compressed); });
@@ -244,7 +252,8 @@ std::string manifest_text(const EventsOptions& options, const EventsSummary& sum
     for (std::size_t index = 0; index < kOddities; ++index) {
       const auto oddity = static_cast<Oddity>(index);
       if (expected_outcome(oddity) == outcome) {
-        text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", oddity_name(oddity), summary.planted.count[index]);
+        text +=
+            fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", oddity_name(oddity), summary.planted.count[index]);
       }
     }
     return text;
@@ -256,13 +265,15 @@ std::string manifest_text(const EventsOptions& options, const EventsSummary& sum
   return fmt::format(
       "{{\n  \"seed\": {},\n  \"files\": [{}],\n  \"rows\": {},\n  \"rejected_rows\": {},\n  \"rejected\": {{{}}},\n"
       "  \"accepted\": {{{}}},\n  \"ignored\": {{{}}}\n}}\n",
-      options.seed, files, summary.events + summary.planted.with_outcome(Outcome::accepted), summary.planted.with_outcome(Outcome::rejected),
-      counts(Outcome::rejected), counts(Outcome::accepted), counts(Outcome::ignored));
+      options.seed, files, summary.events + summary.planted.with_outcome(Outcome::accepted),
+      summary.planted.with_outcome(Outcome::rejected), counts(Outcome::rejected), counts(Outcome::accepted),
+      counts(Outcome::ignored));
 }
 
 Result<void> check(const EventsOptions& options) {
   if (options.events == 0 || options.events > kEventsMax) {
-    return make_error(ErrorKind::usage, "generate.bad_events", fmt::format("{} events cannot be generated", options.events),
+    return make_error(ErrorKind::usage, "generate.bad_events",
+                      fmt::format("{} events cannot be generated", options.events),
                       fmt::format("ask for 1 to {}", kEventsMax));
   }
   if (options.days < 1 || options.days > kDaysMax) {
@@ -270,14 +281,16 @@ Result<void> check(const EventsOptions& options) {
                       fmt::format("ask for 1 to {}", kDaysMax));
   }
   if (options.out.empty()) {
-    return make_error(ErrorKind::usage, "generate.no_output", "no output was named", "give --out a file name or a folder");
+    return make_error(ErrorKind::usage, "generate.no_output", "no output was named",
+                      "give --out a file name or a folder");
   }
   return {};
 }
 
 }  // namespace
 
-Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options, base::Progress& progress, std::stop_token stop) {
+Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options, base::Progress& progress,
+                                      std::stop_token stop) {
   SHOPLAKE_TRY(check(options));
   const std::int64_t end_day = SHOPLAKE_TRY(parse_date(options.end_date));
   const std::string& out = options.out;
@@ -289,7 +302,8 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
 
   const Plan plan = make_plan(options.seed, options.events, options.days, end_day - options.days + 1);
   const std::vector<Chunk> chunks = cut(plan, file_a_day);
-  const int threads = options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads =
+      options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 
   EventsSummary summary;
   summary.users = plan.users;
@@ -303,7 +317,9 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
   for (const Chunk& chunk : chunks) {
     if (stop.stop_requested()) {
       progress.end();
-      return make_error(ErrorKind::cancelled, "generate.cancelled", fmt::format("generate events: stopped; {} of {} files were finished", summary.files.size() - (file ? 1 : 0), file_a_day ? options.days : 1),
+      return make_error(ErrorKind::cancelled, "generate.cancelled",
+                        fmt::format("generate events: stopped; {} of {} files were finished",
+                                    summary.files.size() - (file ? 1 : 0), file_a_day ? options.days : 1),
                         "run the same command again: it makes the same files");
     }
     if (chunk.begins_file) {
@@ -311,7 +327,8 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
         SHOPLAKE_TRY(file->finish());
       }
       const std::string path =
-          file_a_day ? io::join_path(out, fmt::format("events_{}.ndjson.gz", date_text(plan.first_day + chunk.day))) : out;
+          file_a_day ? io::join_path(out, fmt::format("events_{}.ndjson.gz", date_text(plan.first_day + chunk.day)))
+                     : out;
       file.emplace(SHOPLAKE_TRY(OutputFile::create(env, path)));
       summary.files.push_back(path);
     }

@@ -1,9 +1,10 @@
 // shoplake's synthetic GA4 export: a shop with returning visitors, several channels and all the troubles of real data
-// (plan.h says who comes when, journey.h what they do, event_writer.h how it is spelled, chaos.h what is broken on purpose).
+// (plan.h says who comes when, journey.h what they do, event_writer.h how it is spelled, chaos.h what is broken on
+// purpose).
 //
-// Deterministic: seed, number of events, days and end date decide every byte of JSON, on every machine and with any number
-// of threads. Lines stand in chunks of about 3,000, sorted by time within a chunk; a .gz file has one gzip member for each
-// chunk (RFC 1952 allows several; zcat, DuckDB, Polars, Spark and ClickHouse read them).
+// Deterministic: seed, number of events, days and end date decide every byte of JSON, on every machine and with any
+// number of threads. Lines stand in chunks of about 3,000, sorted by time within a chunk; a .gz file has one gzip
+// member for each chunk (RFC 1952 allows several; zcat, DuckDB, Polars, Spark and ClickHouse read them).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ struct EventsOptions {
   std::string end_date = "2026-06-30";  // the last generated day, in the property's time zone
   bool chaos = false;
   int threads = 0;  // 0: one for each processor
-  // A name ending in .ndjson or .json, also .gz, is one file; anything else is a folder for one events_YYYYMMDD.ndjson.gz a day.
+  // A name ending in .ndjson or .json, also .gz, is one file; anything else is a folder for one
+  // events_YYYYMMDD.ndjson.gz a day.
   std::string out;
 };
 
@@ -48,6 +50,7 @@ inline constexpr int kDaysMax = 3650;
 
 // Writes through temporary names, so that a file that stands at its name is whole. Stopped: error generate.cancelled,
 // and only whole days of a folder are left.
-base::Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options, base::Progress& progress, std::stop_token stop);
+base::Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options, base::Progress& progress,
+                                            std::stop_token stop);
 
 }  // namespace shoplake::generate

@@ -117,8 +117,8 @@ TEST_F(Events, CompressedMembersHoldThePlainText) {
   while (in < packed.size()) {
     std::size_t in_used = 0;
     std::size_t out_used = 0;
-    ASSERT_EQ(libdeflate_gzip_decompress_ex(decompressor, packed.data() + in, packed.size() - in, unpacked.data() + out, unpacked.size() - out,
-                                            &in_used, &out_used),
+    ASSERT_EQ(libdeflate_gzip_decompress_ex(decompressor, packed.data() + in, packed.size() - in, unpacked.data() + out,
+                                            unpacked.size() - out, &in_used, &out_used),
               LIBDEFLATE_SUCCESS);
     in += in_used;
     out += out_used;
@@ -187,7 +187,8 @@ TEST_F(Events, AreLikeAShop) {
     const std::string user = event["user_pseudo_id"];
     const std::string key = user + "/" + session.get<std::string>();
     reached[name].insert(key);
-    visits_of_user[user] = std::max(visits_of_user[user], std::stoi(parameter(event, "ga_session_number").get<std::string>()));
+    visits_of_user[user] =
+        std::max(visits_of_user[user], std::stoi(parameter(event, "ga_session_number").get<std::string>()));
     ++batches[key + event["event_timestamp"].get<std::string>()];
     if (name == "purchase") {
       const json& shop = event["ecommerce"];
@@ -213,8 +214,10 @@ TEST_F(Events, AreLikeAShop) {
   EXPECT_THAT(without_session / 60'000.0, testing::AllOf(Ge(0.01), Le(0.06)));
   EXPECT_GT(emails, 20);
   EXPECT_GT(gclids, 500);
-  const auto returning = std::count_if(visits_of_user.begin(), visits_of_user.end(), [](const auto& each) { return each.second > 1; });
-  EXPECT_THAT(static_cast<double>(returning) / static_cast<double>(visits_of_user.size()), testing::AllOf(Ge(0.2), Le(0.9)));
+  const auto returning =
+      std::count_if(visits_of_user.begin(), visits_of_user.end(), [](const auto& each) { return each.second > 1; });
+  EXPECT_THAT(static_cast<double>(returning) / static_cast<double>(visits_of_user.size()),
+              testing::AllOf(Ge(0.2), Le(0.9)));
   EXPECT_GT(std::count_if(copies.begin(), copies.end(), [](const auto& each) { return each.second == 2; }), 100);
   EXPECT_GT(std::count_if(batches.begin(), batches.end(), [](const auto& each) { return each.second > 1; }), 1000);
 }
@@ -222,7 +225,9 @@ TEST_F(Events, AreLikeAShop) {
 TEST_F(Events, VisitsHaveFiveToTwentyEventsInOrder) {
   Visit visit;
   for (std::uint64_t seed = 0; seed < 20'000; ++seed) {
-    make_visit({seed, static_cast<std::uint32_t>(seed % 5 + 1), static_cast<std::uint8_t>(seed % channels().size()), seed % 7 == 0}, visit);
+    make_visit({seed, static_cast<std::uint32_t>(seed % 5 + 1), static_cast<std::uint8_t>(seed % channels().size()),
+                seed % 7 == 0},
+               visit);
     ASSERT_THAT(visit.events.size(), testing::AllOf(Ge(kVisitEventsMin), Le(kVisitEventsMax))) << seed;
     ASSERT_LE(visit.duration_ms(), kVisitDurationMaxMs) << seed;
     for (std::size_t event = 1; event < visit.events.size(); ++event) {

@@ -85,8 +85,8 @@ class VisitMaker {
   void add(EventKind kind, std::uint8_t cart_lines = 0) {
     const std::uint32_t since = now_ms_ - last_engagement_ms_;
     last_engagement_ms_ = now_ms_;
-    visit_.events.push_back({kind, static_cast<std::uint8_t>(visit_.pages.size() - 1), cart_lines, batch_, ++batch_index_, now_ms_,
-                             std::min(since, 180'000u)});
+    visit_.events.push_back({kind, static_cast<std::uint8_t>(visit_.pages.size() - 1), cart_lines, batch_,
+                             ++batch_index_, now_ms_, std::min(since, 180'000u)});
   }
 
   std::uint8_t any_product() {
@@ -102,7 +102,8 @@ class VisitMaker {
     if (facts_.channel == kDirect || kind < 30) {
       open_page(PageKind::home);
     } else if (kind < 60) {
-      open_page(PageKind::category, static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(categories().size()))));
+      open_page(PageKind::category,
+                static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(categories().size()))));
     } else if (kind < 92) {
       open_page(PageKind::product, any_product());
     } else {
@@ -139,11 +140,13 @@ class VisitMaker {
   void browse_products() {
     if (!landed_on_product_ || random_.chance(2500)) {
       if (random_.chance(2000)) {
-        open_page(PageKind::search, static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(search_terms().size()))));
+        open_page(PageKind::search,
+                  static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(search_terms().size()))));
         add(EventKind::page_view);
         add(EventKind::view_search_results);
       } else if (visit_.pages.back().kind != PageKind::category) {
-        open_page(PageKind::category, static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(categories().size()))));
+        open_page(PageKind::category,
+                  static_cast<std::uint8_t>(random_.below(static_cast<std::uint32_t>(categories().size()))));
         add(EventKind::page_view);
         add(EventKind::view_item_list);
       }
@@ -233,9 +236,9 @@ class VisitMaker {
 
 const char* event_name(EventKind kind) {
   static constexpr const char* kNames[] = {
-      "first_visit",    "session_start", "page_view",  "scroll",         "user_engagement",   "view_promotion",   "view_search_results",
-      "view_item_list", "select_item",   "view_item",  "add_to_cart",    "view_cart",         "begin_checkout",   "add_shipping_info",
-      "add_payment_info", "purchase",    "ad_impression"};
+      "first_visit",         "session_start",     "page_view",        "scroll",    "user_engagement", "view_promotion",
+      "view_search_results", "view_item_list",    "select_item",      "view_item", "add_to_cart",     "view_cart",
+      "begin_checkout",      "add_shipping_info", "add_payment_info", "purchase",  "ad_impression"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -1,10 +1,10 @@
-// One visit to the shop: the events of a session in order, with their times, pages and batches. A visit is a pure function of
-// its seed and facts; the plan (which only counts) and the writer (which prints) both make it.
+// One visit to the shop: the events of a session in order, with their times, pages and batches. A visit is a pure
+// function of its seed and facts; the plan (which only counts) and the writer (which prints) both make it.
 //
-// Model. A visit lands on a page that suits its channel, looks around, and may go down the funnel view_item → add_to_cart → view_cart →
-// begin_checkout → add_shipping_info → add_payment_info → purchase. The chance of each step depends on the channel's intent
-// and grows with the number of the visit. Visits have 5 to 20 events. The tag sends what happens together as one batch: its events share a
-// timestamp and are told apart by batch_event_index.
+// Model. A visit lands on a page that suits its channel, looks around, and may go down the funnel view_item →
+// add_to_cart → view_cart → begin_checkout → add_shipping_info → add_payment_info → purchase. The chance of each step
+// depends on the channel's intent and grows with the number of the visit. Visits have 5 to 20 events. The tag sends
+// what happens together as one batch: its events share a timestamp and are told apart by batch_event_index.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ enum class PageKind : std::uint8_t { home, category, product, search, article, c
 
 struct Page {
   PageKind kind;
-  std::uint8_t subject = 0;  // product, category or search term
+  std::uint8_t subject = 0;     // product, category or search term
   std::uint32_t opened_ms = 0;  // since the beginning of the session
 };
 

@@ -13,7 +13,8 @@ namespace shoplake::generate {
 namespace {
 
 // Visits by local hour, and first visits by weekday (Monday first; 1970-01-01 was a Thursday).
-constexpr std::array<std::uint16_t, 24> kHours = {14, 8, 5, 3, 3, 5, 12, 26, 38, 44, 46, 48, 56, 50, 46, 46, 50, 58, 68, 82, 92, 84, 56, 30};
+constexpr std::array<std::uint16_t, 24> kHours = {14, 8,  5,  3,  3,  5,  12, 26, 38, 44, 46, 48,
+                                                  56, 50, 46, 46, 50, 58, 68, 82, 92, 84, 56, 30};
 constexpr std::array<std::uint16_t, 7> kWeekdays = {88, 84, 86, 90, 92, 100, 98};
 
 constexpr std::uint32_t kSecondVisitOfDay = 700;
@@ -94,7 +95,8 @@ class Planner {
     make_visit({visit_seed(user_, visit_number_), visit_number_, channel, user_.in_app}, visit_);
     const std::uint32_t duration_seconds = visit_.duration_ms() / 1000 + 1;
     if (day == days_ - 1 && second + duration_seconds >= kDaySeconds) {
-      second = static_cast<std::uint32_t>(kDaySeconds) - duration_seconds - 1;  // nothing of it falls behind the last day
+      second =
+          static_cast<std::uint32_t>(kDaySeconds) - duration_seconds - 1;  // nothing of it falls behind the last day
     }
 
     Random random(Random::child(user_.seed, 2 + visit_number_));
@@ -180,7 +182,8 @@ User make_user(std::uint64_t seed, std::uint32_t number, std::int64_t first_day,
   user.seed = Random::child(seed, number);
   Random random(user.seed);
   do {
-    user.first_day = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(days + kReturnDays))) - kReturnDays;
+    user.first_day =
+        static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(days + kReturnDays))) - kReturnDays;
   } while (random.below(100) >= kWeekdays[weekday(first_day + user.first_day)]);
   user.first_second = second_of_day(random);
   user.device = static_cast<std::uint8_t>(random.weighted(device_weights()));
@@ -192,7 +195,9 @@ User make_user(std::uint64_t seed, std::uint32_t number, std::int64_t first_day,
   return user;
 }
 
-std::uint64_t visit_seed(const User& user, std::uint32_t number) { return Random::child(user.seed, 0x10000ull + number); }
+std::uint64_t visit_seed(const User& user, std::uint32_t number) {
+  return Random::child(user.seed, 0x10000ull + number);
+}
 
 Plan make_plan(std::uint64_t seed, std::uint64_t events, int days, std::int64_t first_day) {
   return Planner(seed, events, days, first_day).make();

@@ -1,7 +1,7 @@
-// Pseudo-random numbers that are the same on every machine: integers only, no distribution of the standard library (those differ
-// between libraries) and no floating point. Generator: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
-// generators", OOPSLA 2014). Every user and every session has a generator of its own, made from the seed and its number, so that
-// any part of the output can be made alone.
+// Pseudo-random numbers that are the same on every machine: integers only, no distribution of the standard library
+// (those differ between libraries) and no floating point. Generator: SplitMix64 (Steele, Lea, Flood: "Fast splittable
+// pseudorandom number generators", OOPSLA 2014). Every user and every session has a generator of its own, made from the
+// seed and its number, so that any part of the output can be made alone.
 #pragma once
 
 #include <cstdint>

@@ -45,30 +45,42 @@ constexpr Product kProducts[] = {
     {"SKU-1703", "Wash Set", "Lumen", "", "Gifts", "wash-set", 1790, 17},
 };
 
-constexpr std::string_view kCategories[] = {"Shoes", "Jackets", "Shirts", "Trousers", "Bags", "Accessories", "Outdoor", "Gifts"};
+constexpr std::string_view kCategories[] = {"Shoes", "Jackets",     "Shirts",  "Trousers",
+                                            "Bags",  "Accessories", "Outdoor", "Gifts"};
 
 constexpr Channel kChannels[] = {
     // source, medium, campaign, referrer, group, click id, tagged, first, return, intent
     {"(direct)", "(none)", "(direct)", "", "Direct", ClickId::none, false, 110, 330, 105},
-    {"google", "organic", "(organic)", "https://www.google.com/", "Organic Search", ClickId::none, false, 270, 190, 100},
+    {"google", "organic", "(organic)", "https://www.google.com/", "Organic Search", ClickId::none, false, 270, 190,
+     100},
     {"google", "cpc", "brand_search", "https://www.google.com/", "Paid Search", ClickId::gclid, true, 60, 70, 150},
     {"google", "cpc", "generic_shoes", "https://www.google.com/", "Paid Search", ClickId::gclid, false, 110, 25, 85},
-    {"google", "cpc", "pmax_cross-network", "https://www.google.com/", "Cross-network", ClickId::gclid, true, 40, 20, 80},
-    {"facebook", "paid_social", "spring_prospecting", "https://l.facebook.com/", "Paid Social", ClickId::fbclid, true, 130, 20, 55},
-    {"facebook", "cpc", "retargeting_cart", "https://l.facebook.com/", "Paid Social", ClickId::fbclid, true, 5, 45, 110},
-    {"instagram", "paid_social", "reels_spring", "https://l.instagram.com/", "Paid Social", ClickId::fbclid, true, 60, 12, 50},
-    {"m.facebook.com", "referral", "(referral)", "https://m.facebook.com/", "Organic Social", ClickId::fbclid, false, 38, 15, 60},
-    {"l.instagram.com", "referral", "(referral)", "https://l.instagram.com/", "Organic Social", ClickId::fbclid, false, 40, 15, 55},
+    {"google", "cpc", "pmax_cross-network", "https://www.google.com/", "Cross-network", ClickId::gclid, true, 40, 20,
+     80},
+    {"facebook", "paid_social", "spring_prospecting", "https://l.facebook.com/", "Paid Social", ClickId::fbclid, true,
+     130, 20, 55},
+    {"facebook", "cpc", "retargeting_cart", "https://l.facebook.com/", "Paid Social", ClickId::fbclid, true, 5, 45,
+     110},
+    {"instagram", "paid_social", "reels_spring", "https://l.instagram.com/", "Paid Social", ClickId::fbclid, true, 60,
+     12, 50},
+    {"m.facebook.com", "referral", "(referral)", "https://m.facebook.com/", "Organic Social", ClickId::fbclid, false,
+     38, 15, 60},
+    {"l.instagram.com", "referral", "(referral)", "https://l.instagram.com/", "Organic Social", ClickId::fbclid, false,
+     40, 15, 55},
     {"newsletter", "email", "weekly_news", "", "Email", ClickId::none, true, 8, 130, 130},
     {"newsletter", "email", "cart_reminder", "", "Email", ClickId::none, true, 1, 60, 190},
     {"bing", "organic", "(organic)", "https://www.bing.com/", "Organic Search", ClickId::none, false, 22, 12, 95},
     {"bing", "cpc", "brand_search", "https://www.bing.com/", "Paid Search", ClickId::msclkid, true, 12, 8, 120},
     {"duckduckgo", "organic", "(organic)", "https://duckduckgo.com/", "Organic Search", ClickId::none, false, 9, 6, 95},
     {"tiktok", "paid_social", "tt_hauls", "https://www.tiktok.com/", "Paid Social", ClickId::ttclid, true, 24, 4, 40},
-    {"gearblog.example", "referral", "(referral)", "https://gearblog.example/best-of/", "Referral", ClickId::none, false, 34, 14, 120},
-    {"forum.example", "referral", "(referral)", "https://forum.example/t/8841", "Referral", ClickId::none, false, 20, 9, 95},
-    {"partnernet", "affiliate", "partner_42", "https://go.partnernet.example/", "Affiliates", ClickId::none, true, 12, 7, 125},
-    {"youtube.com", "referral", "(referral)", "https://www.youtube.com/", "Organic Video", ClickId::none, false, 14, 4, 60},
+    {"gearblog.example", "referral", "(referral)", "https://gearblog.example/best-of/", "Referral", ClickId::none,
+     false, 34, 14, 120},
+    {"forum.example", "referral", "(referral)", "https://forum.example/t/8841", "Referral", ClickId::none, false, 20, 9,
+     95},
+    {"partnernet", "affiliate", "partner_42", "https://go.partnernet.example/", "Affiliates", ClickId::none, true, 12,
+     7, 125},
+    {"youtube.com", "referral", "(referral)", "https://www.youtube.com/", "Organic Video", ClickId::none, false, 14, 4,
+     60},
     {"chatgpt.com", "referral", "(referral)", "https://chatgpt.com/", "Referral", ClickId::none, false, 10, 5, 115},
 };
 
@@ -116,15 +128,17 @@ constexpr Place kPlaces[] = {
     {"Sydney", "New South Wales", "Australia", "Oceania", "Australasia", "en-au", false, 30},
 };
 
-constexpr std::string_view kFirstNames[] = {"ada", "ben", "carla", "dmitri", "emeka", "fatima", "greta", "hiro",
-                                            "ines", "jonas", "keiko", "lena",  "mateo", "noor",  "olga",  "pavel"};
+constexpr std::string_view kFirstNames[] = {"ada",  "ben",   "carla", "dmitri", "emeka", "fatima", "greta", "hiro",
+                                            "ines", "jonas", "keiko", "lena",   "mateo", "noor",   "olga",  "pavel"};
 
-constexpr std::string_view kSearchTerms[] = {"rain jacket", "trail shoes", "merino", "gift",      "backpack", "wool socks",
-                                             "tent 2 person", "sneaker",   "jeans",  "head lamp", "tote bag", "chelsea boots"};
+constexpr std::string_view kSearchTerms[] = {"rain jacket", "trail shoes", "merino",        "gift",
+                                             "backpack",    "wool socks",  "tent 2 person", "sneaker",
+                                             "jeans",       "head lamp",   "tote bag",      "chelsea boots"};
 
 // Steep at first, a small rise after a week (the newsletter), a long tail.
-constexpr std::array<std::uint16_t, kReturnDays> kReturns = {1500, 980, 760, 620, 530, 500, 640, 470, 400, 360, 330, 310, 320, 390, 290,
-                                                             260,  240, 225, 210, 205, 220, 185, 175, 165, 158, 150, 145, 148, 130, 125};
+constexpr std::array<std::uint16_t, kReturnDays> kReturns = {1500, 980, 760, 620, 530, 500, 640, 470, 400, 360,
+                                                             330,  310, 320, 390, 290, 260, 240, 225, 210, 205,
+                                                             220,  185, 175, 165, 158, 150, 145, 148, 130, 125};
 
 template <typename Row, std::size_t size, typename Member>
 constexpr auto weights_of(const Row (&rows)[size], Member member) {

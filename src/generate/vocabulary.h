@@ -1,6 +1,6 @@
-// What the generated shop sells, who visits it and how they come: fixed tables with weights. Channels name the traffic of one
-// session; their weights differ between a user's first session (paid and organic discovery) and later ones (direct, email,
-// search for the brand), which is why first and last click tell different stories.
+// What the generated shop sells, who visits it and how they come: fixed tables with weights. Channels name the traffic
+// of one session; their weights differ between a user's first session (paid and organic discovery) and later ones
+// (direct, email, search for the brand), which is why first and last click tell different stories.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +26,13 @@ std::span<const std::string_view> categories();
 enum class ClickId : std::uint8_t { none, gclid, fbclid, msclkid, ttclid };
 
 struct Channel {
-  std::string_view source;    // as the collected traffic source spells it
+  std::string_view source;  // as the collected traffic source spells it
   std::string_view medium;
   std::string_view campaign;  // empty: none
   std::string_view referrer;  // empty: none
   std::string_view group;     // Google's default channel group
   ClickId click_id;
-  bool tagged;                // utm parameters in the URL
+  bool tagged;                  // utm parameters in the URL
   std::uint16_t first_weight;   // of a user's first session
   std::uint16_t return_weight;  // of later ones
   std::uint16_t intent;         // per cent of the usual chance to buy

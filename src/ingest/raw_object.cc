@@ -17,19 +17,24 @@ constexpr std::int64_t kAbandonedAfterMicros = 24LL * 3600 * 1'000'000;
 
 }  // namespace
 
-Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& path, const std::string& temporary_directory, std::stop_token stop) {
+Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& path,
+                                               const std::string& temporary_directory, std::stop_token stop) {
   const auto source = SHOPLAKE_TRY(env.open_file(path));
   std::unique_ptr<RawCopy> copy(new RawCopy(env));
-  copy->directory_ = io::join_path(temporary_directory, fmt::format("{}{}-{}", kFolderPrefix, env.now_micros(), env.new_uuid()));
+  copy->directory_ =
+      io::join_path(temporary_directory, fmt::format("{}{}-{}", kFolderPrefix, env.now_micros(), env.new_uuid()));
   SHOPLAKE_TRY(env.create_directories(copy->directory_));
   copy->path_ = io::join_path(copy->directory_, io::file_name(path));
   copy->writing_ = SHOPLAKE_TRY(env.create_file(copy->path_));
   base::Digest digest(base::Digest::Algorithm::md5);
   std::vector<char> buffer(kCopyBytes);
   while (true) {
-    if (stop.stop_requested()) return base::make_error(base::ErrorKind::cancelled, "ingest.cancelled", "The load was interrupted; nothing was loaded");
+    if (stop.stop_requested())
+      return base::make_error(base::ErrorKind::cancelled, "ingest.cancelled",
+                              "The load was interrupted; nothing was loaded");
     const std::size_t got = SHOPLAKE_TRY(source->read(copy->size_bytes_, buffer.size(), buffer.data()));
-    if (got == 0) break;
+    if (got == 0)
+      break;
     const std::string_view bytes(buffer.data(), got);
     digest.update(bytes);
     SHOPLAKE_TRY(copy->writing_->append(bytes));
@@ -41,10 +46,12 @@ Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& 
 }
 
 RawCopy::~RawCopy() {
-  if (synced_.valid()) synced_.wait();
+  if (synced_.valid())
+    synced_.wait();
   writing_.reset();
   reading_.reset();
-  if (!directory_.empty()) static_cast<void>(env_.remove_tree(directory_));
+  if (!directory_.empty())
+    static_cast<void>(env_.remove_tree(directory_));
 }
 
 void RawCopy::begin_sync() {
@@ -55,7 +62,8 @@ void RawCopy::begin_sync() {
 }
 
 Result<void> RawCopy::place(const std::string& path) {
-  if (!synced_.valid()) begin_sync();
+  if (!synced_.valid())
+    begin_sync();
   SHOPLAKE_TRY(synced_.get());
   const std::string folder = io::parent_path(path);
   SHOPLAKE_TRY(env_.create_directories(folder));
@@ -65,13 +73,17 @@ Result<void> RawCopy::place(const std::string& path) {
 
 void remove_abandoned_copies(io::Env& env, const std::string& temporary_directory) {
   auto entries = env.list_directory(temporary_directory);
-  if (!entries.ok()) return;
+  if (!entries.ok())
+    return;
   for (const io::DirectoryEntry& entry : *entries) {
-    if (!entry.is_directory || !entry.name.starts_with(kFolderPrefix)) continue;
+    if (!entry.is_directory || !entry.name.starts_with(kFolderPrefix))
+      continue;
     std::int64_t made = 0;
     const char* digits = entry.name.data() + kFolderPrefix.size();
-    if (std::from_chars(digits, entry.name.data() + entry.name.size(), made).ec != std::errc()) continue;
-    if (env.now_micros() - made > kAbandonedAfterMicros) static_cast<void>(env.remove_tree(io::join_path(temporary_directory, entry.name)));
+    if (std::from_chars(digits, entry.name.data() + entry.name.size(), made).ec != std::errc())
+      continue;
+    if (env.now_micros() - made > kAbandonedAfterMicros)
+      static_cast<void>(env.remove_tree(io::join_path(temporary_directory, entry.name)));
   }
 }
 

@@ -1,7 +1,8 @@
-// RawCopy: the bytes of one input file on their way into the raw zone. They are copied unchanged to the lake's tmp folder
-// with their MD5 computed on the way; place() moves them to their path. What is not placed is removed.
+// RawCopy: the bytes of one input file on their way into the raw zone. They are copied unchanged to the lake's tmp
+// folder with their MD5 computed on the way; place() moves them to their path. What is not placed is removed.
 //
-// The copy is what is transformed, so the raw zone holds exactly the bytes that were loaded even if the input changes meanwhile.
+// The copy is what is transformed, so the raw zone holds exactly the bytes that were loaded even if the input changes
+// meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ using base::Result;
 class RawCopy {
  public:
   // Copies `path` into a new folder below `temporary_directory`. Errors: of Env; ingest.cancelled.
-  static Result<std::unique_ptr<RawCopy>> make(io::Env& env, const std::string& path, const std::string& temporary_directory, std::stop_token stop);
+  static Result<std::unique_ptr<RawCopy>> make(io::Env& env, const std::string& path,
+                                               const std::string& temporary_directory, std::stop_token stop);
   ~RawCopy();
 
   const std::string& md5() const { return md5_; }

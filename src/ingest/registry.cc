@@ -29,7 +29,8 @@ create table if not exists raw_object (
 // "ga4.ndjson.gz" → "ga4-1a2b3c4d.ndjson.gz".
 std::string with_suffix(const std::string& file_name, std::string_view suffix) {
   const std::size_t dot = file_name.find('.', 1);
-  if (dot == std::string::npos) return fmt::format("{}-{}", file_name, suffix);
+  if (dot == std::string::npos)
+    return fmt::format("{}-{}", file_name, suffix);
   return fmt::format("{}-{}{}", file_name.substr(0, dot), suffix, file_name.substr(dot));
 }
 
@@ -37,8 +38,10 @@ std::string with_suffix(const std::string& file_name, std::string_view suffix) {
 
 Result<void> prepare_registry(io::Database& database) {
   {
-    io::Statement known = SHOPLAKE_TRY(database.prepare("select count(*) from sqlite_schema where name in ('loaded_object', 'raw_object')"));
-    if (SHOPLAKE_TRY(known.step()) && known.integer(0) == 2) return {};
+    io::Statement known = SHOPLAKE_TRY(
+        database.prepare("select count(*) from sqlite_schema where name in ('loaded_object', 'raw_object')"));
+    if (SHOPLAKE_TRY(known.step()) && known.integer(0) == 2)
+      return {};
   }
   io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(database));
   SHOPLAKE_TRY(database.execute(kTables));
@@ -46,10 +49,14 @@ Result<void> prepare_registry(io::Database& database) {
 }
 
 Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Content& content) {
-  io::Statement statement = SHOPLAKE_TRY(database.prepare(
-      "select source_name, raw_object, rows, rejected, loaded_at_micros from loaded_object where dataset = ?1 and md5 = ?2 and size_bytes = ?3"));
-  statement.bind(1, std::string_view(content.dataset)).bind(2, std::string_view(content.md5)).bind(3, static_cast<std::int64_t>(content.size_bytes));
-  if (!SHOPLAKE_TRY(statement.step())) return std::optional<LoadedObject>();
+  io::Statement statement =
+      SHOPLAKE_TRY(database.prepare("select source_name, raw_object, rows, rejected, loaded_at_micros from "
+                                    "loaded_object where dataset = ?1 and md5 = ?2 and size_bytes = ?3"));
+  statement.bind(1, std::string_view(content.dataset))
+      .bind(2, std::string_view(content.md5))
+      .bind(3, static_cast<std::int64_t>(content.size_bytes));
+  if (!SHOPLAKE_TRY(statement.step()))
+    return std::optional<LoadedObject>();
   LoadedObject object;
   object.content = content;
   object.source_name = statement.text(0);
@@ -61,9 +68,10 @@ Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Co
 }
 
 Result<void> record_loaded(io::Database& database, const LoadedObject& object) {
-  io::Statement statement = SHOPLAKE_TRY(database.prepare(
-      "insert or ignore into loaded_object (dataset, md5, size_bytes, source_name, raw_object, rows, rejected, loaded_at_micros) "
-      "values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+  io::Statement statement =
+      SHOPLAKE_TRY(database.prepare("insert or ignore into loaded_object (dataset, md5, size_bytes, source_name, "
+                                    "raw_object, rows, rejected, loaded_at_micros) "
+                                    "values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   statement.bind(1, std::string_view(object.content.dataset))
       .bind(2, std::string_view(object.content.md5))
       .bind(3, static_cast<std::int64_t>(object.content.size_bytes))
@@ -79,25 +87,34 @@ Result<void> record_loaded(io::Database& database, const LoadedObject& object) {
   return {};
 }
 
-Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day, const std::string& file_name) {
-  const std::string names[] = {file_name, with_suffix(file_name, std::string_view(content.md5).substr(0, 8)), with_suffix(file_name, content.md5)};
+Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,
+                                     const std::string& file_name) {
+  const std::string names[] = {file_name, with_suffix(file_name, std::string_view(content.md5).substr(0, 8)),
+                               with_suffix(file_name, content.md5)};
   io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(database));
   for (const std::string& name : names) {
     std::string path = fmt::format("raw/{}/date={}/{}", content.dataset, day, name);
     io::Statement select = SHOPLAKE_TRY(database.prepare("select md5, size_bytes from raw_object where path = ?1"));
     select.bind(1, std::string_view(path));
     if (SHOPLAKE_TRY(select.step())) {
-      if (select.text(0) == content.md5 && select.integer(1) == static_cast<std::int64_t>(content.size_bytes)) return path;
+      if (select.text(0) == content.md5 && select.integer(1) == static_cast<std::int64_t>(content.size_bytes))
+        return path;
       continue;
     }
-    io::Statement insert = SHOPLAKE_TRY(database.prepare("insert into raw_object (path, dataset, md5, size_bytes) values (?1, ?2, ?3, ?4)"));
-    insert.bind(1, std::string_view(path)).bind(2, std::string_view(content.dataset)).bind(3, std::string_view(content.md5)).bind(4, static_cast<std::int64_t>(content.size_bytes));
+    io::Statement insert = SHOPLAKE_TRY(
+        database.prepare("insert into raw_object (path, dataset, md5, size_bytes) values (?1, ?2, ?3, ?4)"));
+    insert.bind(1, std::string_view(path))
+        .bind(2, std::string_view(content.dataset))
+        .bind(3, std::string_view(content.md5))
+        .bind(4, static_cast<std::int64_t>(content.size_bytes));
     SHOPLAKE_TRY(insert.run());
     SHOPLAKE_TRY(transaction.commit());
     return path;
   }
-  return base::make_error(base::ErrorKind::environment, "ingest.no_raw_path", fmt::format("there is no free name for {} in raw/{}/date={}", file_name, content.dataset, day),
-                          "Name the file differently.");
+  return base::make_error(
+      base::ErrorKind::environment, "ingest.no_raw_path",
+      fmt::format("there is no free name for {} in raw/{}/date={}", file_name, content.dataset, day),
+      "Name the file differently.");
 }
 
 }  // namespace shoplake::ingest

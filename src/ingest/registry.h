@@ -1,8 +1,8 @@
-// The file registry: which contents were loaded into which dataset, in the control plane. A content is a dataset, an MD5 and a size;
-// its name does not matter. Tables: docs/formats/raw_objects.md.
+// The file registry: which contents were loaded into which dataset, in the control plane. A content is a dataset, an
+// MD5 and a size; its name does not matter. Tables: docs/formats/raw_objects.md.
 //
-// record() runs inside the commit that loads the content, so that "loaded" and "registered" are one fact; of two processes that
-// load one content at once, the second gets ingest.already_loaded and its commit is rolled back.
+// record() runs inside the commit that loads the content, so that "loaded" and "registered" are one fact; of two
+// processes that load one content at once, the second gets ingest.already_loaded and its commit is rolled back.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,9 @@ Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Co
 // Error ingest.already_loaded (kind already_exists). Inside a transaction of the caller.
 Result<void> record_loaded(io::Database& database, const LoadedObject& object);
 
-// Gives a raw object its path: raw/<dataset>/date=<day>/<name>; with the begin of its MD5 in the name where another content has
-// that path. The same content gets the same path again. Safe for several processes.
-Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day, const std::string& file_name);
+// Gives a raw object its path: raw/<dataset>/date=<day>/<name>; with the begin of its MD5 in the name where another
+// content has that path. The same content gets the same path again. Safe for several processes.
+Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,
+                                     const std::string& file_name);
 
 }  // namespace shoplake::ingest

@@ -39,7 +39,9 @@ TEST_F(RegistryTest, RawPathsAreGivenToOneContent) {
   const Content first{"events", "11111111aaaaaaaaaaaaaaaaaaaaaaaa", 1};
   const Content second{"events", "22222222aaaaaaaaaaaaaaaaaaaaaaaa", 1};
   const Content third{"events", "22222222bbbbbbbbbbbbbbbbbbbbbbbb", 1};
-  const auto path = [&](const Content& content, const std::string& name) { return reserve_raw_path(*database_, content, "2026-01-01", name).value(); };
+  const auto path = [&](const Content& content, const std::string& name) {
+    return reserve_raw_path(*database_, content, "2026-01-01", name).value();
+  };
   EXPECT_EQ(path(first, "a.ndjson.gz"), "raw/events/date=2026-01-01/a.ndjson.gz");
   EXPECT_EQ(path(first, "a.ndjson.gz"), "raw/events/date=2026-01-01/a.ndjson.gz");
   EXPECT_EQ(path(second, "a.ndjson.gz"), "raw/events/date=2026-01-01/a-22222222.ndjson.gz");

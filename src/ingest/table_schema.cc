@@ -21,7 +21,8 @@ catalog::Field field_of(const transform::Column& column) {
     case Type::list: field.type = catalog::Type::list(field_of(column.children.front()).type); break;
     case Type::structure: {
       std::vector<catalog::Field> fields;
-      for (const transform::Column& child : column.children) fields.push_back(field_of(child));
+      for (const transform::Column& child : column.children)
+        fields.push_back(field_of(child));
       field.type = catalog::Type::structure(std::move(fields));
       break;
     }
@@ -29,7 +30,8 @@ catalog::Field field_of(const transform::Column& column) {
   return field;
 }
 
-void collect(const std::vector<catalog::Field>& fields, const std::string& prefix, std::map<std::string, std::int32_t, std::less<>>& ids) {
+void collect(const std::vector<catalog::Field>& fields, const std::string& prefix,
+             std::map<std::string, std::int32_t, std::less<>>& ids) {
   for (const catalog::Field& field : fields) {
     const std::string path = prefix + field.name;
     ids.emplace(path, field.id);
@@ -41,7 +43,8 @@ void collect(const std::vector<catalog::Field>& fields, const std::string& prefi
 
 catalog::Schema table_schema(const std::vector<transform::Column>& columns) {
   catalog::Schema schema;
-  for (const transform::Column& column : columns) schema.fields.push_back(field_of(column));
+  for (const transform::Column& column : columns)
+    schema.fields.push_back(field_of(column));
   return schema;
 }
 

@@ -1,7 +1,7 @@
 #include "io/env.h"
 
-#include <bit>
 #include <array>
+#include <bit>
 
 #include "base/digest.h"
 

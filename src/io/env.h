@@ -1,7 +1,8 @@
 // Env: the only door to files, clock and randomness, so that tests can stop time, fill the disk, tear writes and crash.
 //
 // Three versions: posix_env() is the machine; MemoryEnv keeps files in memory and a clock that only moves when told;
-// FaultyEnv wraps another Env, fails chosen operations and forgets what was not synced (as LevelDB's fault-injection Env).
+// FaultyEnv wraps another Env, fails chosen operations and forgets what was not synced (as LevelDB's fault-injection
+// Env).
 //
 // Durability: bytes are durable after WritableFile::sync(), a name is durable after sync_directory() of its folder.
 // An error of sync() proves nothing about what is on the disk: the file must be given up, not synced again.
@@ -63,8 +64,8 @@ class Env {
   virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
   // With all parents that are missing; the new names are durable when it returns.
   virtual Result<void> create_directories(const std::string& path) = 0;
-  virtual Result<void> remove_file(const std::string& path) = 0;  // not_found if absent
-  virtual Result<void> remove_tree(const std::string& path) = 0;  // fine if absent
+  virtual Result<void> remove_file(const std::string& path) = 0;                    // not_found if absent
+  virtual Result<void> remove_tree(const std::string& path) = 0;                    // fine if absent
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to` atomically
   virtual Result<void> sync_directory(const std::string& path) = 0;
 

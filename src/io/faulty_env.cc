@@ -11,8 +11,13 @@ namespace shoplake::io {
 
 class FaultyWritableFile final : public WritableFile {
  public:
-  FaultyWritableFile(FaultyEnv& env, std::unique_ptr<WritableFile> target, std::shared_ptr<FaultyEnv::Content> content, std::string path)
-      : env_(env), target_(std::move(target)), content_(std::move(content)), path_(std::move(path)), crashes_(env.crashes_) {}
+  FaultyWritableFile(FaultyEnv& env, std::unique_ptr<WritableFile> target, std::shared_ptr<FaultyEnv::Content> content,
+                     std::string path)
+      : env_(env),
+        target_(std::move(target)),
+        content_(std::move(content)),
+        path_(std::move(path)),
+        crashes_(env.crashes_) {}
 
   Result<void> append(std::string_view bytes) override {
     const std::lock_guard lock(env_.mutex_);
@@ -166,9 +171,13 @@ Result<std::unique_ptr<WritableFile>> FaultyEnv::open_for_writing(const std::str
   return std::unique_ptr<WritableFile>(std::make_unique<FaultyWritableFile>(*this, std::move(target), content, path));
 }
 
-Result<std::unique_ptr<WritableFile>> FaultyEnv::create_file(const std::string& path) { return open_for_writing(path, true); }
+Result<std::unique_ptr<WritableFile>> FaultyEnv::create_file(const std::string& path) {
+  return open_for_writing(path, true);
+}
 
-Result<std::unique_ptr<WritableFile>> FaultyEnv::append_file(const std::string& path) { return open_for_writing(path, false); }
+Result<std::unique_ptr<WritableFile>> FaultyEnv::append_file(const std::string& path) {
+  return open_for_writing(path, false);
+}
 
 Result<std::unique_ptr<RandomAccessFile>> FaultyEnv::open_file(const std::string& path) {
   const std::lock_guard lock(mutex_);
@@ -204,7 +213,9 @@ Result<void> FaultyEnv::remove_tree(const std::string& path) {
   const std::lock_guard lock(mutex_);
   SHOPLAKE_TRY(begin(Operation::remove, "cannot remove", path));
   SHOPLAKE_TRY(target_.remove_tree(path));
-  const auto below = [&](const auto& entry) { return entry.first == path || entry.first.starts_with(join_path(path, "")); };
+  const auto below = [&](const auto& entry) {
+    return entry.first == path || entry.first.starts_with(join_path(path, ""));
+  };
   std::erase_if(live_, below);
   std::erase_if(durable_, below);
   return {};

@@ -1,10 +1,10 @@
 // FaultyEnv: wraps another Env, fails chosen operations, and on crash() makes the wrapped Env's files what a power cut
-// would have left: bytes that were not synced are gone, and so are names (new files, renames, removals) whose folder was not
-// synced. Follows the idea of LevelDB's fault-injection Env.
+// would have left: bytes that were not synced are gone, and so are names (new files, renames, removals) whose folder
+// was not synced. Follows the idea of LevelDB's fault-injection Env.
 //
-// Only files that were created, renamed or removed through this object are tracked; others count as durable. Folders are
-// durable when they are made (as Env promises), and remove_tree() is durable at once. A truncated file's old bytes are gone.
-// Thread safe; contents of tracked files are also kept in memory.
+// Only files that were created, renamed or removed through this object are tracked; others count as durable. Folders
+// are durable when they are made (as Env promises), and remove_tree() is durable at once. A truncated file's old bytes
+// are gone. Thread safe; contents of tracked files are also kept in memory.
 #pragma once
 
 #include <array>
@@ -49,8 +49,9 @@ class FaultyEnv final : public Env {
   // How many operations of a kind there were, failed ones too.
   int count(Operation operation) const;
 
-  // The power goes. Files that are open for writing fail from here on. Without a seed everything unsynced is lost; with one,
-  // a random part of each file's unsynced bytes and some of the unsynced names survive, as they may on a real disk.
+  // The power goes. Files that are open for writing fail from here on. Without a seed everything unsynced is lost; with
+  // one, a random part of each file's unsynced bytes and some of the unsynced names survive, as they may on a real
+  // disk.
   Result<void> crash(std::optional<std::uint64_t> seed = std::nullopt);
 
   Result<std::unique_ptr<WritableFile>> create_file(const std::string& path) override;

@@ -15,7 +15,9 @@ class FaultyEnvTest : public testing::Test {
  protected:
   FaultyEnvTest() { EXPECT_TRUE(env_.create_directories("/d").ok()); }
   std::unique_ptr<WritableFile> create(const std::string& path) { return std::move(env_.create_file(path)).value(); }
-  std::string content(const std::string& path) { return env_.exists(path).value() ? env_.read_file(path).value() : "absent"; }
+  std::string content(const std::string& path) {
+    return env_.exists(path).value() ? env_.read_file(path).value() : "absent";
+  }
 
   MemoryEnv memory_;
   FaultyEnv env_{memory_};
@@ -59,7 +61,8 @@ TEST_F(FaultyEnvTest, WriteFileIsDurable) {
 
 // Whichever operation of a replacement fails or whenever the power goes, the file is the old one or the new one, whole.
 TEST_F(FaultyEnvTest, WriteFileIsAtomicUnderEveryFaultAndCrash) {
-  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close, Operation::rename, Operation::sync_directory}) {
+  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close,
+                                    Operation::rename, Operation::sync_directory}) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
       env_.heal();
       ASSERT_TRUE(env_.write_file("/d/a", "old").ok());
@@ -67,7 +70,8 @@ TEST_F(FaultyEnvTest, WriteFileIsAtomicUnderEveryFaultAndCrash) {
       EXPECT_EQ(env_.write_file("/d/a", "new").error().code, "io.failed");
       ASSERT_TRUE(env_.crash(seed == 0 ? std::nullopt : std::optional(seed)).ok());
       const std::string found = content("/d/a");
-      EXPECT_TRUE(found == "old" || found == "new") << found << " after operation " << static_cast<int>(operation) << " seed " << seed;
+      EXPECT_TRUE(found == "old" || found == "new")
+          << found << " after operation " << static_cast<int>(operation) << " seed " << seed;
     }
   }
 }

@@ -39,7 +39,8 @@ struct Inflater::State {
   }
 
   base::Error corrupt(std::string_view what) const {
-    return make_error(ErrorKind::input, "io.gzip_corrupt", fmt::format("{}: {} (before byte {})", name, what, offset - inflate.avail_in),
+    return make_error(ErrorKind::input, "io.gzip_corrupt",
+                      fmt::format("{}: {} (before byte {})", name, what, offset - inflate.avail_in),
                       "Get the file again from where it came from; `gzip -t` tells whether it is whole.");
   }
 
@@ -48,7 +49,8 @@ struct Inflater::State {
     while (true) {
       if (inflate.avail_in == 0) {
         SHOPLAKE_TRY(refill());
-        if (at_end) return false;
+        if (at_end)
+          return false;
       }
       if (!first && *inflate.next_in == 0) {  // padding by tar and tapes
         ++inflate.next_in;
@@ -57,7 +59,9 @@ struct Inflater::State {
       }
       break;
     }
-    if (*inflate.next_in != 0x1f) return corrupt(first ? "this is no gzip data" : "something other than gzip data follows the end of the gzip data");
+    if (*inflate.next_in != 0x1f)
+      return corrupt(first ? "this is no gzip data"
+                           : "something other than gzip data follows the end of the gzip data");
     std::uint8_t* const next_in = inflate.next_in;
     const std::uint32_t avail_in = inflate.avail_in;
     isal_inflate_reset(&inflate);
@@ -69,7 +73,8 @@ struct Inflater::State {
   }
 };
 
-Inflater::Inflater(const RandomAccessFile& file, std::string_view name) : state_(new State{.file = file, .name = std::string(name)}) {
+Inflater::Inflater(const RandomAccessFile& file, std::string_view name)
+    : state_(new State{.file = file, .name = std::string(name)}) {
   isal_inflate_init(&state_->inflate);
   state_->inflate.avail_in = 0;
 }
@@ -84,20 +89,25 @@ base::Result<std::size_t> Inflater::read(char* out, std::size_t size) {
   state.inflate.next_out = reinterpret_cast<std::uint8_t*>(out);
   state.inflate.avail_out = static_cast<std::uint32_t>(size);
   while (state.inflate.avail_out > 0) {
-    if (!state.in_member && !SHOPLAKE_TRY(state.begin_member(state.offset == 0))) break;
-    if (state.inflate.avail_in == 0 && !state.at_end) SHOPLAKE_TRY(state.refill());
+    if (!state.in_member && !SHOPLAKE_TRY(state.begin_member(state.offset == 0)))
+      break;
+    if (state.inflate.avail_in == 0 && !state.at_end)
+      SHOPLAKE_TRY(state.refill());
     const std::uint32_t in_before = state.inflate.avail_in;
     const std::uint32_t out_before = state.inflate.avail_out;
     const int code = isal_inflate(&state.inflate);
-    if (code == ISAL_INCORRECT_CHECKSUM) return state.corrupt("the checksum is wrong");
-    if (code < 0) return state.corrupt("the gzip data is damaged");
+    if (code == ISAL_INCORRECT_CHECKSUM)
+      return state.corrupt("the checksum is wrong");
+    if (code < 0)
+      return state.corrupt("the gzip data is damaged");
     if (state.inflate.block_state == ISAL_BLOCK_FINISH) {
       state.in_member = false;
       continue;
     }
     const bool moved = state.inflate.avail_in != in_before || state.inflate.avail_out != out_before;
     if (state.at_end && !moved) {
-      return make_error(ErrorKind::input, "io.gzip_truncated", fmt::format("{}: the gzip data is cut off after {} bytes", state.name, state.offset),
+      return make_error(ErrorKind::input, "io.gzip_truncated",
+                        fmt::format("{}: the gzip data is cut off after {} bytes", state.name, state.offset),
                         "The file was not copied or uploaded completely; get it again.");
     }
   }

@@ -1,7 +1,8 @@
-// Streaming gzip (RFC 1952) by ISA-L: several members one after another, checksums verified, memory bounded by one read buffer.
+// Streaming gzip (RFC 1952) by ISA-L: several members one after another, checksums verified, memory bounded by one read
+// buffer.
 //
-// Errors (kind input): io.gzip_truncated, the data ends inside a member; io.gzip_corrupt, it is no gzip, a checksum is wrong, or
-// something other than zeros follows the last member. Belongs to one thread at a time.
+// Errors (kind input): io.gzip_truncated, the data ends inside a member; io.gzip_corrupt, it is no gzip, a checksum is
+// wrong, or something other than zeros follows the last member. Belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>

@@ -50,7 +50,8 @@ class MemoryRandomAccessFile final : public RandomAccessFile {
 };
 
 bool is_below(std::string_view path, std::string_view folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && (folder.ends_with('/') || path[folder.size()] == '/');
+  return path.size() > folder.size() && path.starts_with(folder) &&
+         (folder.ends_with('/') || path[folder.size()] == '/');
 }
 
 std::string plain(const std::string& path) {
@@ -86,9 +87,13 @@ Result<std::unique_ptr<WritableFile>> MemoryEnv::open_for_writing(const std::str
   return std::unique_ptr<WritableFile>(std::make_unique<MemoryWritableFile>(file));
 }
 
-Result<std::unique_ptr<WritableFile>> MemoryEnv::create_file(const std::string& path) { return open_for_writing(path, true); }
+Result<std::unique_ptr<WritableFile>> MemoryEnv::create_file(const std::string& path) {
+  return open_for_writing(path, true);
+}
 
-Result<std::unique_ptr<WritableFile>> MemoryEnv::append_file(const std::string& path) { return open_for_writing(path, false); }
+Result<std::unique_ptr<WritableFile>> MemoryEnv::append_file(const std::string& path) {
+  return open_for_writing(path, false);
+}
 
 Result<std::unique_ptr<RandomAccessFile>> MemoryEnv::open_file(const std::string& path) {
   const std::lock_guard lock(mutex_);

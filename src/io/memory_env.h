@@ -1,6 +1,6 @@
-// MemoryEnv: files in memory, a clock that moves only when told, random numbers from a seed. For tests that want neither a
-// disk nor chance. Folders must exist before files are created in them, as on a disk; "/" and "" do. What is written is seen at once
-// and sync() does nothing: wrap it in a FaultyEnv to lose what was not synced. Thread safe.
+// MemoryEnv: files in memory, a clock that moves only when told, random numbers from a seed. For tests that want
+// neither a disk nor chance. Folders must exist before files are created in them, as on a disk; "/" and "" do. What is
+// written is seen at once and sync() does nothing: wrap it in a FaultyEnv to lose what was not synced. Thread safe.
 #pragma once
 
 #include <map>

@@ -230,7 +230,8 @@ class PosixEnv final : public Env {
         return system_error("cannot look at", join_path(path, name), errno);
       }
       const bool is_directory = S_ISDIR(status.st_mode);
-      entries.push_back({std::string(name), is_directory, is_directory ? 0 : static_cast<std::uint64_t>(status.st_size)});
+      entries.push_back(
+          {std::string(name), is_directory, is_directory ? 0 : static_cast<std::uint64_t>(status.st_size)});
     }
     std::ranges::sort(entries, {}, &DirectoryEntry::name);
     return entries;
@@ -313,7 +314,8 @@ class PosixEnv final : public Env {
   }
 
  private:
-  static Result<std::unique_ptr<WritableFile>> open_for_writing(std::string_view what, const std::string& path, int flags) {
+  static Result<std::unique_ptr<WritableFile>> open_for_writing(std::string_view what, const std::string& path,
+                                                                int flags) {
     FileDescriptor file(open_retrying(path.c_str(), flags));
     if (file.get() < 0) {
       return system_error(what, path, errno);

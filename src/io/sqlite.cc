@@ -22,10 +22,12 @@ Error sqlite_error(std::string_view what, sqlite3* database, int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return base::make_error(ErrorKind::environment, "sqlite.busy", std::move(message),
-                              "Another shoplake process holds the control plane; run it again when that one has finished.");
+      return base::make_error(
+          ErrorKind::environment, "sqlite.busy", std::move(message),
+          "Another shoplake process holds the control plane; run it again when that one has finished.");
     case SQLITE_FULL:
-      return base::make_error(ErrorKind::environment, "sqlite.full", std::move(message), "Free some space and run it again.");
+      return base::make_error(ErrorKind::environment, "sqlite.full", std::move(message),
+                              "Free some space and run it again.");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return base::make_error(ErrorKind::environment, "sqlite.corrupt", std::move(message),
@@ -156,7 +158,8 @@ std::optional<std::int64_t> Statement::optional_integer(int column) const {
 
 base::Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
   sqlite3* handle = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int opened =
+      sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Database> database(new Database(handle));
   if (opened != SQLITE_OK) {
     return sqlite_error("cannot open the control plane " + path, handle, opened);

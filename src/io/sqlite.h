@@ -1,12 +1,12 @@
 // A thin typed layer over SQLite, for the control plane ($SHOPLAKE_HOME/state.sqlite): catalog pointers, file registry,
 // runs. Several processes may open one database: write-ahead log, synchronous=FULL, and a busy timeout.
 //
-// A Database and its Statements belong to one thread at a time. Writes go through Transaction (BEGIN IMMEDIATE), which rolls
-// back unless commit() succeeded; an error of commit() means that nothing was committed.
+// A Database and its Statements belong to one thread at a time. Writes go through Transaction (BEGIN IMMEDIATE), which
+// rolls back unless commit() succeeded; an error of commit() means that nothing was committed.
 //
-// Errors, all of kind environment unless said: sqlite.busy (another process held the lock for kBusyTimeout), sqlite.full,
-// sqlite.corrupt, sqlite.cannot_open, sqlite.read_only, sqlite.io; sqlite.constraint (already_exists for UNIQUE and PRIMARY
-// KEY, else internal) and sqlite.sql (internal: shoplake's own SQL is wrong).
+// Errors, all of kind environment unless said: sqlite.busy (another process held the lock for kBusyTimeout),
+// sqlite.full, sqlite.corrupt, sqlite.cannot_open, sqlite.read_only, sqlite.io; sqlite.constraint (already_exists for
+// UNIQUE and PRIMARY KEY, else internal) and sqlite.sql (internal: shoplake's own SQL is wrong).
 #pragma once
 
 #include <chrono>

@@ -31,7 +31,9 @@ TEST_F(SqliteTest, ValuesComeBackAsTheyWent) {
   ASSERT_TRUE(database->execute("CREATE TABLE t (a TEXT, b INTEGER, c REAL, d TEXT, e INTEGER); -- a comment\n").ok());
   auto insert = database->prepare("INSERT INTO t VALUES (?, ?, ?, ?, ?)").value();
   const std::string with_zero("a\0b", 3);
-  EXPECT_EQ(insert.bind(1, with_zero).bind(2, 1LL << 62).bind(3, 0.5).bind(4, std::string_view()).bind_null(5).run().value(), 1);
+  EXPECT_EQ(
+      insert.bind(1, with_zero).bind(2, 1LL << 62).bind(3, 0.5).bind(4, std::string_view()).bind_null(5).run().value(),
+      1);
   auto select = database->prepare("SELECT * FROM t").value();
   ASSERT_TRUE(select.step().value());
   EXPECT_EQ(select.text(0), with_zero);

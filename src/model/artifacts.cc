@@ -30,14 +30,17 @@ Json columns_to_json(const std::vector<ColumnDocument>& columns) {
 Json refs_to_json(const std::vector<RefCall>& refs) {
   Json list = Json::array();
   for (const RefCall& ref : refs) {
-    list.push_back({{"name", ref.name}, {"package", nullable(ref.package)}, {"version", ref.version ? Json(*ref.version) : Json(nullptr)}});
+    list.push_back({{"name", ref.name},
+                    {"package", nullable(ref.package)},
+                    {"version", ref.version ? Json(*ref.version) : Json(nullptr)}});
   }
   return list;
 }
 
 Json sources_to_json(const std::vector<SourceCall>& sources) {
   Json list = Json::array();
-  for (const SourceCall& source : sources) list.push_back(Json::array({source.source, source.table}));
+  for (const SourceCall& source : sources)
+    list.push_back(Json::array({source.source, source.table}));
   return list;
 }
 
@@ -57,7 +60,9 @@ Json source_to_json(const Source& source) {
       const auto found = source.freshness.find(key);
       return found == source.freshness.end() || !found->is_object() ? empty : *found;
     };
-    freshness = {{"warn_after", rule("warn_after")}, {"error_after", rule("error_after")}, {"filter", source.freshness.value("filter", Json())}};
+    freshness = {{"warn_after", rule("warn_after")},
+                 {"error_after", rule("error_after")},
+                 {"filter", source.freshness.value("filter", Json())}};
   }
   return {{"database", nullable(source.database)},
           {"schema", source.schema},
@@ -91,16 +96,20 @@ Json source_to_json(const Source& source) {
 Json unit_test_to_json(const UnitTest& test) {
   Json given = Json::array();
   for (const UnitTest::Given& input : test.given) {
-    given.push_back({{"input", input.input}, {"rows", input.rows}, {"format", input.format}, {"fixture", nullable(input.fixture)}});
+    given.push_back(
+        {{"input", input.input}, {"rows", input.rows}, {"format", input.format}, {"fixture", nullable(input.fixture)}});
   }
   Json overrides = nullptr;
   if (!test.overrides.empty()) {
-    const auto part = [&](const char* key) { return test.overrides.contains(key) && test.overrides[key].is_object() ? test.overrides[key] : Json::object(); };
+    const auto part = [&](const char* key) {
+      return test.overrides.contains(key) && test.overrides[key].is_object() ? test.overrides[key] : Json::object();
+    };
     overrides = {{"macros", part("macros")}, {"vars", part("vars")}, {"env_vars", part("env_vars")}};
   }
   return {{"model", test.model_name},
           {"given", given},
-          {"expect", {{"rows", test.expect_rows}, {"format", test.expect_format}, {"fixture", nullable(test.expect_fixture)}}},
+          {"expect",
+           {{"rows", test.expect_rows}, {"format", test.expect_format}, {"fixture", nullable(test.expect_fixture)}}},
           {"name", test.name},
           {"resource_type", "unit_test"},
           {"package_name", test.package},
@@ -121,8 +130,10 @@ Json unit_test_to_json(const UnitTest& test) {
 
 Json exposure_to_json(const Exposure& exposure) {
   Json owner = exposure.owner;
-  if (!owner.contains("email")) owner["email"] = nullptr;
-  if (!owner.contains("name")) owner["name"] = nullptr;
+  if (!owner.contains("email"))
+    owner["email"] = nullptr;
+  if (!owner.contains("name"))
+    owner["name"] = nullptr;
   return {{"name", exposure.name},
           {"resource_type", "exposure"},
           {"package_name", exposure.package},
@@ -168,11 +179,13 @@ std::string_view name(NodeStatus status) {
 }
 
 std::string iso8601(std::int64_t micros) {
-  const std::time_t seconds = static_cast<std::time_t>(micros >= 0 ? micros / 1'000'000 : (micros - 999'999) / 1'000'000);
+  const std::time_t seconds =
+      static_cast<std::time_t>(micros >= 0 ? micros / 1'000'000 : (micros - 999'999) / 1'000'000);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                     parts.tm_sec, micros - static_cast<std::int64_t>(seconds) * 1'000'000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     micros - static_cast<std::int64_t>(seconds) * 1'000'000);
 }
 
 std::string relation_name(const std::string& schema, const std::string& identifier) {
@@ -180,14 +193,18 @@ std::string relation_name(const std::string& schema, const std::string& identifi
 }
 
 std::string compiled_file(const Node& node) {
-  if (node.test) return fmt::format("{}/{}/{}", node.package, node.original_file_path, node.path);
-  if (node.type == ResourceType::operation) return fmt::format("{}/{}", node.package, node.path);
+  if (node.test)
+    return fmt::format("{}/{}/{}", node.package, node.original_file_path, node.path);
+  if (node.type == ResourceType::operation)
+    return fmt::format("{}/{}", node.package, node.path);
   return fmt::format("{}/{}", node.package, node.original_file_path);
 }
 
 Json node_to_json(const Node& node) {
-  const bool has_relation = node.type != ResourceType::analysis && node.type != ResourceType::operation && node.materialized() != "ephemeral" &&
-                            (node.type != ResourceType::test || config_flag(node.config, "store_failures", false)) && !node.schema.empty();
+  const bool has_relation = node.type != ResourceType::analysis && node.type != ResourceType::operation &&
+                            node.materialized() != "ephemeral" &&
+                            (node.type != ResourceType::test || config_flag(node.config, "store_failures", false)) &&
+                            !node.schema.empty();
   Json json{{"database", nullable(node.database)},
             {"schema", node.schema},
             {"name", node.name},
@@ -229,7 +246,8 @@ Json node_to_json(const Node& node) {
     json["extra_ctes_injected"] = true;
     json["extra_ctes"] = Json::array();
   }
-  const bool enforced = node.config.contains("contract") && node.config["contract"].is_object() && config_flag(node.config["contract"], "enforced", false);
+  const bool enforced = node.config.contains("contract") && node.config["contract"].is_object() &&
+                        config_flag(node.config["contract"], "enforced", false);
   json["contract"] = {{"enforced", enforced}, {"alias_types", true}, {"checksum", nullptr}};
   if (node.type == ResourceType::model) {
     json["access"] = node.config.value("access", "protected");
@@ -243,14 +261,17 @@ Json node_to_json(const Node& node) {
     json["column_name"] = nullable(node.column_name);
     json["file_key_name"] = node.file_key_name;
     json["attached_node"] = nullable(node.attached_node);
-    json["test_metadata"] = {{"name", node.test->name}, {"kwargs", node.test->arguments}, {"namespace", node.test->name_space ? Json(*node.test->name_space) : Json(nullptr)}};
+    json["test_metadata"] = {{"name", node.test->name},
+                             {"kwargs", node.test->arguments},
+                             {"namespace", node.test->name_space ? Json(*node.test->name_space) : Json(nullptr)}};
   } else if (node.type == ResourceType::operation) {
     json["index"] = nullptr;
   }
   return json;
 }
 
-Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Renderer& renderer, const ArtifactMetadata& metadata) {
+Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Renderer& renderer,
+                      const ArtifactMetadata& metadata) {
   Json json;
   json["metadata"] = metadata_to_json(metadata, "manifest/v12");
   json["metadata"]["project_name"] = metadata.project_name;
@@ -259,27 +280,30 @@ Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Render
   json["metadata"]["send_anonymous_usage_stats"] = false;
   json["metadata"]["adapter_type"] = metadata.adapter;
   Json& nodes = json["nodes"] = Json::object();
-  for (const auto& [id, node] : manifest.nodes) nodes[id] = node_to_json(node);
+  for (const auto& [id, node] : manifest.nodes)
+    nodes[id] = node_to_json(node);
   Json& sources = json["sources"] = Json::object();
-  for (const auto& [id, source] : manifest.sources) sources[id] = source_to_json(source);
+  for (const auto& [id, source] : manifest.sources)
+    sources[id] = source_to_json(source);
   Json& macros = json["macros"] = Json::object();
   for (const MacroInfo& macro : renderer.macros()) {
     const auto description = manifest.macro_descriptions.find(macro.unique_id);
-    macros[macro.unique_id] = {{"name", macro.name},
-                               {"resource_type", "macro"},
-                               {"package_name", macro.package},
-                               {"path", macro.path},
-                               {"original_file_path", macro.path},
-                               {"unique_id", macro.unique_id},
-                               {"macro_sql", jinja_safe_macro(macro)},
-                               {"depends_on", {{"macros", Json::array()}}},
-                               {"description", description == manifest.macro_descriptions.end() ? "" : description->second},
-                               {"meta", Json::object()},
-                               {"docs", {{"show", true}, {"node_color", nullptr}}},
-                               {"patch_path", nullptr},
-                               {"arguments", Json::array()},
-                               {"created_at", 0.0},
-                               {"supported_languages", nullptr}};
+    macros[macro.unique_id] = {
+        {"name", macro.name},
+        {"resource_type", "macro"},
+        {"package_name", macro.package},
+        {"path", macro.path},
+        {"original_file_path", macro.path},
+        {"unique_id", macro.unique_id},
+        {"macro_sql", jinja_safe_macro(macro)},
+        {"depends_on", {{"macros", Json::array()}}},
+        {"description", description == manifest.macro_descriptions.end() ? "" : description->second},
+        {"meta", Json::object()},
+        {"docs", {{"show", true}, {"node_color", nullptr}}},
+        {"patch_path", nullptr},
+        {"arguments", Json::array()},
+        {"created_at", 0.0},
+        {"supported_languages", nullptr}};
   }
   Json& docs = json["docs"] = Json::object();
   for (const auto& [id, block] : manifest.docs) {
@@ -292,12 +316,14 @@ Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Render
                 {"block_contents", block.contents}};
   }
   Json& exposures = json["exposures"] = Json::object();
-  for (const auto& [id, exposure] : manifest.exposures) exposures[id] = exposure_to_json(exposure);
+  for (const auto& [id, exposure] : manifest.exposures)
+    exposures[id] = exposure_to_json(exposure);
   json["metrics"] = Json::object();
   json["groups"] = Json::object();
   json["selectors"] = Json::object();
   Json& disabled = json["disabled"] = Json::object();
-  for (const Node& node : manifest.disabled) disabled[node.unique_id].push_back(node_to_json(node));
+  for (const Node& node : manifest.disabled)
+    disabled[node.unique_id].push_back(node_to_json(node));
   Json& parents = json["parent_map"] = Json::object();
   Json& children = json["child_map"] = Json::object();
   for (const std::string& id : graph.nodes()) {
@@ -305,7 +331,8 @@ Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Render
     children[id] = graph.children(id);
   }
   for (const auto& [id, node] : manifest.nodes) {
-    if (parents.contains(id)) continue;
+    if (parents.contains(id))
+      continue;
     parents[id] = Json::array();
     children[id] = Json::array();
   }
@@ -313,38 +340,44 @@ Json manifest_to_json(const Manifest& manifest, const Graph& graph, const Render
   json["saved_queries"] = Json::object();
   json["semantic_models"] = Json::object();
   Json& unit_tests = json["unit_tests"] = Json::object();
-  for (const auto& [id, test] : manifest.unit_tests) unit_tests[id] = unit_test_to_json(test);
+  for (const auto& [id, test] : manifest.unit_tests)
+    unit_tests[id] = unit_test_to_json(test);
   return json;
 }
 
-Json run_results_to_json(const std::vector<NodeResult>& results, double elapsed_seconds, const ArtifactMetadata& metadata) {
+Json run_results_to_json(const std::vector<NodeResult>& results, double elapsed_seconds,
+                         const ArtifactMetadata& metadata) {
   Json json;
   json["metadata"] = metadata_to_json(metadata, "run-results/v6");
   Json& list = json["results"] = Json::array();
   for (const NodeResult& result : results) {
     Json timings = Json::array();
-    if (result.compile_finished_us > 0) timings.push_back(timing("compile", result.compile_started_us, result.compile_finished_us));
-    if (result.finished_us > 0) timings.push_back(timing("execute", result.started_us, result.finished_us));
+    if (result.compile_finished_us > 0)
+      timings.push_back(timing("compile", result.compile_started_us, result.compile_finished_us));
+    if (result.finished_us > 0)
+      timings.push_back(timing("execute", result.started_us, result.finished_us));
     const std::int64_t begin = result.compile_started_us > 0 ? result.compile_started_us : result.started_us;
-    list.push_back({{"status", name(result.status)},
-                    {"timing", timings},
-                    {"thread_id", result.thread},
-                    {"execution_time", result.finished_us > begin ? static_cast<double>(result.finished_us - begin) / 1e6 : 0.0},
-                    {"adapter_response", result.adapter_response},
-                    {"message", nullable(result.message)},
-                    {"failures", result.failures ? Json(*result.failures) : Json(nullptr)},
-                    {"unique_id", result.unique_id},
-                    {"compiled", result.compiled},
-                    {"compiled_code", result.compiled ? Json(result.compiled_code) : Json(nullptr)},
-                    {"relation_name", nullable(result.relation_name)},
-                    {"batch_results", nullptr}});
+    list.push_back(
+        {{"status", name(result.status)},
+         {"timing", timings},
+         {"thread_id", result.thread},
+         {"execution_time", result.finished_us > begin ? static_cast<double>(result.finished_us - begin) / 1e6 : 0.0},
+         {"adapter_response", result.adapter_response},
+         {"message", nullable(result.message)},
+         {"failures", result.failures ? Json(*result.failures) : Json(nullptr)},
+         {"unique_id", result.unique_id},
+         {"compiled", result.compiled},
+         {"compiled_code", result.compiled ? Json(result.compiled_code) : Json(nullptr)},
+         {"relation_name", nullable(result.relation_name)},
+         {"batch_results", nullptr}});
   }
   json["elapsed_time"] = elapsed_seconds;
   json["args"] = metadata.arguments;
   return json;
 }
 
-Json catalog_to_json(const Manifest& manifest, const std::vector<CatalogEntry>& entries, const ArtifactMetadata& metadata) {
+Json catalog_to_json(const Manifest& manifest, const std::vector<CatalogEntry>& entries,
+                     const ArtifactMetadata& metadata) {
   Json json;
   json["metadata"] = metadata_to_json(metadata, "catalog/v1");
   json["nodes"] = Json::object();
@@ -353,18 +386,32 @@ Json catalog_to_json(const Manifest& manifest, const std::vector<CatalogEntry>& 
     Json columns = Json::object();
     int index = 1;
     for (const CatalogColumn& column : entry.columns) {
-      columns[column.name] = {{"type", column.type}, {"index", index++}, {"name", column.name}, {"comment", nullable(column.comment)}};
+      columns[column.name] = {
+          {"type", column.type}, {"index", index++}, {"name", column.name}, {"comment", nullable(column.comment)}};
     }
     Json stats = Json::object();
     const auto add = [&](const char* id, const char* label, Json value, const char* description) {
-      stats[id] = {{"id", id}, {"label", label}, {"value", std::move(value)}, {"include", true}, {"description", description}};
+      stats[id] = {
+          {"id", id}, {"label", label}, {"value", std::move(value)}, {"include", true}, {"description", description}};
     };
-    if (entry.row_count) add("num_rows", "# Rows", *entry.row_count, "Rows in the current snapshot");
-    if (entry.size_bytes) add("num_bytes", "Approximate Size", *entry.size_bytes, "Bytes of the data files of the current snapshot");
-    if (!entry.last_modified.empty()) add("last_modified", "Last Modified", entry.last_modified, "When the current snapshot was committed");
-    stats["has_stats"] = {{"id", "has_stats"}, {"label", "Has Stats?"}, {"value", stats.size() > 0}, {"include", false},
+    if (entry.row_count)
+      add("num_rows", "# Rows", *entry.row_count, "Rows in the current snapshot");
+    if (entry.size_bytes)
+      add("num_bytes", "Approximate Size", *entry.size_bytes, "Bytes of the data files of the current snapshot");
+    if (!entry.last_modified.empty())
+      add("last_modified", "Last Modified", entry.last_modified, "When the current snapshot was committed");
+    stats["has_stats"] = {{"id", "has_stats"},
+                          {"label", "Has Stats?"},
+                          {"value", stats.size() > 0},
+                          {"include", false},
                           {"description", "Indicates whether there are statistics for this table"}};
-    Json node{{"metadata", {{"type", entry.is_view ? "VIEW" : "BASE TABLE"}, {"schema", entry.schema}, {"name", entry.name}, {"database", nullptr}, {"comment", nullptr}, {"owner", nullptr}}},
+    Json node{{"metadata",
+               {{"type", entry.is_view ? "VIEW" : "BASE TABLE"},
+                {"schema", entry.schema},
+                {"name", entry.name},
+                {"database", nullptr},
+                {"comment", nullptr},
+                {"owner", nullptr}}},
               {"columns", columns},
               {"stats", stats},
               {"unique_id", entry.unique_id}};
@@ -374,7 +421,8 @@ Json catalog_to_json(const Manifest& manifest, const std::vector<CatalogEntry>& 
   return json;
 }
 
-Json freshness_to_json(const std::vector<FreshnessResult>& results, double elapsed_seconds, const ArtifactMetadata& metadata) {
+Json freshness_to_json(const std::vector<FreshnessResult>& results, double elapsed_seconds,
+                       const ArtifactMetadata& metadata) {
   Json json;
   json["metadata"] = metadata_to_json(metadata, "sources/v3");
   Json& list = json["results"] = Json::array();

@@ -1,5 +1,5 @@
-// Compiling a node: its template with refs and sources resolved to relations of the lake, and the ephemeral models it uses
-// put in front as CTEs (__dbt__cte__x).
+// Compiling a node: its template with refs and sources resolved to relations of the lake, and the ephemeral models it
+// uses put in front as CTEs (__dbt__cte__x).
 #pragma once
 
 #include <functional>

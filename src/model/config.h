@@ -1,5 +1,5 @@
-// dbt's configuration of a node: what dbt_project.yml, the properties file and config() in the file say, merged by dbt's
-// rules (the more specific wins; tags and hooks add up; meta, docs, column_types and the like merge key by key).
+// dbt's configuration of a node: what dbt_project.yml, the properties file and config() in the file say, merged by
+// dbt's rules (the more specific wins; tags and hooks add up; meta, docs, column_types and the like merge key by key).
 // Source: https://docs.getdbt.com/reference/configs-and-properties
 #pragma once
 

@@ -8,8 +8,8 @@
 
 namespace shoplake::model {
 
-// The newest loaded_at_field of a source against its rules. Without a loaded_at_field the time of the table's last commit
-// counts. What goes wrong is in the result (status "runtime error").
+// The newest loaded_at_field of a source against its rules. Without a loaded_at_field the time of the table's last
+// commit counts. What goes wrong is in the result (status "runtime error").
 FreshnessResult check_freshness(const Source& source, Lake& lake, engine::Session& session, io::Env& env);
 
 // Every model, seed and source that exists, with columns, types and size.

@@ -33,11 +33,13 @@ class Graph {
 };
 
 // What must have run before what, within one selection: the graph's own edges, with nodes between that are not selected
-// passed through, and (for `build`) the tests of a node before whatever needs the node, and unit tests before their model.
+// passed through, and (for `build`) the tests of a node before whatever needs the node, and unit tests before their
+// model.
 struct Schedule {
-  std::vector<std::string> order;                         // every selected node after what it waits for
-  std::map<std::string, std::set<std::string>> waits_for; // direct
+  std::vector<std::string> order;                          // every selected node after what it waits for
+  std::map<std::string, std::set<std::string>> waits_for;  // direct
 };
-Schedule make_schedule(const Manifest& manifest, const Graph& graph, const std::set<std::string>& selected, bool tests_gate);
+Schedule make_schedule(const Manifest& manifest, const Graph& graph, const std::set<std::string>& selected,
+                       bool tests_gate);
 
 }  // namespace shoplake::model

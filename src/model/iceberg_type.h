@@ -19,14 +19,15 @@ using base::Result;
 
 struct StoredType {
   catalog::Type iceberg;
-  std::string duckdb;    // DuckDB's spelling of the stored type
+  std::string duckdb;  // DuckDB's spelling of the stored type
   bool needs_cast = false;
 };
 
 // Error model.unsupported_type (kind failed).
 Result<StoredType> stored_type(std::string_view duckdb_type);
 
-// The Iceberg schema of a query's columns (ids 0), and the select list that casts them: "a", CAST("b" AS DECIMAL(38,0)) AS "b".
+// The Iceberg schema of a query's columns (ids 0), and the select list that casts them: "a", CAST("b" AS DECIMAL(38,0))
+// AS "b".
 struct StoredColumns {
   catalog::Schema schema;
   std::vector<engine::Column> columns;  // stored types

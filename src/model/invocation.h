@@ -16,15 +16,15 @@ namespace shoplake::model {
 
 struct InvocationOptions {
   io::Env* env = nullptr;
-  std::string project_directory;   // absolute
-  std::string target_directory;    // absolute; artifacts and compiled SQL
-  Json vars = Json::object();      // --vars
+  std::string project_directory;  // absolute
+  std::string target_directory;   // absolute; artifacts and compiled SQL
+  Json vars = Json::object();     // --vars
   std::string target_name = "dev";
   std::string target_schema = "main";
   int threads = 2;
   bool full_refresh = false;
   bool store_failures = false;
-  std::string command;             // "build", for `flags.WHICH` and run_results
+  std::string command;                             // "build", for `flags.WHICH` and run_results
   std::map<std::string, std::string> environment;  // env_var()
 };
 

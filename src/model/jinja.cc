@@ -10,20 +10,23 @@ struct ShoplakeJinjaText {
   std::uint8_t* data;
   std::size_t size;
 };
-using ShoplakeJinjaCall = void (*)(void* context, const std::uint8_t* name, std::size_t name_size, const std::uint8_t* arguments,
-                                   std::size_t arguments_size, void* answer);
+using ShoplakeJinjaCall = void (*)(void* context, const std::uint8_t* name, std::size_t name_size,
+                                   const std::uint8_t* arguments, std::size_t arguments_size, void* answer);
 ShoplakeJinjaText shoplake_jinja_create(const std::uint8_t* request, std::size_t size, const void** project);
 void shoplake_jinja_destroy(const void* project);
 void shoplake_jinja_free_text(ShoplakeJinjaText text);
 void shoplake_jinja_answer(void* answer, const std::uint8_t* data, std::size_t size);
-ShoplakeJinjaText shoplake_jinja_run(const void* project, const std::uint8_t* request, std::size_t size, void* context, ShoplakeJinjaCall call);
+ShoplakeJinjaText shoplake_jinja_run(const void* project, const std::uint8_t* request, std::size_t size, void* context,
+                                     ShoplakeJinjaCall call);
 }
 
 namespace shoplake::model::jinja {
 namespace {
 
 const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
-std::string_view view(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view view(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 std::string take(ShoplakeJinjaText text) {
   std::string result(view(text.data, text.size));
@@ -31,8 +34,8 @@ std::string take(ShoplakeJinjaText text) {
   return result;
 }
 
-void ask(void* context, const std::uint8_t* name, std::size_t name_size, const std::uint8_t* arguments, std::size_t arguments_size,
-         void* answer) {
+void ask(void* context, const std::uint8_t* name, std::size_t name_size, const std::uint8_t* arguments,
+         std::size_t arguments_size, void* answer) {
   const auto& question = *static_cast<const Question*>(context);
   const std::string text = question(view(name, name_size), view(arguments, arguments_size));
   shoplake_jinja_answer(answer, bytes(text), text.size());

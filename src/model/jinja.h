@@ -18,8 +18,8 @@ struct BuiltinFile {
 };
 std::span<const BuiltinFile> builtin_files();
 
-// Answers one question of a rendering ("ref", "run_query" …): arguments and answer ({"value": …} or {"error": …}) as JSON.
-// Must not throw.
+// Answers one question of a rendering ("ref", "run_query" …): arguments and answer ({"value": …} or {"error": …}) as
+// JSON. Must not throw.
 using Question = std::function<std::string(std::string_view name, std::string_view arguments)>;
 
 // The compiled macros of one project.

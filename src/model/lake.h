@@ -1,10 +1,11 @@
 // The relations of one invocation: what sources, refs and `this` stand for in the SQL engine, and how a model's rows
 // become an Iceberg table.
 //
-// Reading: the catalog's state is taken once, at open(); a table of it appears in the engine as a view over its metadata
-// file of that moment, made when a statement first names it. What this invocation itself builds replaces its view.
-// Writing: COPY to new Parquet files below the table's location, made durable, then one catalog commit. Before the commit
-// nothing refers to the files; if it fails or the process dies, the table is as before and the files are orphans.
+// Reading: the catalog's state is taken once, at open(); a table of it appears in the engine as a view over its
+// metadata file of that moment, made when a statement first names it. What this invocation itself builds replaces its
+// view. Writing: COPY to new Parquet files below the table's location, made durable, then one catalog commit. Before
+// the commit nothing refers to the files; if it fails or the process dies, the table is as before and the files are
+// orphans.
 //
 // Thread rule: a Lake may be used by many threads, each with its own Session of the one Database.
 #pragma once
@@ -27,8 +28,8 @@
 
 namespace shoplake::model {
 
-// How large the inputs of a table may be, in bytes of their data files, so that its rows are kept in engine memory for the
-// models and tests downstream instead of being read back from Parquet.
+// How large the inputs of a table may be, in bytes of their data files, so that its rows are kept in engine memory for
+// the models and tests downstream instead of being read back from Parquet.
 inline constexpr std::uint64_t kKeepInMemoryInputBytes = 256ull << 20;
 inline constexpr int kCommitAttemptsMax = 50;
 
@@ -50,17 +51,17 @@ struct TableWrite {
 
 struct IncrementalWrite {
   TableWrite table;
-  std::string strategy;                    // append, delete+insert, merge, insert_overwrite
-  std::vector<std::string> unique_key;     // columns or expressions
-  std::vector<std::string> predicates;     // on DBT_INTERNAL_DEST (and DBT_INTERNAL_SOURCE, for merge)
-  std::vector<std::string> update_columns; // merge: only these; empty: all
-  std::vector<std::string> exclude_columns;// merge: all but these
-  std::string on_schema_change = "ignore"; // ignore, fail, append_new_columns, sync_all_columns
+  std::string strategy;                      // append, delete+insert, merge, insert_overwrite
+  std::vector<std::string> unique_key;       // columns or expressions
+  std::vector<std::string> predicates;       // on DBT_INTERNAL_DEST (and DBT_INTERNAL_SOURCE, for merge)
+  std::vector<std::string> update_columns;   // merge: only these; empty: all
+  std::vector<std::string> exclude_columns;  // merge: all but these
+  std::string on_schema_change = "ignore";   // ignore, fail, append_new_columns, sync_all_columns
 };
 
 struct Written {
-  std::int64_t rows = 0;        // rows that the query gave
-  std::int64_t bytes = 0;       // of the files written
+  std::int64_t rows = 0;   // rows that the query gave
+  std::int64_t bytes = 0;  // of the files written
   std::int64_t files = 0;
   std::int64_t files_replaced = 0;
 };
@@ -75,8 +76,8 @@ class Lake {
   static Result<std::unique_ptr<Lake>> open(const LakeOptions& options, engine::Session& session);
   ~Lake();
 
-  // Makes every relation that `sql` names exist in the engine, as far as the lake has it. What the lake does not have is
-  // left to the engine's own message.
+  // Makes every relation that `sql` names exist in the engine, as far as the lake has it. What the lake does not have
+  // is left to the engine's own message.
   Result<void> prepare(engine::Session& session, std::string_view sql);
   // The same for one relation; false if the lake does not have it.
   Result<bool> ensure(engine::Session& session, const RelationName& name);
@@ -87,13 +88,15 @@ class Lake {
   // Takes the catalog's current state of one table instead of that of open().
   Result<void> refresh(engine::Session& session, const RelationName& name);
 
-  // Replaces the whole content (and shape) of a table, or creates it. Another writer's commit in between is replaced too.
+  // Replaces the whole content (and shape) of a table, or creates it. Another writer's commit in between is replaced
+  // too.
   Result<Written> replace_table(engine::Session& session, const TableWrite& write);
-  // Brings a batch into an existing table. Error catalog.commit_conflict: somebody else committed since refresh(); render
-  // and try again. Errors model.schema_changed, model.duplicate_key, model.incremental (kind failed).
+  // Brings a batch into an existing table. Error catalog.commit_conflict: somebody else committed since refresh();
+  // render and try again. Errors model.schema_changed, model.duplicate_key, model.incremental (kind failed).
   Result<Written> write_incremental(engine::Session& session, const IncrementalWrite& write);
   // Creates or replaces a view, in the engine and in the catalog.
-  Result<void> replace_view(engine::Session& session, const RelationName& name, const std::string& sql, const catalog::Properties& properties);
+  Result<void> replace_view(engine::Session& session, const RelationName& name, const std::string& sql,
+                            const catalog::Properties& properties);
   // Frees the rows that were kept in memory; the relation is read from its files from now on.
   void release(engine::Session& session, const RelationName& name);
 
@@ -102,11 +105,11 @@ class Lake {
  private:
   struct Entry {
     Kind kind = Kind::table;
-    std::string metadata_location;   // of a table
-    std::string sql;                 // of a view
+    std::string metadata_location;  // of a table
+    std::string sql;                // of a view
     bool in_engine = false;
-    std::string staged;              // the in-memory table behind the view, if any
-    std::uint64_t size_bytes = 0;    // of a table's data files; 0: not known yet
+    std::string staged;            // the in-memory table behind the view, if any
+    std::uint64_t size_bytes = 0;  // of a table's data files; 0: not known yet
     bool size_known = false;
   };
   struct Copied;
@@ -114,24 +117,28 @@ class Lake {
 
   explicit Lake(const LakeOptions& options) : options_(options) {}
   Result<bool> ensure_locked(engine::Session& session, const RelationName& name, int depth);
-  std::optional<std::string> direct_read(engine::Session& session, const RelationName& name, const std::string& metadata_location);
+  std::optional<std::string> direct_read(engine::Session& session, const RelationName& name,
+                                         const std::string& metadata_location);
   Result<void> create_schema(engine::Session& session, const std::string& schema);
   Result<void> create_namespace(const std::string& schema);
   Result<std::uint64_t> input_bytes(engine::Session& session, std::string_view sql);
-  Result<std::uint64_t> input_bytes_locked(engine::Session& session, std::string_view sql, std::set<std::string>& seen, int depth);
-  Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema, const std::vector<std::string>& partition_by,
-                      const std::string& folder);
+  Result<std::uint64_t> input_bytes_locked(engine::Session& session, std::string_view sql, std::set<std::string>& seen,
+                                           int depth);
+  Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
+                      const std::vector<std::string>& partition_by, const std::string& folder);
   Result<std::string> shown_columns(engine::Session& session, const RelationName& name);
   Result<void> replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body);
-  Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location, const std::string& staged_body, const std::string& staged);
-  Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table, const StoredColumns& batch);
+  Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location,
+                          const std::string& staged_body, const std::string& staged);
+  Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table,
+                                  const StoredColumns& batch);
   std::string next_staging_name();
 
   LakeOptions options_;
   std::mutex mutex_;
   std::map<RelationName, Entry> entries_;
-  std::set<std::string> schemas_;      // that exist in the engine
-  std::set<std::string> namespaces_;   // that exist in the catalog
+  std::set<std::string> schemas_;     // that exist in the engine
+  std::set<std::string> namespaces_;  // that exist in the catalog
   std::atomic<int> staging_count_ = 0;
 };
 

@@ -1,7 +1,7 @@
-// What a dbt project says, after parsing: nodes (models, seeds, data tests, operations), sources, unit tests, exposures,
-// macros and documentation blocks, with configuration, names and dependencies resolved. A value; written once by
-// parse_project(), read by selection, execution and the artifacts.
-// Source: https://docs.getdbt.com/reference/artifacts/manifest-json
+// What a dbt project says, after parsing: nodes (models, seeds, data tests, operations), sources, unit tests,
+// exposures, macros and documentation blocks, with configuration, names and dependencies resolved. A value; written
+// once by parse_project(), read by selection, execution and the artifacts. Source:
+// https://docs.getdbt.com/reference/artifacts/manifest-json
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ struct ColumnDocument {
 
 // What a generic test was made from: not_null of column x of model y.
 struct TestMetadata {
-  std::string name;                        // "not_null"
-  std::optional<std::string> name_space;   // package of a qualified test: "dbt_utils"
-  Json arguments = Json::object();         // as written in YAML, with "model" and "column_name"
+  std::string name;                       // "not_null"
+  std::optional<std::string> name_space;  // package of a qualified test: "dbt_utils"
+  Json arguments = Json::object();        // as written in YAML, with "model" and "column_name"
 };
 
 struct Node {
@@ -40,25 +40,25 @@ struct Node {
   ResourceType type = ResourceType::model;
   std::string name;
   std::string package;
-  std::string package_directory;  // absolute
-  std::string path;               // below its resource folder: "staging/stg_ga4_events.sql"
-  std::string original_file_path; // below the package: "models/staging/stg_ga4_events.sql"
-  int line = 0;                   // in original_file_path, for what YAML declares
-  std::vector<std::string> fqn;   // "shoplake", "staging", "stg_ga4_events"
-  std::string checksum;           // sha256 of the file
+  std::string package_directory;   // absolute
+  std::string path;                // below its resource folder: "staging/stg_ga4_events.sql"
+  std::string original_file_path;  // below the package: "models/staging/stg_ga4_events.sql"
+  int line = 0;                    // in original_file_path, for what YAML declares
+  std::vector<std::string> fqn;    // "shoplake", "staging", "stg_ga4_events"
+  std::string checksum;            // sha256 of the file
 
-  std::string raw_code;           // the template
-  std::string compiled_code;      // set by compilation
-  std::string compiled_path;      // absolute, where compiled_code was written
+  std::string raw_code;       // the template
+  std::string compiled_code;  // set by compilation
+  std::string compiled_path;  // absolute, where compiled_code was written
   bool compiled = false;
 
-  Json config = Json::object();   // merged; "materialized", "enabled", "tags" … are always there
+  Json config = Json::object();  // merged; "materialized", "enabled", "tags" … are always there
   Json unrendered_config = Json::object();
   std::string database;
   std::string schema;
   std::string alias;
   std::string description;
-  std::string patch_path;         // "shoplake://models/schema.yml"
+  std::string patch_path;  // "shoplake://models/schema.yml"
   std::vector<ColumnDocument> columns;
   std::vector<std::string> tags;
   Json meta = Json::object();
@@ -68,10 +68,10 @@ struct Node {
   std::vector<std::string> depends_on;  // unique ids, in order of first use
   std::vector<std::string> depends_on_macros;
 
-  std::optional<TestMetadata> test;     // of a generic test
-  std::string column_name;              // of a test of a column
-  std::string attached_node;            // unique id of the model a generic test belongs to
-  std::string file_key_name;            // "models.stg_ga4_events"
+  std::optional<TestMetadata> test;  // of a generic test
+  std::string column_name;           // of a test of a column
+  std::string attached_node;         // unique id of the model a generic test belongs to
+  std::string file_key_name;         // "models.stg_ga4_events"
 
   std::string materialized() const { return config.value("materialized", std::string()); }
   bool is_refable() const { return type == ResourceType::model || type == ResourceType::seed; }
@@ -93,7 +93,7 @@ struct Source {
   std::string loaded_at_field;
   std::string description;
   std::string source_description;
-  Json freshness;          // {"warn_after": {"count","period"}, "error_after": …, "filter"} or null
+  Json freshness;  // {"warn_after": {"count","period"}, "error_after": …, "filter"} or null
   Json meta = Json::object();
   Json source_meta = Json::object();
   Json config = Json::object();
@@ -105,17 +105,17 @@ struct Source {
 
 struct UnitTest {
   struct Given {
-    std::string input;     // "ref('x')", "source('a', 'b')" or "this"
-    std::string format;    // dict, csv, sql
-    Json rows;             // list of objects, or text
-    std::string fixture;   // name of a fixture file
+    std::string input;    // "ref('x')", "source('a', 'b')" or "this"
+    std::string format;   // dict, csv, sql
+    Json rows;            // list of objects, or text
+    std::string fixture;  // name of a fixture file
   };
-  std::string unique_id;   // "unit_test.shoplake.int_sessions.test_gap"
+  std::string unique_id;  // "unit_test.shoplake.int_sessions.test_gap"
   std::string name;
   std::string package;
   std::string package_directory;
   std::string model_name;
-  std::string model_id;    // unique id of the model
+  std::string model_id;  // unique id of the model
   std::string original_file_path;
   int line = 0;
   std::vector<std::string> fqn;
@@ -159,14 +159,14 @@ struct DocumentationBlock {
 
 struct Manifest {
   std::string project_name;
-  std::map<std::string, Node> nodes;          // enabled only; by unique id
+  std::map<std::string, Node> nodes;  // enabled only; by unique id
   std::map<std::string, Source> sources;
   std::map<std::string, UnitTest> unit_tests;
   std::map<std::string, Exposure> exposures;
   std::map<std::string, DocumentationBlock> docs;
   std::map<std::string, std::string> macro_descriptions;  // by unique id
   std::vector<Node> disabled;
-  std::vector<std::string> warnings;          // "models/x.yml:3: …", each once
+  std::vector<std::string> warnings;  // "models/x.yml:3: …", each once
 
   // A model or seed by name, as ref() finds it from `package`: the package's own, then the project's, then any.
   const Node* find_ref(const RefCall& call, std::string_view package) const;

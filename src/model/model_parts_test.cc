@@ -12,10 +12,13 @@ namespace shoplake::model {
 namespace {
 
 TEST(Config, TheMoreSpecificLevelOfATreeWins) {
-  const Json tree = Json::parse(R"({"+materialized": "view", "+tags": "all", "shop": {"marts": {"+materialized": "table", "schema": "marts", "+tags": ["mart"],
+  const Json tree = Json::parse(
+      R"({"+materialized": "view", "+tags": "all", "shop": {"marts": {"+materialized": "table", "schema": "marts", "+tags": ["mart"],
       "big": {"+meta": {"owner": "x"}}}, "staging": {"+materialized": "ephemeral"}}})");
   const Json config = tree_config(tree, {"shop", "marts", "big"});
-  EXPECT_EQ(config, Json::parse(R"({"materialized": "table", "tags": ["all", "mart"], "schema": "marts", "meta": {"owner": "x"}})"));
+  EXPECT_EQ(
+      config,
+      Json::parse(R"({"materialized": "table", "tags": ["all", "mart"], "schema": "marts", "meta": {"owner": "x"}})"));
 }
 
 TEST(Config, MergesByDbtsRules) {
@@ -31,12 +34,18 @@ TEST(Config, MergesByDbtsRules) {
 
 TEST(GenericTest, NameAndTemplate) {
   const Json arguments = Json::parse(R"({"values": ["a b", "c"], "quote": false, "column_name": "status"})");
-  EXPECT_EQ(generic_test_name("accepted_values", "orders", arguments).full_name, "accepted_values_orders_status__False__a_b__c");
-  const TestName longer = generic_test_name("relationships", "a_model_of_a_rather_long_name_indeed", Json::parse(R"json({"to": "ref('other')", "field": "identifier"})json"));
+  EXPECT_EQ(generic_test_name("accepted_values", "orders", arguments).full_name,
+            "accepted_values_orders_status__False__a_b__c");
+  const TestName longer = generic_test_name("relationships", "a_model_of_a_rather_long_name_indeed",
+                                            Json::parse(R"json({"to": "ref('other')", "field": "identifier"})json"));
   EXPECT_EQ(longer.full_name, "relationships_a_model_of_a_rather_long_name_indeed_identifier__ref_other_");
   EXPECT_EQ(longer.short_name.size(), 63U);
-  TestMetadata test{"relationships", "shop", Json::parse(R"json({"to": "ref('other')", "field": "id", "n": null, "text": "{{ var('x') }}"})json")};
-  EXPECT_EQ(generic_test_template(test, "ref(\"x\")"), R"json({{ shop.test_relationships(model=ref("x"), to=(ref('other')), field="id", n=none, text=(var('x'))) }})json");
+  TestMetadata test{
+      "relationships", "shop",
+      Json::parse(R"json({"to": "ref('other')", "field": "id", "n": null, "text": "{{ var('x') }}"})json")};
+  EXPECT_EQ(
+      generic_test_template(test, "ref(\"x\")"),
+      R"json({{ shop.test_relationships(model=ref("x"), to=(ref('other')), field="id", n=none, text=(var('x'))) }})json");
 }
 
 TEST(Reference, ReadsWhatUnitTestsWrite) {
@@ -59,7 +68,8 @@ TEST(IcebergType, CastsWhatIcebergDoesNotHave) {
   EXPECT_EQ(stored("TIMESTAMP_NS"), "cast to TIMESTAMP");
   EXPECT_EQ(stored("ENUM('a', 'b)')"), "cast to VARCHAR");
   EXPECT_EQ(stored("DECIMAL(18, 3)"), "DECIMAL(18,3)");
-  EXPECT_EQ(stored("STRUCT(a BIGINT, \"b \"\"c\" HUGEINT)[]"), "cast to STRUCT(\"a\" BIGINT, \"b \"\"c\" DECIMAL(38,0))[]");
+  EXPECT_EQ(stored("STRUCT(a BIGINT, \"b \"\"c\" HUGEINT)[]"),
+            "cast to STRUCT(\"a\" BIGINT, \"b \"\"c\" DECIMAL(38,0))[]");
   EXPECT_EQ(stored("MAP(VARCHAR, STRUCT(x DOUBLE[3]))"), "cast to MAP(VARCHAR, STRUCT(\"x\" DOUBLE[]))");
   EXPECT_EQ(stored("UNION(a INTEGER)"), "model.unsupported_type");
 }
@@ -76,13 +86,16 @@ TEST(IcebergType, FieldIdsOfNestedColumns) {
 TEST(Compiler, CtesGoBeforeTheModelsOwn) {
   const std::vector<std::pair<std::string, std::string>> ctes{{"x", "select 1"}};
   EXPECT_EQ(inject_ctes("select * from x", ctes), "with x as (\nselect 1\n)\nselect * from x");
-  EXPECT_EQ(inject_ctes("-- with\n/* c */ WITH a as (select 2) select 3", ctes), "-- with\n/* c */ with x as (\nselect 1\n), a as (select 2) select 3");
-  EXPECT_EQ(inject_ctes("with recursive a as (select 2) select 3", ctes), "with recursive x as (\nselect 1\n), a as (select 2) select 3");
+  EXPECT_EQ(inject_ctes("-- with\n/* c */ WITH a as (select 2) select 3", ctes),
+            "-- with\n/* c */ with x as (\nselect 1\n), a as (select 2) select 3");
+  EXPECT_EQ(inject_ctes("with recursive a as (select 2) select 3", ctes),
+            "with recursive x as (\nselect 1\n), a as (select 2) select 3");
   EXPECT_EQ(inject_ctes("within", ctes), "with x as (\nselect 1\n)\nwithin");
 }
 
 TEST(UnitTestRows, ReadsCsv) {
-  EXPECT_EQ(csv_rows("a, b\n1,\"x, \"\"y\"\"\"\n,\"\"\n").value(), Json::parse(R"([{"a": "1", "b": "x, \"y\""}, {"a": null, "b": ""}])"));
+  EXPECT_EQ(csv_rows("a, b\n1,\"x, \"\"y\"\"\"\n,\"\"\n").value(),
+            Json::parse(R"([{"a": "1", "b": "x, \"y\""}, {"a": null, "b": ""}])"));
   EXPECT_FALSE(csv_rows("a,b\n1\n").ok());
   EXPECT_FALSE(csv_rows("a\n\"1").ok());
 }

@@ -8,8 +8,8 @@
 namespace shoplake::model {
 
 // Errors (kind usage or failed; each names file and line where there is one): model.yaml, model.property (a properties
-// file says something that makes no sense), model.duplicate (two of one name), model.unresolved (ref() or source() of what
-// does not exist), model.unsupported, model.jinja.
+// file says something that makes no sense), model.duplicate (two of one name), model.unresolved (ref() or source() of
+// what does not exist), model.unsupported, model.jinja.
 Result<Manifest> parse_project(io::Env& env, const Project& project, const Renderer& renderer);
 
 // "{{ doc('x') }}" in a description, replaced by the block's text. Unknown blocks stay as they are.

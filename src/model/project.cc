@@ -17,16 +17,19 @@ base::Error wrong_value(const YamlDocument& document, std::string_view key, std:
 
 Result<void> read_list(const YamlDocument& document, const std::string& key, std::vector<std::string>& list) {
   const Json& root = document.value();
-  if (!root.contains(key) || root[key].is_null()) return {};
+  if (!root.contains(key) || root[key].is_null())
+    return {};
   const Json& value = root[key];
   if (value.is_string()) {
     list = {value.get<std::string>()};
     return {};
   }
-  if (!value.is_array()) return wrong_value(document, key, "a list of strings");
+  if (!value.is_array())
+    return wrong_value(document, key, "a list of strings");
   list.clear();
   for (const Json& item : value) {
-    if (!item.is_string()) return wrong_value(document, key, "a list of strings");
+    if (!item.is_string())
+      return wrong_value(document, key, "a list of strings");
     list.push_back(item.get<std::string>());
   }
   return {};
@@ -34,8 +37,10 @@ Result<void> read_list(const YamlDocument& document, const std::string& key, std
 
 Result<void> read_object(const YamlDocument& document, const std::string& key, Json& object) {
   const Json& root = document.value();
-  if (!root.contains(key) || root[key].is_null()) return {};
-  if (!root[key].is_object()) return wrong_value(document, key, "a mapping");
+  if (!root.contains(key) || root[key].is_null())
+    return {};
+  if (!root[key].is_object())
+    return wrong_value(document, key, "a mapping");
   object = root[key];
   return {};
 }
@@ -43,7 +48,8 @@ Result<void> read_object(const YamlDocument& document, const std::string& key, J
 Result<Package> load_package(io::Env& env, const std::string& directory) {
   const std::string path = io::join_path(directory, "dbt_project.yml");
   if (!SHOPLAKE_TRY(env.exists(path))) {
-    return base::make_error(base::ErrorKind::usage, "model.no_project", fmt::format("there is no dbt project in {}: it has no dbt_project.yml", directory),
+    return base::make_error(base::ErrorKind::usage, "model.no_project",
+                            fmt::format("there is no dbt project in {}: it has no dbt_project.yml", directory),
                             "Give the folder of a dbt project with --project-dir.");
   }
   Package package;
@@ -52,10 +58,12 @@ Result<Package> load_package(io::Env& env, const std::string& directory) {
   package.document = SHOPLAKE_TRY(YamlDocument::parse(text, path));
   const Json& root = package.document.value();
   if (!root.is_object() || !root.contains("name") || !root["name"].is_string()) {
-    return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{}: the project has no name", path), "Add a line `name: my_project`.");
+    return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{}: the project has no name", path),
+                            "Add a line `name: my_project`.");
   }
   package.name = root["name"].get<std::string>();
-  if (root.contains("version")) package.version = scalar_text(root["version"]);
+  if (root.contains("version"))
+    package.version = scalar_text(root["version"]);
   const YamlDocument& document = package.document;
   SHOPLAKE_TRY(read_list(document, "model-paths", package.model_paths));
   SHOPLAKE_TRY(read_list(document, "seed-paths", package.seed_paths));
@@ -73,23 +81,28 @@ Result<Package> load_package(io::Env& env, const std::string& directory) {
   SHOPLAKE_TRY(read_object(document, "sources", package.sources));
   SHOPLAKE_TRY(read_object(document, "exposures", package.exposures));
   SHOPLAKE_TRY(read_object(document, "vars", package.vars));
-  if (root.contains("dispatch") && root["dispatch"].is_array()) package.dispatch = root["dispatch"];
-  if (root.contains("target-path") && root["target-path"].is_string()) package.target_path = root["target-path"].get<std::string>();
+  if (root.contains("dispatch") && root["dispatch"].is_array())
+    package.dispatch = root["dispatch"];
+  if (root.contains("target-path") && root["target-path"].is_string())
+    package.target_path = root["target-path"].get<std::string>();
   return package;
 }
 
 bool has_extension(std::string_view name, const std::vector<std::string>& extensions) {
-  return std::any_of(extensions.begin(), extensions.end(), [&](const std::string& extension) { return name.ends_with(extension); });
+  return std::any_of(extensions.begin(), extensions.end(),
+                     [&](const std::string& extension) { return name.ends_with(extension); });
 }
 
 Result<void> walk(io::Env& env, const Package& package, const std::string& folder, const std::string& relative,
                   const std::vector<std::string>& extensions, int depth, std::vector<ProjectFile>& files) {
   if (depth > kFolderDepthMax) {
-    return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{}: folders are nested more than {} deep", relative, kFolderDepthMax),
+    return base::make_error(base::ErrorKind::usage, "model.project",
+                            fmt::format("{}: folders are nested more than {} deep", relative, kFolderDepthMax),
                             "Look for a symbolic link that leads back up.");
   }
   for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(env.list_directory(io::join_path(package.directory, relative)))) {
-    if (entry.name.starts_with(".")) continue;
+    if (entry.name.starts_with("."))
+      continue;
     const std::string path = io::join_path(relative, entry.name);
     if (entry.is_directory) {
       SHOPLAKE_TRY(walk(env, package, folder, path, extensions, depth + 1, files));
@@ -105,7 +118,8 @@ Result<void> walk(io::Env& env, const Package& package, const std::string& folde
 Json Project::merged_vars(const Json& overrides) const {
   Json vars = Json::object();
   for (const Package& package : packages) {
-    if (!package.vars.empty()) vars[package.name] = package.vars.contains(package.name) ? package.vars[package.name] : package.vars;
+    if (!package.vars.empty())
+      vars[package.name] = package.vars.contains(package.name) ? package.vars[package.name] : package.vars;
   }
   for (const auto& [key, value] : root.vars.items()) {
     if (value.is_object() && vars.contains(key) && vars[key].is_object()) {
@@ -115,7 +129,8 @@ Json Project::merged_vars(const Json& overrides) const {
     }
   }
   if (overrides.is_object()) {
-    for (const auto& [key, value] : overrides.items()) vars[key] = value;
+    for (const auto& [key, value] : overrides.items())
+      vars[key] = value;
   }
   return vars;
 }
@@ -132,21 +147,26 @@ Result<Project> load_project(io::Env& env, const std::string& directory) {
   if (SHOPLAKE_TRY(env.is_directory(folder))) {
     for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(env.list_directory(folder))) {
       const std::string path = io::join_path(folder, entry.name);
-      if (!SHOPLAKE_TRY(env.exists(io::join_path(path, "dbt_project.yml")))) continue;
+      if (!SHOPLAKE_TRY(env.exists(io::join_path(path, "dbt_project.yml"))))
+        continue;
       project.packages.push_back(SHOPLAKE_TRY(load_package(env, path)));
       if (project.packages.back().name == project.root.name) {
-        return base::make_error(base::ErrorKind::usage, "model.project",
-                                fmt::format("{}: the package has the name of the project itself, {}", path, project.root.name));
+        return base::make_error(
+            base::ErrorKind::usage, "model.project",
+            fmt::format("{}: the package has the name of the project itself, {}", path, project.root.name));
       }
     }
   } else {
     for (const char* name : {"packages.yml", "dependencies.yml"}) {
       const std::string path = io::join_path(directory, name);
-      if (!SHOPLAKE_TRY(env.exists(path))) continue;
+      if (!SHOPLAKE_TRY(env.exists(path)))
+        continue;
       const std::string text = SHOPLAKE_TRY(env.read_file(path));
       const YamlDocument packages = SHOPLAKE_TRY(YamlDocument::parse(text, path));
-      if (packages.value().is_object() && packages.value().contains("packages") && !packages.value()["packages"].empty()) {
-        return base::make_error(base::ErrorKind::usage, "model.project", fmt::format("{} names packages, but {} does not exist", path, folder),
+      if (packages.value().is_object() && packages.value().contains("packages") &&
+          !packages.value()["packages"].empty()) {
+        return base::make_error(base::ErrorKind::usage, "model.project",
+                                fmt::format("{} names packages, but {} does not exist", path, folder),
                                 "Run `dbt deps`, or copy the packages there.");
       }
     }
@@ -154,15 +174,19 @@ Result<Project> load_project(io::Env& env, const std::string& directory) {
   return project;
 }
 
-Result<std::vector<ProjectFile>> read_files(io::Env& env, const Package& package, const std::vector<std::string>& folders,
+Result<std::vector<ProjectFile>> read_files(io::Env& env, const Package& package,
+                                            const std::vector<std::string>& folders,
                                             const std::vector<std::string>& extensions) {
   std::vector<ProjectFile> files;
   for (const std::string& folder : folders) {
-    if (!SHOPLAKE_TRY(env.is_directory(io::join_path(package.directory, folder)))) continue;
+    if (!SHOPLAKE_TRY(env.is_directory(io::join_path(package.directory, folder))))
+      continue;
     SHOPLAKE_TRY(walk(env, package, folder, folder, extensions, 0, files));
   }
   std::sort(files.begin(), files.end(), [](const ProjectFile& a, const ProjectFile& b) { return a.path < b.path; });
-  files.erase(std::unique(files.begin(), files.end(), [](const ProjectFile& a, const ProjectFile& b) { return a.path == b.path; }), files.end());
+  files.erase(std::unique(files.begin(), files.end(),
+                          [](const ProjectFile& a, const ProjectFile& b) { return a.path == b.path; }),
+              files.end());
   return files;
 }
 
@@ -170,13 +194,15 @@ Result<std::vector<MacroFile>> read_macros(io::Env& env, const Project& project)
   std::vector<MacroFile> macros;
   const auto add = [&](const Package& package) -> Result<void> {
     std::vector<std::string> folders = package.macro_paths;
-    for (const std::string& tests : package.test_paths) folders.push_back(io::join_path(tests, "generic"));
+    for (const std::string& tests : package.test_paths)
+      folders.push_back(io::join_path(tests, "generic"));
     for (ProjectFile& file : SHOPLAKE_TRY(read_files(env, package, folders, {".sql"}))) {
       macros.push_back({package.name, std::move(file.path), std::move(file.text)});
     }
     return {};
   };
-  for (const Package& package : project.packages) SHOPLAKE_TRY(add(package));
+  for (const Package& package : project.packages)
+    SHOPLAKE_TRY(add(package));
   SHOPLAKE_TRY(add(project.root));
   return macros;
 }

@@ -1,5 +1,5 @@
-// A dbt project on disk: dbt_project.yml, the packages below dbt_packages/, and the files that hold models, seeds, tests,
-// macros and documentation. Reading only; what the files mean is parse_project()'s matter (model/parser.h).
+// A dbt project on disk: dbt_project.yml, the packages below dbt_packages/, and the files that hold models, seeds,
+// tests, macros and documentation. Reading only; what the files mean is parse_project()'s matter (model/parser.h).
 // Source: https://docs.getdbt.com/reference/dbt_project.yml
 #pragma once
 
@@ -13,8 +13,8 @@
 namespace shoplake::model {
 
 struct ProjectFile {
-  std::string path;         // below the package: "models/staging/stg_x.sql"
-  std::string folder;       // the resource folder it was found in: "models"
+  std::string path;    // below the package: "models/staging/stg_x.sql"
+  std::string folder;  // the resource folder it was found in: "models"
   std::string text;
 
   std::string path_in_folder() const { return path.substr(folder.size() + 1); }  // "staging/stg_x.sql"
@@ -36,7 +36,7 @@ struct Package {
   std::vector<std::string> on_run_start;
   std::vector<std::string> on_run_end;
 
-  Json models = Json::object();      // configuration trees, as written
+  Json models = Json::object();  // configuration trees, as written
   Json seeds = Json::object();
   Json data_tests = Json::object();
   Json unit_tests = Json::object();
@@ -59,7 +59,8 @@ Result<Project> load_project(io::Env& env, const std::string& directory);
 
 // Files with one of the extensions (".sql") below the given folders of a package, sorted by path. Folders that do not
 // exist count as empty; hidden files are passed over.
-Result<std::vector<ProjectFile>> read_files(io::Env& env, const Package& package, const std::vector<std::string>& folders,
+Result<std::vector<ProjectFile>> read_files(io::Env& env, const Package& package,
+                                            const std::vector<std::string>& folders,
                                             const std::vector<std::string>& extensions);
 
 // Every macro file of the project: packages first, the project last; generic tests below tests/generic with them.

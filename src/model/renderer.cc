@@ -39,7 +39,8 @@ std::string place(const Json& frame) {
 
 ErrorKind kind_of(const Json& host) {
   const std::string name = text_of(host, "kind");
-  for (const auto kind : {ErrorKind::environment, ErrorKind::conflict, ErrorKind::unknown_outcome, ErrorKind::cancelled, ErrorKind::internal}) {
+  for (const auto kind : {ErrorKind::environment, ErrorKind::conflict, ErrorKind::unknown_outcome, ErrorKind::cancelled,
+                          ErrorKind::internal}) {
     if (name == base::name(kind)) {
       return kind;
     }
@@ -52,7 +53,8 @@ Error to_error(const Json& error) {
   std::string message = text_of(error, "message");
   std::string advice = text_of(error, "advice");
   if (error.value("is_internal", false)) {
-    return base::make_error(ErrorKind::internal, "model.jinja_internal", "Jinja: " + message, "Report this with the template that caused it.");
+    return base::make_error(ErrorKind::internal, "model.jinja_internal", "Jinja: " + message,
+                            "Report this with the template that caused it.");
   }
   const Json& stack = error.contains("stack") ? error["stack"] : Json::array();
   for (std::size_t i = 0; i < stack.size(); ++i) {
@@ -70,7 +72,8 @@ Error to_error(const Json& error) {
     advice = text_of(*host, "advice");
   }
   const bool is_syntax = error.value("is_syntax", false);
-  return base::make_error(kind, is_syntax ? "model.jinja_syntax" : "model.jinja", std::move(message), std::move(advice));
+  return base::make_error(kind, is_syntax ? "model.jinja_syntax" : "model.jinja", std::move(message),
+                          std::move(advice));
 }
 
 Result<Json> answer_of(const std::string& text) {
@@ -162,7 +165,8 @@ Result<Json> answer_question(Host& host, const NodeContext& context, std::string
   if (name == "fromyaml") {
     return parse_yaml(text_of(arguments, "text"));
   }
-  return base::make_error(ErrorKind::internal, "model.jinja_internal", "Jinja asks an unknown question: " + std::string(name));
+  return base::make_error(ErrorKind::internal, "model.jinja_internal",
+                          "Jinja asks an unknown question: " + std::string(name));
 }
 
 jinja::Question question_to(Host& host, const NodeContext& context) {
@@ -174,7 +178,10 @@ jinja::Question question_to(Host& host, const NodeContext& context) {
     }
     const Error& error = answer.error();
     return dump({{"error",
-                  {{"kind", std::string(base::name(error.kind))}, {"code", error.code}, {"message", error.message}, {"advice", error.advice}}}});
+                  {{"kind", std::string(base::name(error.kind))},
+                   {"code", error.code},
+                   {"message", error.message},
+                   {"advice", error.advice}}}});
   };
 }
 
@@ -198,7 +205,9 @@ Json request_of(std::string_view what, const NodeContext& context, bool is_parsi
 class NoHost final : public Host {
  public:
   Result<Relation> ref(const RefCall& call) override { return refused("ref('" + call.name + "')"); }
-  Result<Relation> source(const SourceCall& call) override { return refused("source('" + call.source + "', '" + call.table + "')"); }
+  Result<Relation> source(const SourceCall& call) override {
+    return refused("source('" + call.source + "', '" + call.table + "')");
+  }
   Result<Json> run_query(const std::string&) override { return refused("run_query()"); }
   Result<std::optional<Relation>> get_relation(const Relation&) override { return refused("adapter.get_relation()"); }
   Result<Json> columns_in_relation(const Relation&) override { return refused("adapter.get_columns_in_relation()"); }
@@ -216,7 +225,8 @@ Json to_json(const Relation& relation) { return {{kRelationKey, plain_json(relat
 
 Relation relation_from_json(const Json& json) {
   const Json& plain = json.contains(kRelationKey) ? json[kRelationKey] : json;
-  return {text_of(plain, "database"), text_of(plain, "schema"), text_of(plain, "identifier"), text_of(plain, "type"), text_of(plain, "sql")};
+  return {text_of(plain, "database"), text_of(plain, "schema"), text_of(plain, "identifier"), text_of(plain, "type"),
+          text_of(plain, "sql")};
 }
 
 struct Renderer::State {
@@ -253,8 +263,9 @@ Result<std::unique_ptr<Renderer>> Renderer::create(RendererOptions options, cons
   state->project_name = options.project_name;
   const Json answer = SHOPLAKE_TRY(answer_of(state->project.create(dump(request))));
   for (const auto& item : answer["macros"]) {
-    state->macros.push_back({text_of(item, "unique_id"), text_of(item, "package"), text_of(item, "name"), text_of(item, "path"),
-                             text_of(item, "original_text"), item["arguments"].get<std::vector<std::string>>()});
+    state->macros.push_back({text_of(item, "unique_id"), text_of(item, "package"), text_of(item, "name"),
+                             text_of(item, "path"), text_of(item, "original_text"),
+                             item["arguments"].get<std::vector<std::string>>()});
   }
   return std::unique_ptr<Renderer>(new Renderer(std::move(state)));
 }
@@ -302,8 +313,8 @@ Result<std::string> Renderer::render(const std::string& text, const NodeContext&
   return answer["value"].get<std::string>();
 }
 
-Result<Json> Renderer::call_macro(std::string_view name, const Json& positional, const Json& named, const NodeContext& context,
-                                  Host& host) const {
+Result<Json> Renderer::call_macro(std::string_view name, const Json& positional, const Json& named,
+                                  const NodeContext& context, Host& host) const {
   Json request = request_of("call", context, false);
   request["name"] = name;
   request["positional"] = positional;

@@ -1,10 +1,10 @@
-// Renderer: all Jinja of one dbt project. It knows macros, contexts and dbt's functions; it does not know files, graphs or
-// SQL engines: those are behind Host. Values cross as JSON.
+// Renderer: all Jinja of one dbt project. It knows macros, contexts and dbt's functions; it does not know files, graphs
+// or SQL engines: those are behind Host. Values cross as JSON.
 //
-// Parsing (execute = false) renders a node to learn its config(), ref() and source() calls; compiling renders it to SQL.
-// Thread rule: a Renderer is immutable after load_macros(); parse(), render() and call_macro() may run on many threads at
-// once, each with its own Host and NodeContext.
-// Source: https://docs.getdbt.com/reference/dbt-jinja-functions
+// Parsing (execute = false) renders a node to learn its config(), ref() and source() calls; compiling renders it to
+// SQL. Thread rule: a Renderer is immutable after load_macros(); parse(), render() and call_macro() may run on many
+// threads at once, each with its own Host and NodeContext. Source:
+// https://docs.getdbt.com/reference/dbt-jinja-functions
 #pragma once
 
 #include <map>
@@ -29,8 +29,8 @@ struct Relation {
   std::string database;
   std::string schema;
   std::string identifier;
-  std::string type;        // table, view, cte, external
-  std::string sql;         // for ephemeral models: what stands instead of the name (__dbt__cte__x)
+  std::string type;  // table, view, cte, external
+  std::string sql;   // for ephemeral models: what stands instead of the name (__dbt__cte__x)
 };
 Json to_json(const Relation& relation);
 Relation relation_from_json(const Json& json);
@@ -64,15 +64,15 @@ class Host {
 
 // What a node's template sees beside the project-wide names.
 struct NodeContext {
-  std::string unique_id;      // "model.shoplake.stg_ga4_events"
-  std::string package;        // whose macros come first
-  std::string path;           // for messages: "models/staging/stg_ga4_events.sql"
+  std::string unique_id;         // "model.shoplake.stg_ga4_events"
+  std::string package;           // whose macros come first
+  std::string path;              // for messages: "models/staging/stg_ga4_events.sql"
   Json model = Json::object();   // the node as in the manifest: `model`
   Json config = Json::object();  // merged configuration: config.get()
   std::optional<Relation> self;  // `this`
   bool execute = false;
-  bool is_incremental = false;   // what is_incremental() answers
-  Json extra = Json::object();   // further names (arguments of a test, of an operation)
+  bool is_incremental = false;  // what is_incremental() answers
+  Json extra = Json::object();  // further names (arguments of a test, of an operation)
 };
 
 // What parsing a node found.
@@ -101,23 +101,24 @@ struct MacroInfo {
 // A generic test found in a macro file: {% test name(model, column_name, …) %}, callable as macro "test_name".
 struct RendererOptions {
   std::string project_name;
-  std::string adapter = "duckdb";  // whose dispatch branch is taken: duckdb__x, then default__x
-  Json vars = Json::object();      // dbt_project.yml vars, with --vars on top; {"package": {…}} is honoured
-  Json target = Json::object();    // target.name, target.schema, target.type …
+  std::string adapter = "duckdb";          // whose dispatch branch is taken: duckdb__x, then default__x
+  Json vars = Json::object();              // dbt_project.yml vars, with --vars on top; {"package": {…}} is honoured
+  Json target = Json::object();            // target.name, target.schema, target.type …
   std::map<std::string, std::string> env;  // env_var()
   std::string invocation_id;
-  std::string run_started_at;  // ISO 8601, UTC
+  std::string run_started_at;      // ISO 8601, UTC
   Json flags = Json::object();     // FULL_REFRESH …
   Json dispatch = Json::object();  // dbt_project.yml dispatch: {"dbt_utils": ["shoplake", "dbt_utils"]}
-  Json graph = {{"nodes", Json::object()}, {"sources", Json::object()}};  // `graph`: what is known when the renderer is made
+  Json graph = {{"nodes", Json::object()},
+                {"sources", Json::object()}};  // `graph`: what is known when the renderer is made
   Json selected_resources = Json::array();
 };
 
 class Renderer {
  public:
-  // Loads shoplake's own macros (dbt's cross-database macros, generic tests, materialization parts for the adapter), then
-  // the packages' and the project's in the given order; later ones override by dbt's rules (project, packages, built in).
-  // Errors: model.jinja_syntax (kind failed) with file and line.
+  // Loads shoplake's own macros (dbt's cross-database macros, generic tests, materialization parts for the adapter),
+  // then the packages' and the project's in the given order; later ones override by dbt's rules (project, packages,
+  // built in). Errors: model.jinja_syntax (kind failed) with file and line.
   static Result<std::unique_ptr<Renderer>> create(RendererOptions options, const std::vector<MacroFile>& macros);
   ~Renderer();
 
@@ -129,7 +130,8 @@ class Renderer {
   // Errors: model.jinja (kind failed) with file, line, the message and the stack of macros.
   Result<std::string> render(const std::string& text, const NodeContext& context, Host& host) const;
   // Calls a macro; the answer is its return() value, or its text.
-  Result<Json> call_macro(std::string_view name, const Json& positional, const Json& named, const NodeContext& context, Host& host) const;
+  Result<Json> call_macro(std::string_view name, const Json& positional, const Json& named, const NodeContext& context,
+                          Host& host) const;
   // Renders one value of a YAML file (strings with {{ }} only), as dbt does: `vars`, env_var, target.
   Result<Json> render_yaml(const Json& value) const;
 

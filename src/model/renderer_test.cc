@@ -28,18 +28,25 @@ class FakeHost final : public Host {
     if (call.name == "ephemeral") {
       return Relation{"", "", "ephemeral", "cte", "__dbt__cte__ephemeral"};
     }
-    return Relation{"", call.package.empty() || call.package == "shop" ? "analytics" : call.package, call.name + (call.version ? "_v" + *call.version : ""), "table", ""};
+    return Relation{"", call.package.empty() || call.package == "shop" ? "analytics" : call.package,
+                    call.name + (call.version ? "_v" + *call.version : ""), "table", ""};
   }
-  Result<Relation> source(const SourceCall& call) override { return Relation{"", call.source, call.table, "table", ""}; }
+  Result<Relation> source(const SourceCall& call) override {
+    return Relation{"", call.source, call.table, "table", ""};
+  }
   Result<Json> run_query(const std::string& sql) override {
     queries.push_back(sql);
     if (sql.find("broken") != std::string::npos) {
-      return base::make_error(base::ErrorKind::failed, "engine.sql", "Parser Error: syntax error at \"broken\"", "Correct it.");
+      return base::make_error(base::ErrorKind::failed, "engine.sql", "Parser Error: syntax error at \"broken\"",
+                              "Correct it.");
     }
-    return Json::parse(R"({"columns":[{"name":"id","type":"BIGINT"},{"name":"label","type":"VARCHAR"}],"rows":[[1,"one"],[2,null]]})");
+    return Json::parse(
+        R"({"columns":[{"name":"id","type":"BIGINT"},{"name":"label","type":"VARCHAR"}],"rows":[[1,"one"],[2,null]]})");
   }
   Result<std::optional<Relation>> get_relation(const Relation& relation) override {
-    return relation.identifier == "absent" ? std::nullopt : std::optional(Relation{"", relation.schema, relation.identifier, "table", ""});
+    return relation.identifier == "absent"
+               ? std::nullopt
+               : std::optional(Relation{"", relation.schema, relation.identifier, "table", ""});
   }
   Result<Json> columns_in_relation(const Relation&) override {
     return Json::parse(R"([{"name":"id","dtype":"BIGINT"},{"name":"label","dtype":"VARCHAR"}])");
@@ -84,11 +91,13 @@ std::string render(const std::string& text, const std::vector<MacroFile>& macros
   return result.ok() ? *result : "error: " + result.error().message;
 }
 
-// ---- test/cases/jinja/*.test -----------------------------------------------------------------------------------------------
+// ---- test/cases/jinja/*.test
+// -----------------------------------------------------------------------------------------------
 //
 // A file is a list of cases. "=== name" begins one; "--- section" begins a part of it:
 //   --- macros [package:]path   a macro file
-//   --- setup                   lines "key value": adapter, project, package, incremental, parse, var NAME JSON, config NAME JSON
+//   --- setup                   lines "key value": adapter, project, package, incremental, parse, var NAME JSON, config
+//   NAME JSON
 //   --- input                   the text that is rendered
 //   --- output                  what it gives, to the letter; "--- output normalized": runs of blanks count as one
 //   --- error                   a part of the error's message
@@ -136,7 +145,9 @@ void apply_setup(const std::string& text, Case& test) {
       words >> name;
       std::string json;
       std::getline(words, json);
-      (key == "var" ? test.options.vars : key == "config" ? test.context.config : test.context.extra)[name] = Json::parse(json);
+      (key == "var"      ? test.options.vars
+       : key == "config" ? test.context.config
+                         : test.context.extra)[name] = Json::parse(json);
     } else if (key == "dispatch") {
       words >> name;
       std::string package;
@@ -166,8 +177,9 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
     if (header.starts_with("macros ")) {
       const std::string name = header.substr(7);
       const auto colon = name.find(':');
-      test.macros.push_back(colon == std::string::npos ? MacroFile{"shop", name, body}
-                                                       : MacroFile{name.substr(0, colon), name.substr(colon + 1), body});
+      test.macros.push_back(colon == std::string::npos
+                                ? MacroFile{"shop", name, body}
+                                : MacroFile{name.substr(0, colon), name.substr(colon + 1), body});
     } else if (header == "setup") {
       apply_setup(body, test);
     } else if (header == "input") {
@@ -214,7 +226,8 @@ void run_case(const Case& test) {
     if (parsed.ok()) {
       output = parsed->config.dump();
       for (const auto& ref : parsed->refs) {
-        output += "\nref " + ref.package + (ref.package.empty() ? "" : ".") + ref.name + (ref.version ? " v" + *ref.version : "");
+        output += "\nref " + ref.package + (ref.package.empty() ? "" : ".") + ref.name +
+                  (ref.version ? " v" + *ref.version : "");
       }
       for (const auto& source : parsed->sources) {
         output += "\nsource " + source.source + "." + source.table;
@@ -257,14 +270,16 @@ TEST(Renderer, cases) {
   EXPECT_GT(count, 0);
 }
 
-// ---- what needs C++ ----------------------------------------------------------------------------------------------------------
+// ---- what needs C++
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(Renderer, parse_finds_refs_sources_config_and_macros) {
   const auto shop = renderer({{"shop", "macros/cents.sql", "{% macro cents(x) %}({{ x }} * 100){% endmacro %}"}});
   FakeHost host;
   const auto found = shop->parse(
       "{{ config(materialized='incremental', tags=['a'], unique_key=['id', 'day']) }}{{ config(tags='b') }}"
-      "select {{ cents('v') }} from {{ ref('a') }} join {{ ref('a') }} join {{ ref('p', 'b', v=2) }} join {{ source('raw', 'c') }}",
+      "select {{ cents('v') }} from {{ ref('a') }} join {{ ref('a') }} join {{ ref('p', 'b', v=2) }} join {{ "
+      "source('raw', 'c') }}",
       context(), host);
   ASSERT_TRUE(found.ok()) << base::to_string(found.error());
   EXPECT_EQ(found->config.dump(), R"({"materialized":"incremental","unique_key":["id","day"],"tags":["a","b"]})");
@@ -278,14 +293,16 @@ TEST(Renderer, call_macro_answers_values) {
   const auto shop = renderer({{"shop", "macros/m.sql",
                                "{% macro pair(a, b=2) %}{{ return([a, b, {'r': ref('x')}]) }}{% endmacro %}"
                                "{% macro text() %} hi {% endmacro %}"
-                               "{% macro generate_schema_name(custom_schema_name=none, node=none) %}{{ custom_schema_name or 'main' }}{% endmacro %}"}});
+                               "{% macro generate_schema_name(custom_schema_name=none, node=none) %}{{ "
+                               "custom_schema_name or 'main' }}{% endmacro %}"}});
   FakeHost host;
   const auto pair = shop->call_macro("pair", Json::array({1}), Json::object(), context(), host);
   ASSERT_TRUE(pair.ok()) << base::to_string(pair.error());
   EXPECT_EQ((*pair)[1], 2);
   EXPECT_EQ(relation_from_json((*pair)[2]["r"]).identifier, "x");
   EXPECT_EQ(shop->call_macro("text", Json::array(), Json::object(), context(), host).value(), " hi ");
-  EXPECT_EQ(shop->call_macro("generate_schema_name", Json::array({"marts"}), Json::object(), context(), host).value(), "marts");
+  EXPECT_EQ(shop->call_macro("generate_schema_name", Json::array({"marts"}), Json::object(), context(), host).value(),
+            "marts");
   EXPECT_TRUE(shop->has_macro("pair"));
   EXPECT_TRUE(shop->has_macro("test_not_null"));
   EXPECT_FALSE(shop->has_macro("nothing"));
@@ -301,9 +318,12 @@ TEST(Renderer, relation_crosses_as_argument) {
 }
 
 TEST(Renderer, error_names_file_line_and_macros) {
-  const std::vector<MacroFile> macros = {{"shop", "macros/deep.sql", "\n{% macro outer() %}\n{{ inner() }}\n{% endmacro %}\n\n{% macro inner() %}\n\n{{ nope(1) }}{% endmacro %}"}};
+  const std::vector<MacroFile> macros = {
+      {"shop", "macros/deep.sql",
+       "\n{% macro outer() %}\n{{ inner() }}\n{% endmacro %}\n\n{% macro inner() %}\n\n{{ nope(1) }}{% endmacro %}"}};
   EXPECT_EQ(render("select 1\nfrom {{ outer() }}", macros),
-            "error: macros/deep.sql:8: 'nope' is undefined: there is no macro or function of that name\n  in macro shop.inner\n"
+            "error: macros/deep.sql:8: 'nope' is undefined: there is no macro or function of that name\n  in macro "
+            "shop.inner\n"
             "  called from macro shop.outer at macros/deep.sql:3\n  called from models/orders.sql:2");
 }
 
@@ -335,12 +355,15 @@ TEST(Renderer, syntax_errors_name_the_line) {
 
 TEST(Renderer, render_yaml_gives_texts_and_values_on_request) {
   const auto shop = renderer();
-  const Json yaml = Json::parse(R"({"a": "{{ var('lookback_days') | as_number }}", "b": "x_{{ target.name }}", "c": [1, "{{ env_var('SHOP_REGION') }}"],
+  const Json yaml = Json::parse(
+      R"({"a": "{{ var('lookback_days') | as_number }}", "b": "x_{{ target.name }}", "c": [1, "{{ env_var('SHOP_REGION') }}"],
                                     "d": "plain", "e": "{{ var('lookback_days') }}", "f": "{{ (target.name == 'dev') | as_bool }}",
                                     "g": "{{ '[1, 2]' | as_native }}", "h": "{{ 5 | as_text }}", "i": "{{ var('channels') }}"})");
   const auto rendered = shop->render_yaml(yaml);
   ASSERT_TRUE(rendered.ok()) << base::to_string(rendered.error());
-  EXPECT_EQ(rendered->dump(), R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain","e":"14","f":true,"g":[1,2],"h":"5","i":"['direct', 'email']"})");
+  EXPECT_EQ(
+      rendered->dump(),
+      R"({"a":14,"b":"x_dev","c":[1,"eu"],"d":"plain","e":"14","f":true,"g":[1,2],"h":"5","i":"['direct', 'email']"})");
   EXPECT_FALSE(shop->render_yaml("{{ env_var('NOT_SET') }}").ok());
   EXPECT_THAT(shop->render_yaml("{{ ref('x') }}").error().message, HasSubstr("cannot be used in a YAML file"));
 }
@@ -360,8 +383,9 @@ TEST(Renderer, builtin_macros_compile) {
 TEST(Renderer, malformed_texts_are_errors) {
   std::mt19937 random(20240229);
   const auto pick = [&random](std::size_t limit) { return limit == 0 ? 0 : random() % limit; };
-  static constexpr std::string_view kPieces[] = {"{{", "}}", "{%", "%}", "{#", "#}", "'", "\"", "(", ")", "[", "]", "{", "}", "|", "-", "+",
-                                                 "%", "~", "\\", "\n", "\xc3", "\xff", "if", "endif", "set x", "for", "in", "do", "macro", "raw", ""};
+  static constexpr std::string_view kPieces[] = {
+      "{{", "}}", "{%", "%}", "{#", "#}",   "'",    "\"", "(",     ")",     "[",   "]",  "{",  "}",     "|",   "-",
+      "+",  "%",  "~",  "\\", "\n", "\xc3", "\xff", "if", "endif", "set x", "for", "in", "do", "macro", "raw", ""};
   const auto shop = renderer();
   FakeHost host;
   for (const auto& entry : std::filesystem::directory_iterator(SHOPLAKE_SOURCE_DIR "/test/cases/jinja")) {
@@ -375,9 +399,11 @@ TEST(Renderer, malformed_texts_are_errors) {
           text.replace(pick(text.size()), pick(4), kPieces[pick(std::size(kPieces))]);
         }
         for (const auto& result : {shop->render(text, context(), host), shop->render("x", context(), host)}) {
-          EXPECT_TRUE(result.ok() || result.error().code != "model.jinja_internal") << text << "\n" << result.error().message;
+          EXPECT_TRUE(result.ok() || result.error().code != "model.jinja_internal") << text << "\n"
+                                                                                    << result.error().message;
         }
-        const auto made = Renderer::create(options(), {{"shop", "macros/m.sql", "{% macro m() %}" + text + "{% endmacro %}"}});
+        const auto made =
+            Renderer::create(options(), {{"shop", "macros/m.sql", "{% macro m() %}" + text + "{% endmacro %}"}});
         EXPECT_TRUE(made.ok() || made.error().code == "model.jinja_syntax") << text << "\n" << made.error().message;
       }
     }
@@ -407,14 +433,17 @@ TEST(Renderer, deep_nesting_is_an_error) {
 }
 
 TEST(Renderer, renders_on_many_threads_at_once) {
-  const auto shop = renderer({{"shop", "macros/m.sql", "{% macro twice(x) %}{% set l = [] %}{% do l.append(x) %}{% do l.append(x) %}{{ return(l) }}{% endmacro %}"}});
+  const auto shop = renderer(
+      {{"shop", "macros/m.sql",
+        "{% macro twice(x) %}{% set l = [] %}{% do l.append(x) %}{% do l.append(x) %}{{ return(l) }}{% endmacro %}"}});
   std::vector<std::thread> threads;
   std::vector<std::string> results(8);
   for (std::size_t i = 0; i < results.size(); ++i) {
     threads.emplace_back([&, i] {
       FakeHost host;
       for (int n = 0; n < 200; ++n) {
-        results[i] = shop->render("{{ twice(" + std::to_string(i) + ") | join('-') }} {{ ref('t') }}", context(), host).value_or("failed");
+        results[i] = shop->render("{{ twice(" + std::to_string(i) + ") | join('-') }} {{ ref('t') }}", context(), host)
+                         .value_or("failed");
       }
     });
   }

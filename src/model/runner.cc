@@ -17,37 +17,52 @@
 namespace shoplake::model {
 namespace {
 
-bool blocks(NodeStatus status) { return status == NodeStatus::error || status == NodeStatus::fail || status == NodeStatus::skipped; }
+bool blocks(NodeStatus status) {
+  return status == NodeStatus::error || status == NodeStatus::fail || status == NodeStatus::skipped;
+}
 
 bool is_plain_column(const std::string& column) {
-  return !column.empty() && !std::isdigit(static_cast<unsigned char>(column[0])) && std::all_of(column.begin(), column.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+  return !column.empty() && !std::isdigit(static_cast<unsigned char>(column[0])) &&
+         std::all_of(column.begin(), column.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
 std::string indented(std::string_view text) {
   std::string out = "  ";
   for (char c : text) {
     out += c;
-    if (c == '\n') out += "  ";
+    if (c == '\n')
+      out += "  ";
   }
   return out;
 }
 
 std::vector<std::string> partition_columns(const Json& config) {
   const auto found = config.find("partition_by");
-  if (found == config.end() || found->is_null()) return {};
-  if (found->is_object()) return {config_text(*found, "field")};
+  if (found == config.end() || found->is_null())
+    return {};
+  if (found->is_object())
+    return {config_text(*found, "field")};
   return config_list(config, "partition_by");
 }
 
 std::string describe(const Node& node) {
-  return fmt::format("{} {} ({})", name(node.type), node.name, node.line > 0 && node.test ? fmt::format("{}:{}", node.original_file_path, node.line) : node.original_file_path);
+  return fmt::format(
+      "{} {} ({})", name(node.type), node.name,
+      node.line > 0 && node.test ? fmt::format("{}:{}", node.original_file_path, node.line) : node.original_file_path);
 }
 
 }  // namespace
 
 struct Runner::State {
-  State(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database, RunnerOptions options, RunListener& listener)
-      : manifest(manifest), graph(graph), renderer(renderer), lake(lake), database(database), options(std::move(options)), listener(listener) {}
+  State(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database,
+        RunnerOptions options, RunListener& listener)
+      : manifest(manifest),
+        graph(graph),
+        renderer(renderer),
+        lake(lake),
+        database(database),
+        options(std::move(options)),
+        listener(listener) {}
 
   Manifest& manifest;
   const Graph& graph;
@@ -61,11 +76,11 @@ struct Runner::State {
   std::condition_variable changed;
   Schedule schedule;
   std::map<std::string, std::size_t> position;
-  std::map<std::string, std::size_t> missing;                    // how many it still waits for
+  std::map<std::string, std::size_t> missing;  // how many it still waits for
   std::map<std::string, std::vector<std::string>> unblocks;
-  std::map<std::string, std::string> blocked_by;                 // first failed node above
-  std::map<std::string, std::size_t> consumers_left;             // of a built table: who still reads it
-  std::map<std::string, std::vector<std::string>> feeds;         // tables that a node reads, also through views
+  std::map<std::string, std::string> blocked_by;          // first failed node above
+  std::map<std::string, std::size_t> consumers_left;      // of a built table: who still reads it
+  std::map<std::string, std::vector<std::string>> feeds;  // tables that a node reads, also through views
   std::set<std::pair<std::size_t, std::string>> ready;
   std::size_t unfinished = 0;
   int next_index = 0;
@@ -80,9 +95,11 @@ struct Runner::State {
   // For people to look at; not durable, and a failure to write it is not a failure of the node.
   std::string write_compiled(const Node& node, const std::string& sql) const {
     const std::string path = io::join_path(options.target_directory, "compiled/" + compiled_file(node));
-    if (!options.env->create_directories(io::parent_path(path)).ok()) return "";
+    if (!options.env->create_directories(io::parent_path(path)).ok())
+      return "";
     Result<std::unique_ptr<io::WritableFile>> file = options.env->create_file(path);
-    if (!file.ok() || !(*file)->append(sql + "\n").ok() || !(*file)->close().ok()) return "";
+    if (!file.ok() || !(*file)->append(sql + "\n").ok() || !(*file)->close().ok())
+      return "";
     return path;
   }
 
@@ -98,7 +115,8 @@ struct Runner::State {
 
   Compiler::Log log() {
     return [this](std::string_view message, bool to_terminal) {
-      if (!to_terminal) return;
+      if (!to_terminal)
+        return;
       const std::lock_guard lock(mutex);
       listener.message(message);
     };
@@ -107,18 +125,24 @@ struct Runner::State {
   // A node's error in dbt's words, with the place of its SQL.
   std::string explain(const Node& node, const base::Error& error, std::string_view what) const {
     std::string text = fmt::format("{} in {}\n{}", what, model::describe(node), indented(error.message));
-    if (!error.advice.empty()) text += "\n" + indented(error.advice);
-    if (node.compiled && !node.compiled_path.empty()) text += fmt::format("\n  compiled code at {}", node.compiled_path);
+    if (!error.advice.empty())
+      text += "\n" + indented(error.advice);
+    if (node.compiled && !node.compiled_path.empty())
+      text += fmt::format("\n  compiled code at {}", node.compiled_path);
     return text;
   }
 
   // ── models and seeds ──────────────────────────────────────────────────────────────────────────────────────────
 
-  Result<void> run_node_hooks(engine::Session& session, Compiler& compiler, const Node& node, const char* key, const Compiler::Options& compile_options) {
-    if (!node.config.contains(key) || !node.config[key].is_array()) return {};
+  Result<void> run_node_hooks(engine::Session& session, Compiler& compiler, const Node& node, const char* key,
+                              const Compiler::Options& compile_options) {
+    if (!node.config.contains(key) || !node.config[key].is_array())
+      return {};
     for (const Json& hook : node.config[key]) {
-      const std::string sql = SHOPLAKE_TRY(compiler.render(node, hook.value("sql", ""), compile_options).within(fmt::format("{} of {}", key, node.name)));
-      if (sql.find_first_not_of(" \t\r\n;") == std::string::npos) continue;
+      const std::string sql = SHOPLAKE_TRY(compiler.render(node, hook.value("sql", ""), compile_options)
+                                               .within(fmt::format("{} of {}", key, node.name)));
+      if (sql.find_first_not_of(" \t\r\n;") == std::string::npos)
+        continue;
       SHOPLAKE_TRY(lake.prepare(session, sql));
       SHOPLAKE_TRY(session.execute(sql).within(fmt::format("{} of {}", key, node.name)));
     }
@@ -127,34 +151,47 @@ struct Runner::State {
 
   // contract: the columns and types of the YAML file are those of the model.
   Result<void> check_contract(engine::Session& session, const Node& node, const std::string& sql) {
-    if (!node.config.contains("contract") || !node.config["contract"].is_object() || !config_flag(node.config["contract"], "enforced", false)) return {};
+    if (!node.config.contains("contract") || !node.config["contract"].is_object() ||
+        !config_flag(node.config["contract"], "enforced", false))
+      return {};
     std::string list;
     for (const ColumnDocument& column : node.columns) {
       if (column.data_type.empty()) {
-        return base::make_error(base::ErrorKind::failed, "model.contract", fmt::format("the contract of {} is enforced, but column {} has no data_type", node.name, column.name));
+        return base::make_error(
+            base::ErrorKind::failed, "model.contract",
+            fmt::format("the contract of {} is enforced, but column {} has no data_type", node.name, column.name));
       }
-      list += fmt::format("{}CAST(NULL AS {}) AS {}", list.empty() ? "" : ", ", column.data_type, engine::quote_identifier(column.name));
+      list += fmt::format("{}CAST(NULL AS {}) AS {}", list.empty() ? "" : ", ", column.data_type,
+                          engine::quote_identifier(column.name));
     }
-    if (list.empty()) return base::make_error(base::ErrorKind::failed, "model.contract", fmt::format("the contract of {} is enforced, but it lists no columns", node.name));
+    if (list.empty())
+      return base::make_error(base::ErrorKind::failed, "model.contract",
+                              fmt::format("the contract of {} is enforced, but it lists no columns", node.name));
     const std::vector<engine::Column> wanted = SHOPLAKE_TRY(lake.describe(session, "SELECT " + list));
     const std::vector<engine::Column> given = SHOPLAKE_TRY(lake.describe(session, sql));
     std::string differences;
     const auto find = [](const std::vector<engine::Column>& columns, const std::string& name) {
-      return std::find_if(columns.begin(), columns.end(), [&](const engine::Column& column) { return column.name == name; });
+      return std::find_if(columns.begin(), columns.end(),
+                          [&](const engine::Column& column) { return column.name == name; });
     };
     for (const engine::Column& column : wanted) {
       const auto other = find(given, column.name);
       if (other == given.end()) {
         differences += fmt::format("\n  {} {}: missing in the model", column.name, column.type);
       } else if (other->type != column.type) {
-        differences += fmt::format("\n  {}: the contract says {}, the model gives {}", column.name, column.type, other->type);
+        differences +=
+            fmt::format("\n  {}: the contract says {}, the model gives {}", column.name, column.type, other->type);
       }
     }
     for (const engine::Column& column : given) {
-      if (find(wanted, column.name) == wanted.end()) differences += fmt::format("\n  {} {}: missing in the contract", column.name, column.type);
+      if (find(wanted, column.name) == wanted.end())
+        differences += fmt::format("\n  {} {}: missing in the contract", column.name, column.type);
     }
-    if (differences.empty()) return {};
-    return base::make_error(base::ErrorKind::failed, "model.contract", fmt::format("the model {} has an enforced contract that it does not keep:{}", node.name, differences));
+    if (differences.empty())
+      return {};
+    return base::make_error(
+        base::ErrorKind::failed, "model.contract",
+        fmt::format("the model {} has an enforced contract that it does not keep:{}", node.name, differences));
   }
 
   TableWrite table_write(const Node& node, const std::string& sql) {
@@ -164,7 +201,8 @@ struct Runner::State {
     write.partition_by = partition_columns(node.config);
     write.summary = {{"shoplake.node", node.unique_id}, {"shoplake.invocation-id", options.invocation_id}};
     if (node.config.contains("table_properties") && node.config["table_properties"].is_object()) {
-      for (const auto& [key, value] : node.config["table_properties"].items()) write.properties[key] = scalar_text(value);
+      for (const auto& [key, value] : node.config["table_properties"].items())
+        write.properties[key] = scalar_text(value);
     }
     const std::lock_guard lock(mutex);
     const auto consumers = consumers_left.find(node.unique_id);
@@ -174,7 +212,11 @@ struct Runner::State {
 
   void succeeded(NodeResult& result, const Written& written) {
     result.rows = written.rows;
-    result.adapter_response = {{"_message", "OK"}, {"rows_affected", written.rows}, {"bytes_written", written.bytes}, {"files_written", written.files}, {"files_replaced", written.files_replaced}};
+    result.adapter_response = {{"_message", "OK"},
+                               {"rows_affected", written.rows},
+                               {"bytes_written", written.bytes},
+                               {"files_written", written.files},
+                               {"files_replaced", written.files_replaced}};
   }
 
   Result<void> build_model(engine::Session& session, Node& node, NodeResult& result) {
@@ -191,10 +233,12 @@ struct Runner::State {
       }
       result.compile_started_us = now();
       Result<CompiledNode> compiled = compiler.compile(node, compile_options);
-      if (!compiled.ok()) return std::move(compiled).error().within("compile");
+      if (!compiled.ok())
+        return std::move(compiled).error().within("compile");
       note_compiled(node, result, compiled->sql);
       result.compile_finished_us = result.started_us = now();
-      if (options.compile_only || materialized == "ephemeral") return {};
+      if (options.compile_only || materialized == "ephemeral")
+        return {};
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", compile_options));
       SHOPLAKE_TRY(check_contract(session, node, compiled->sql));
       Result<void> done;
@@ -203,30 +247,40 @@ struct Runner::State {
         result.adapter_response = {{"_message", "OK"}};
       } else if (!compile_options.is_incremental) {
         const Result<Written> written = lake.replace_table(session, table_write(node, compiled->sql));
-        if (!written.ok()) return written.error();
+        if (!written.ok())
+          return written.error();
         succeeded(result, *written);
       } else {
         IncrementalWrite write;
         write.table = table_write(node, compiled->sql);
         write.unique_key = config_list(node.config, "unique_key");
         write.strategy = config_text(node.config, "incremental_strategy");
-        if (write.strategy.empty()) write.strategy = write.unique_key.empty() ? "append" : "delete+insert";
-        if (write.strategy == "delete_insert") write.strategy = "delete+insert";
-        write.predicates = config_list(node.config, node.config.contains("incremental_predicates") ? "incremental_predicates" : "predicates");
+        if (write.strategy.empty())
+          write.strategy = write.unique_key.empty() ? "append" : "delete+insert";
+        if (write.strategy == "delete_insert")
+          write.strategy = "delete+insert";
+        write.predicates = config_list(
+            node.config, node.config.contains("incremental_predicates") ? "incremental_predicates" : "predicates");
         write.update_columns = config_list(node.config, "merge_update_columns");
         write.exclude_columns = config_list(node.config, "merge_exclude_columns");
         write.on_schema_change = config_text(node.config, "on_schema_change");
         static const std::set<std::string> strategies{"append", "delete+insert", "merge", "insert_overwrite"};
         static const std::set<std::string> policies{"ignore", "fail", "append_new_columns", "sync_all_columns"};
         if (!strategies.contains(write.strategy)) {
-          return base::make_error(base::ErrorKind::failed, "model.incremental", fmt::format("incremental_strategy is '{}'", write.strategy), "It is append, delete+insert, merge or insert_overwrite.");
+          return base::make_error(base::ErrorKind::failed, "model.incremental",
+                                  fmt::format("incremental_strategy is '{}'", write.strategy),
+                                  "It is append, delete+insert, merge or insert_overwrite.");
         }
         if (!policies.contains(write.on_schema_change)) {
-          return base::make_error(base::ErrorKind::failed, "model.incremental", fmt::format("on_schema_change is '{}'", write.on_schema_change), "It is ignore, fail, append_new_columns or sync_all_columns.");
+          return base::make_error(base::ErrorKind::failed, "model.incremental",
+                                  fmt::format("on_schema_change is '{}'", write.on_schema_change),
+                                  "It is ignore, fail, append_new_columns or sync_all_columns.");
         }
         const Result<Written> written = lake.write_incremental(session, write);
         if (!written.ok()) {
-          if (written.error().kind == base::ErrorKind::conflict && attempt < kConflictAttemptsMax && !options.stop.stop_requested()) continue;
+          if (written.error().kind == base::ErrorKind::conflict && attempt < kConflictAttemptsMax &&
+              !options.stop.stop_requested())
+            continue;
           return written.error();
         }
         succeeded(result, *written);
@@ -252,7 +306,8 @@ struct Runner::State {
   // ── tests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   Result<void> compile_test(engine::Session& session, Node& node, NodeResult& result) {
-    if (node.compiled) return {};
+    if (node.compiled)
+      return {};
     result.compile_started_us = now();
     Compiler compiler(manifest, renderer, &lake, &session, log());
     const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(node).within("compile"));
@@ -269,22 +324,28 @@ struct Runner::State {
     const char* plural = failures == 1 ? "result" : "results";
     if (severity != "WARN" && should_error) {
       result.status = NodeStatus::fail;
-      result.message = fmt::format("Got {} {}, configured to fail if {}", failures, plural, config_text(node.config, "error_if"));
+      result.message =
+          fmt::format("Got {} {}, configured to fail if {}", failures, plural, config_text(node.config, "error_if"));
     } else if (should_warn) {
       result.status = NodeStatus::warn;
-      result.message = fmt::format("Got {} {}, configured to warn if {}", failures, plural, config_text(node.config, "warn_if"));
+      result.message =
+          fmt::format("Got {} {}, configured to warn if {}", failures, plural, config_text(node.config, "warn_if"));
     }
   }
 
   Result<void> run_test(engine::Session& session, Node& node, NodeResult& result) {
     SHOPLAKE_TRY(compile_test(session, node, result));
-    if (result.started_us == 0) result.started_us = now();
-    if (options.compile_only) return {};
+    if (result.started_us == 0)
+      result.started_us = now();
+    if (options.compile_only)
+      return {};
     std::string main = node.compiled_code;
     SHOPLAKE_TRY(lake.prepare(session, main));
-    if (const std::string limit = config_text(node.config, "limit"); !limit.empty()) main = fmt::format("select * from (\n{}\n) dbt_internal_limited limit {}", main, limit);
+    if (const std::string limit = config_text(node.config, "limit"); !limit.empty())
+      main = fmt::format("select * from (\n{}\n) dbt_internal_limited limit {}", main, limit);
     const std::string stored_as = config_text(node.config, "store_failures_as");
-    const bool store = stored_as.empty() ? config_flag(node.config, "store_failures", options.store_failures) : stored_as != "ephemeral";
+    const bool store = stored_as.empty() ? config_flag(node.config, "store_failures", options.store_failures)
+                                         : stored_as != "ephemeral";
     if (store) {
       TableWrite write = table_write(node, main);
       write.keep_in_memory = false;
@@ -293,19 +354,24 @@ struct Runner::State {
       main = fmt::format("select * from {}", result.relation_name);
     }
     const std::string calculation = config_text(node.config, "fail_calc");
-    const engine::ResultSet answer = SHOPLAKE_TRY(session.query(fmt::format(
-        "select\n  {0} as failures,\n  {0} {1} as should_warn,\n  {0} {2} as should_error\nfrom (\n{3}\n) dbt_internal_test", calculation,
-        config_text(node.config, "warn_if"), config_text(node.config, "error_if"), main)));
+    const engine::ResultSet answer = SHOPLAKE_TRY(session.query(
+        fmt::format("select\n  {0} as failures,\n  {0} {1} as should_warn,\n  {0} {2} as should_error\nfrom (\n{3}\n) "
+                    "dbt_internal_test",
+                    calculation, config_text(node.config, "warn_if"), config_text(node.config, "error_if"), main)));
     if (answer.row_count() != 1) {
-      return base::make_error(base::ErrorKind::failed, "model.test", fmt::format("the test {} gave {} rows instead of one: fail_calc must be an aggregate", node.name, answer.row_count()));
+      return base::make_error(base::ErrorKind::failed, "model.test",
+                              fmt::format("the test {} gave {} rows instead of one: fail_calc must be an aggregate",
+                                          node.name, answer.row_count()));
     }
-    judge(node, result, answer.integer(0, 0), answer.text(0, 1).value_or("") == "true", answer.text(0, 2).value_or("") == "true");
+    judge(node, result, answer.integer(0, 0), answer.text(0, 1).value_or("") == "true",
+          answer.text(0, 2).value_or("") == "true");
     return {};
   }
 
   Result<void> run_unit(engine::Session& session, const UnitTest& test, NodeResult& result) {
     result.started_us = now();
-    const UnitTestOutcome outcome = SHOPLAKE_TRY(run_unit_test(test, manifest, renderer, options.with_overrides, lake, session));
+    const UnitTestOutcome outcome =
+        SHOPLAKE_TRY(run_unit_test(test, manifest, renderer, options.with_overrides, lake, session));
     result.compiled = true;
     result.compiled_code = outcome.sql;
     Node place;  // for the path only
@@ -314,33 +380,42 @@ struct Runner::State {
     write_compiled(place, outcome.sql);
     result.failures = outcome.passed ? 0 : 1;
     result.status = outcome.passed ? NodeStatus::pass : NodeStatus::fail;
-    if (!outcome.passed) result.message = outcome.difference;
+    if (!outcome.passed)
+      result.message = outcome.difference;
     return {};
   }
 
   // The condition of which a test's failing rows are counted, for the tests that can share one scan of their relation.
   std::optional<std::string> countable(const Node& node) const {
-    if (!node.test || node.test->name_space || !is_plain_column(node.column_name)) return std::nullopt;
+    if (!node.test || node.test->name_space || !is_plain_column(node.column_name))
+      return std::nullopt;
     const Json& config = node.config;
-    if (!config_text(config, "where").empty() || !config_text(config, "limit").empty() || config_text(config, "fail_calc") != "count(*)" ||
-        config_text(config, "warn_if") != "!= 0" || config_text(config, "error_if") != "!= 0" || config_flag(config, "store_failures", options.store_failures) ||
+    if (!config_text(config, "where").empty() || !config_text(config, "limit").empty() ||
+        config_text(config, "fail_calc") != "count(*)" || config_text(config, "warn_if") != "!= 0" ||
+        config_text(config, "error_if") != "!= 0" || config_flag(config, "store_failures", options.store_failures) ||
         !config_text(config, "store_failures_as").empty() || options.compile_only) {
       return std::nullopt;
     }
     const std::string macro = "macro.dbt.test_" + node.test->name;
-    if (!builtin_tests().contains(node.test->name)) return std::nullopt;
+    if (!builtin_tests().contains(node.test->name))
+      return std::nullopt;
     const std::string column = engine::quote_identifier(node.column_name);
-    if (node.test->name == "not_null") return fmt::format("count(*) FILTER (WHERE {} IS NULL)", column);
-    if (node.test->name == "unique") return fmt::format("count({0}) - count(DISTINCT {0})", column);
+    if (node.test->name == "not_null")
+      return fmt::format("count(*) FILTER (WHERE {} IS NULL)", column);
+    if (node.test->name == "unique")
+      return fmt::format("count({0}) - count(DISTINCT {0})", column);
     if (node.test->name == "accepted_values") {
       const Json& arguments = node.test->arguments;
-      if (!arguments.contains("values") || !arguments["values"].is_array() || arguments["values"].empty()) return std::nullopt;
+      if (!arguments.contains("values") || !arguments["values"].is_array() || arguments["values"].empty())
+        return std::nullopt;
       const bool quote = config_flag(arguments, "quote", true);
       std::string list;
       for (const Json& value : arguments["values"]) {
-        if (value.is_structured() || value.is_null()) return std::nullopt;
+        if (value.is_structured() || value.is_null())
+          return std::nullopt;
         const std::string text = value.is_boolean() ? (value.get<bool>() ? "True" : "False") : scalar_text(value);
-        if (text.find("{{") != std::string::npos || text.find('\'') != std::string::npos) return std::nullopt;
+        if (text.find("{{") != std::string::npos || text.find('\'') != std::string::npos)
+          return std::nullopt;
         list += (list.empty() ? "" : ", ") + (quote ? engine::quote_literal(text) : text);
       }
       return fmt::format("count(*) FILTER (WHERE {} NOT IN ({}))", column, list);
@@ -354,14 +429,16 @@ struct Runner::State {
       builtin_tests_.emplace();
       std::set<std::string> overridden;
       for (const MacroInfo& macro : renderer.macros()) {
-        if (!macro.name.starts_with("test_")) continue;
+        if (!macro.name.starts_with("test_"))
+          continue;
         if (macro.package == "dbt") {
           builtin_tests_->insert(macro.name.substr(5));
         } else {
           overridden.insert(macro.name.substr(5));
         }
       }
-      for (const std::string& each : overridden) builtin_tests_->erase(each);
+      for (const std::string& each : overridden)
+        builtin_tests_->erase(each);
     }
     return *builtin_tests_;
   }
@@ -369,7 +446,8 @@ struct Runner::State {
 
   std::optional<std::string> tested_relation(const Node& test) const {
     if (const auto node = manifest.nodes.find(test.attached_node); node != manifest.nodes.end()) {
-      if (node->second.materialized() == "ephemeral") return std::nullopt;
+      if (node->second.materialized() == "ephemeral")
+        return std::nullopt;
       return relation_name(node->second.schema, node->second.alias);
     }
     if (const auto source = manifest.sources.find(test.attached_node); source != manifest.sources.end()) {
@@ -392,8 +470,10 @@ struct Runner::State {
       const Result<void> done = run_unit(session, unit->second, result);
       if (!done.ok()) {
         result.status = NodeStatus::error;
-        result.message = fmt::format("{} in unit_test {} ({}:{})\n{}", heading(done.error()), unit->second.name, unit->second.original_file_path, unit->second.line,
-                                     indented(done.error().message + (done.error().advice.empty() ? "" : "\n" + done.error().advice)));
+        result.message = fmt::format(
+            "{} in unit_test {} ({}:{})\n{}", heading(done.error()), unit->second.name, unit->second.original_file_path,
+            unit->second.line,
+            indented(done.error().message + (done.error().advice.empty() ? "" : "\n" + done.error().advice)));
       }
       result.finished_us = now();
       return;
@@ -401,53 +481,56 @@ struct Runner::State {
     Node& node = manifest.nodes.at(id);
     Result<void> done;
     switch (node.type) {
-      case ResourceType::seed:
-        done = options.compile_only ? Result<void>() : build_seed(session, node, result);
-        break;
-      case ResourceType::test:
-        done = run_test(session, node, result);
-        break;
-      default:
-        done = build_model(session, node, result);
-        break;
+      case ResourceType::seed: done = options.compile_only ? Result<void>() : build_seed(session, node, result); break;
+      case ResourceType::test: done = run_test(session, node, result); break;
+      default: done = build_model(session, node, result); break;
     }
     if (!done.ok()) {
       result.status = NodeStatus::error;
       result.message = explain(node, done.error(), heading(done.error()));
     }
     result.finished_us = now();
-    if (result.started_us == 0) result.started_us = result.finished_us;
+    if (result.started_us == 0)
+      result.started_us = result.finished_us;
   }
 
   static std::string_view heading(const base::Error& error) {
-    if (error.kind == base::ErrorKind::cancelled) return "Interrupted";
-    if (error.code.starts_with("engine.")) return "Database Error";
-    if (error.code.starts_with("model.jinja") || error.code == "model.unresolved") return "Compilation Error";
-    if (error.code.starts_with("catalog.") || error.kind == base::ErrorKind::environment) return "Environment Error";
+    if (error.kind == base::ErrorKind::cancelled)
+      return "Interrupted";
+    if (error.code.starts_with("engine."))
+      return "Database Error";
+    if (error.code.starts_with("model.jinja") || error.code == "model.unresolved")
+      return "Compilation Error";
+    if (error.code.starts_with("catalog.") || error.kind == base::ErrorKind::environment)
+      return "Environment Error";
     return "Runtime Error";
   }
 
-  // Counts what several tests of one relation look for in one scan; those that found nothing have passed. The others, and
-  // all of them if the scan itself failed, are run one by one.
-  void run_tests_together(engine::Session& session, const std::vector<std::string>& ids, std::vector<NodeResult>& group) {
+  // Counts what several tests of one relation look for in one scan; those that found nothing have passed. The others,
+  // and all of them if the scan itself failed, are run one by one.
+  void run_tests_together(engine::Session& session, const std::vector<std::string>& ids,
+                          std::vector<NodeResult>& group) {
     std::vector<std::size_t> counted;
     std::string list;
     for (std::size_t index = 0; index < ids.size(); ++index) {
       Node& node = manifest.nodes.at(ids[index]);
       const Result<void> compiled = compile_test(session, node, group[index]);
-      if (!compiled.ok()) continue;  // run_one() will say why
+      if (!compiled.ok())
+        continue;  // run_one() will say why
       list += fmt::format("{}{}", list.empty() ? "" : ", ", *countable(node));
       counted.push_back(index);
     }
     const std::int64_t begin = now();
     std::set<std::size_t> passed;
     if (!counted.empty()) {
-      const std::string sql = fmt::format("SELECT {} FROM {}", list, *tested_relation(manifest.nodes.at(ids[counted[0]])));
+      const std::string sql =
+          fmt::format("SELECT {} FROM {}", list, *tested_relation(manifest.nodes.at(ids[counted[0]])));
       if (lake.prepare(session, sql).ok()) {
         const Result<engine::ResultSet> answer = session.query(sql);
         if (answer.ok()) {
           for (std::size_t column = 0; column < counted.size(); ++column) {
-            if (answer->integer(0, column) == 0) passed.insert(counted[column]);
+            if (answer->integer(0, column) == 0)
+              passed.insert(counted[column]);
           }
         }
       }
@@ -469,24 +552,31 @@ struct Runner::State {
 
   void prepare_schedule(const std::set<std::string>& selected) {
     schedule = make_schedule(manifest, graph, selected, options.tests_gate);
-    if (schedule.order.size() != selected.size()) schedule = make_schedule(manifest, graph, selected, false);
-    for (std::size_t index = 0; index < schedule.order.size(); ++index) position[schedule.order[index]] = index;
+    if (schedule.order.size() != selected.size())
+      schedule = make_schedule(manifest, graph, selected, false);
+    for (std::size_t index = 0; index < schedule.order.size(); ++index)
+      position[schedule.order[index]] = index;
     for (const std::string& id : schedule.order) {
       missing[id] = schedule.waits_for[id].size();
-      for (const std::string& before : schedule.waits_for[id]) unblocks[before].push_back(id);
-      if (missing[id] == 0) ready.emplace(position[id], id);
+      for (const std::string& before : schedule.waits_for[id])
+        unblocks[before].push_back(id);
+      if (missing[id] == 0)
+        ready.emplace(position[id], id);
       // Which tables of this run does it read? Views and ephemeral models hand on what they read.
       std::vector<std::string> stack = graph.parents(id);
       std::set<std::string> seen;
       while (!stack.empty()) {
         const std::string parent = stack.back();
         stack.pop_back();
-        if (!seen.insert(parent).second) continue;
+        if (!seen.insert(parent).second)
+          continue;
         const auto node = manifest.nodes.find(parent);
-        if (node == manifest.nodes.end()) continue;
+        if (node == manifest.nodes.end())
+          continue;
         const std::string kind = node->second.materialized();
         if (kind == "view" || kind == "ephemeral") {
-          for (const std::string& next : graph.parents(parent)) stack.push_back(next);
+          for (const std::string& next : graph.parents(parent))
+            stack.push_back(next);
         } else if (selected.contains(parent)) {
           feeds[id].push_back(parent);
           ++consumers_left[parent];
@@ -500,21 +590,26 @@ struct Runner::State {
     const std::string id = result.unique_id;
     listener.finished(index, total, manifest, result);
     const bool blocking = blocks(result.status);
-    if (options.fail_fast && (result.status == NodeStatus::error || result.status == NodeStatus::fail)) stopping = true;
+    if (options.fail_fast && (result.status == NodeStatus::error || result.status == NodeStatus::fail))
+      stopping = true;
     for (const std::string& next : unblocks[id]) {
-      if (blocking) blocked_by.emplace(next, id);
-      if (--missing[next] == 0) ready.emplace(position[next], next);
+      if (blocking)
+        blocked_by.emplace(next, id);
+      if (--missing[next] == 0)
+        ready.emplace(position[next], next);
     }
     results.push_back(std::move(result));
     --unfinished;
     std::vector<std::string> released;
     for (const std::string& table : feeds[id]) {
-      if (--consumers_left[table] == 0) released.push_back(table);
+      if (--consumers_left[table] == 0)
+        released.push_back(table);
     }
     changed.notify_all();
     if (!released.empty() && unfinished > 0) {
       lock.unlock();
-      for (const std::string& table : released) lake.release(session, {manifest.nodes.at(table).schema, manifest.nodes.at(table).alias});
+      for (const std::string& table : released)
+        lake.release(session, {manifest.nodes.at(table).schema, manifest.nodes.at(table).alias});
       lock.lock();
     }
   }
@@ -523,8 +618,10 @@ struct Runner::State {
     std::unique_lock lock(mutex);
     while (true) {
       changed.wait(lock, [&] { return unfinished == 0 || !ready.empty(); });
-      if (unfinished == 0) return;
-      if (options.stop.stop_requested()) stopping = true;
+      if (unfinished == 0)
+        return;
+      if (options.stop.stop_requested())
+        stopping = true;
       std::vector<std::string> ids{ready.begin()->second};
       ready.erase(ready.begin());
       const auto first = manifest.nodes.find(ids[0]);
@@ -532,17 +629,22 @@ struct Runner::State {
         NodeResult result = new_result(ids[0], worker);
         result.status = NodeStatus::skipped;
         const auto reason = blocked_by.find(ids[0]);
-        if (reason != blocked_by.end()) result.message = fmt::format("Skipped due to {}", reason->second);
-        if (reason == blocked_by.end()) result.message = options.stop.stop_requested() ? "Skipped: interrupted" : "Skipped due to --fail-fast";
+        if (reason != blocked_by.end())
+          result.message = fmt::format("Skipped due to {}", reason->second);
+        if (reason == blocked_by.end())
+          result.message = options.stop.stop_requested() ? "Skipped: interrupted" : "Skipped due to --fail-fast";
         finish(session, lock, ++next_index, std::move(result));
         continue;
       }
-      if (first != manifest.nodes.end() && first->second.type == ResourceType::test && countable(first->second) && tested_relation(first->second)) {
+      if (first != manifest.nodes.end() && first->second.type == ResourceType::test && countable(first->second) &&
+          tested_relation(first->second)) {
         for (auto other = ready.begin(); other != ready.end() && ids.size() < kTestsPerScanMax;) {
           const auto node = manifest.nodes.find(other->second);
-          const bool joins = node != manifest.nodes.end() && node->second.type == ResourceType::test && node->second.attached_node == first->second.attached_node &&
+          const bool joins = node != manifest.nodes.end() && node->second.type == ResourceType::test &&
+                             node->second.attached_node == first->second.attached_node &&
                              !blocked_by.contains(other->second) && countable(node->second);
-          if (joins) ids.push_back(other->second);
+          if (joins)
+            ids.push_back(other->second);
           other = joins ? ready.erase(other) : std::next(other);
         }
       }
@@ -560,12 +662,14 @@ struct Runner::State {
         run_tests_together(session, ids, group);
       }
       lock.lock();
-      for (std::size_t index = 0; index < ids.size(); ++index) finish(session, lock, indexes[index], std::move(group[index]));
+      for (std::size_t index = 0; index < ids.size(); ++index)
+        finish(session, lock, indexes[index], std::move(group[index]));
     }
   }
 };
 
-Runner::Runner(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database, RunnerOptions options, RunListener& listener)
+Runner::Runner(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database,
+               RunnerOptions options, RunListener& listener)
     : state_(std::make_unique<State>(manifest, graph, renderer, lake, database, std::move(options), listener)) {}
 
 Runner::~Runner() = default;
@@ -574,20 +678,24 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
   State& state = *state_;
   state.prepare_schedule(selected);
   (void)state.builtin_tests();
-  if (selected.empty()) return std::vector<NodeResult>();
+  if (selected.empty())
+    return std::vector<NodeResult>();
   std::vector<std::unique_ptr<engine::Session>> sessions;
   const int threads = std::max(1, std::min<int>(state.options.threads, static_cast<int>(selected.size())));
   for (int index = 0; index < threads; ++index) {
     sessions.push_back(SHOPLAKE_TRY(state.database.connect()));
-    SHOPLAKE_TRY(sessions.back()->execute("SET enable_progress_bar = false"));  // nobody asks for it here, and small queries feel it
+    SHOPLAKE_TRY(sessions.back()->execute(
+        "SET enable_progress_bar = false"));  // nobody asks for it here, and small queries feel it
   }
   std::stop_callback interrupt(state.options.stop, [&] {
-    for (const auto& session : sessions) session->interrupt();
+    for (const auto& session : sessions)
+      session->interrupt();
   });
   {
     std::vector<std::jthread> workers;
     for (int index = 1; index < threads; ++index) {
-      workers.emplace_back([&state, session = sessions[static_cast<std::size_t>(index)].get(), index] { state.work(*session, index); });
+      workers.emplace_back(
+          [&state, session = sessions[static_cast<std::size_t>(index)].get(), index] { state.work(*session, index); });
     }
     state.work(*sessions[0], 0);
   }
@@ -599,9 +707,11 @@ Result<std::vector<NodeResult>> Runner::run_hooks(std::string_view when) {
   std::vector<NodeResult> results;
   std::vector<Node*> hooks;
   for (auto& [id, node] : state.manifest.nodes) {
-    if (node.type == ResourceType::operation && !node.tags.empty() && node.tags[0] == when) hooks.push_back(&node);
+    if (node.type == ResourceType::operation && !node.tags.empty() && node.tags[0] == when)
+      hooks.push_back(&node);
   }
-  if (hooks.empty()) return results;
+  if (hooks.empty())
+    return results;
   const std::unique_ptr<engine::Session> session = SHOPLAKE_TRY(state.database.connect());
   Compiler compiler(state.manifest, state.renderer, &state.lake, session.get(), state.log());
   int index = 0;
@@ -615,7 +725,8 @@ Result<std::vector<NodeResult>> Runner::run_hooks(std::string_view when) {
       done = std::move(sql).error();
     } else if (sql->find_first_not_of(" \t\r\n;") != std::string::npos) {
       done = state.lake.prepare(*session, *sql);
-      if (done.ok()) done = session->execute(*sql);
+      if (done.ok())
+        done = session->execute(*sql);
     }
     result.finished_us = state.now();
     result.message = "OK";
@@ -625,7 +736,8 @@ Result<std::vector<NodeResult>> Runner::run_hooks(std::string_view when) {
     }
     state.listener.finished(index, static_cast<int>(hooks.size()), state.manifest, result);
     results.push_back(std::move(result));
-    if (!done.ok()) break;
+    if (!done.ok())
+      break;
   }
   return results;
 }

@@ -40,7 +40,7 @@ struct RunnerOptions {
   bool fail_fast = false;
   bool store_failures = false;
   bool compile_only = false;
-  bool tests_gate = true;        // a failed test keeps what is downstream of the tested from being built
+  bool tests_gate = true;  // a failed test keeps what is downstream of the tested from being built
   bool keep_in_memory = true;
   std::stop_token stop;
   RendererWithOverrides with_overrides;
@@ -48,7 +48,8 @@ struct RunnerOptions {
 
 class Runner {
  public:
-  Runner(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database, RunnerOptions options, RunListener& listener);
+  Runner(Manifest& manifest, const Graph& graph, const Renderer& renderer, Lake& lake, engine::Database& database,
+         RunnerOptions options, RunListener& listener);
   ~Runner();
 
   // The result of every selected node, in the order in which they ended. Compiled SQL is noted in the manifest.

@@ -1,5 +1,6 @@
 // Seeds: a CSV file as a query. Columns without a configured type are typed as dbt does it, by looking at all values:
-// boolean (true/false), integer (INTEGER, or BIGINT where it does not fit), number (DOUBLE), date, timestamp, else text. Empty and `null` are NULL.
+// boolean (true/false), integer (INTEGER, or BIGINT where it does not fit), number (DOUBLE), date, timestamp, else
+// text. Empty and `null` are NULL.
 #pragma once
 
 #include <string>

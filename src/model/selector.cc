@@ -30,15 +30,19 @@ base::Error selector_error(std::string message, std::string advice = {}) {
 }
 
 Result<std::optional<int>> depth_of(const std::string& text, const std::string& raw) {
-  if (text.empty()) return std::optional<int>();
-  if (text.size() > 6) return selector_error(fmt::format("the selector '{}' has a depth that is too large", raw));
+  if (text.empty())
+    return std::optional<int>();
+  if (text.size() > 6)
+    return selector_error(fmt::format("the selector '{}' has a depth that is too large", raw));
   return std::optional<int>(std::stoi(text));
 }
 
 Result<Criterion> parse_criterion(const std::string& raw) {
   static const std::regex pattern(R"(^(@)?((\d*)\+)?(([\w.]+):)?(.*?)(\+(\d*))?$)");
   std::smatch match;
-  if (!std::regex_match(raw, match, pattern) || match[6].str().empty()) return selector_error(fmt::format("the selector '{}' cannot be read", raw), "A selector looks like +name, tag:x or path:models/x.");
+  if (!std::regex_match(raw, match, pattern) || match[6].str().empty())
+    return selector_error(fmt::format("the selector '{}' cannot be read", raw),
+                          "A selector looks like +name, tag:x or path:models/x.");
   Criterion criterion;
   criterion.childrens_parents = match[1].matched;
   criterion.parents = match[2].matched;
@@ -47,7 +51,8 @@ Result<Criterion> parse_criterion(const std::string& raw) {
   criterion.value = match[6].str();
   criterion.children = match[7].matched;
   criterion.children_depth = SHOPLAKE_TRY(depth_of(match[8].str(), raw));
-  if (criterion.childrens_parents && criterion.children) return selector_error(fmt::format("the selector '{}' has both @ and a trailing +", raw), "Use one of the two.");
+  if (criterion.childrens_parents && criterion.children)
+    return selector_error(fmt::format("the selector '{}' has both @ and a trailing +", raw), "Use one of the two.");
   if (criterion.method.empty()) {
     const std::string& value = criterion.value;
     const bool is_file = value.ends_with(".sql") || value.ends_with(".csv") || value.ends_with(".yml");
@@ -56,49 +61,62 @@ Result<Criterion> parse_criterion(const std::string& raw) {
   return criterion;
 }
 
-bool matches(const std::string& pattern, const std::string& text) { return fnmatch(pattern.c_str(), text.c_str(), 0) == 0; }
+bool matches(const std::string& pattern, const std::string& text) {
+  return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::stringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  for (std::string part; std::getline(stream, part, separator);)
+    parts.push_back(part);
   return parts;
 }
 
 std::string join(const std::vector<std::string>& parts, std::size_t from) {
   std::string text;
-  for (std::size_t index = from; index < parts.size(); ++index) text += (index > from ? "." : "") + parts[index];
+  for (std::size_t index = from; index < parts.size(); ++index)
+    text += (index > from ? "." : "") + parts[index];
   return text;
 }
 
 bool has_wildcard(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
 bool fqn_matches_parts(const std::vector<std::string>& fqn, const std::vector<std::string>& wanted) {
-  if (fqn.size() < wanted.size()) return false;
+  if (fqn.size() < wanted.size())
+    return false;
   for (std::size_t index = 0; index < wanted.size(); ++index) {
-    if (has_wildcard(wanted[index])) return matches(join(wanted, index), join(fqn, index));
-    if (fqn[index] != wanted[index]) return false;
+    if (has_wildcard(wanted[index]))
+      return matches(join(wanted, index), join(fqn, index));
+    if (fqn[index] != wanted[index])
+      return false;
   }
   return true;
 }
 
 bool fqn_matches(const std::vector<std::string>& fqn, const std::string& value) {
-  if (fqn.empty()) return false;
-  if (matches(value, fqn.back())) return true;
+  if (fqn.empty())
+    return false;
+  if (matches(value, fqn.back()))
+    return true;
   std::vector<std::string> flat;
   for (const std::string& part : fqn) {
-    for (std::string& piece : split(part, '.')) flat.push_back(std::move(piece));
+    for (std::string& piece : split(part, '.'))
+      flat.push_back(std::move(piece));
   }
   const std::vector<std::string> wanted = split(value, '.');
-  if (fqn_matches_parts(flat, wanted)) return true;
+  if (fqn_matches_parts(flat, wanted))
+    return true;
   flat.erase(flat.begin());  // without the package
   return fqn_matches_parts(flat, wanted);
 }
 
 bool path_matches(const std::string& value, const std::string& path) {
   std::string folder = value;
-  if (folder.starts_with("./")) folder.erase(0, 2);
-  while (folder.ends_with("/")) folder.pop_back();
+  if (folder.starts_with("./"))
+    folder.erase(0, 2);
+  while (folder.ends_with("/"))
+    folder.pop_back();
   return matches(folder, path) || path.starts_with(folder + "/") || matches(folder + "/*", path);
 }
 
@@ -165,7 +183,8 @@ class Selector {
     } else {
       chosen = SHOPLAKE_TRY(union_of(selection_.select));
     }
-    for (const std::string& id : SHOPLAKE_TRY(union_of(selection_.exclude))) chosen.erase(id);
+    for (const std::string& id : SHOPLAKE_TRY(union_of(selection_.exclude)))
+      chosen.erase(id);
     return chosen;
   }
 
@@ -176,7 +195,8 @@ class Selector {
       std::stringstream words(spec);
       for (std::string word; words >> word;) {
         std::set<std::string> some = SHOPLAKE_TRY(intersection_of(word));
-        if (some.empty() && warnings_ != nullptr) warnings_->push_back(fmt::format("The selection criterion '{}' does not match any enabled nodes", word));
+        if (some.empty() && warnings_ != nullptr)
+          warnings_->push_back(fmt::format("The selection criterion '{}' does not match any enabled nodes", word));
         all.merge(some);
       }
     }
@@ -186,7 +206,8 @@ class Selector {
   Result<std::set<std::string>> intersection_of(const std::string& word) {
     std::optional<std::set<std::string>> common;
     for (const std::string& part : split(word, ',')) {
-      if (part.empty()) continue;
+      if (part.empty())
+        continue;
       const Criterion criterion = SHOPLAKE_TRY(parse_criterion(part));
       const std::set<std::string> some = SHOPLAKE_TRY(one(criterion));
       if (!common) {
@@ -201,16 +222,20 @@ class Selector {
   Result<std::set<std::string>> one(const Criterion& criterion) {
     std::set<std::string> direct;
     for (const Element& element : elements_) {
-      if (SHOPLAKE_TRY(is_match(criterion, element))) direct.insert(element.id);
+      if (SHOPLAKE_TRY(is_match(criterion, element)))
+        direct.insert(element.id);
     }
     std::set<std::string> all = direct;
     for (const std::string& id : direct) {
-      if (criterion.parents) all.merge(graph_.ancestors(id, criterion.parents_depth));
+      if (criterion.parents)
+        all.merge(graph_.ancestors(id, criterion.parents_depth));
       if (criterion.children || criterion.childrens_parents) {
-        std::set<std::string> below = graph_.descendants(id, criterion.childrens_parents ? std::nullopt : criterion.children_depth);
+        std::set<std::string> below =
+            graph_.descendants(id, criterion.childrens_parents ? std::nullopt : criterion.children_depth);
         if (criterion.childrens_parents) {
           all.merge(graph_.ancestors(id));
-          for (const std::string& child : below) all.merge(graph_.ancestors(child));
+          for (const std::string& child : below)
+            all.merge(graph_.ancestors(child));
         }
         all.merge(below);
       }
@@ -224,34 +249,41 @@ class Selector {
     std::set<std::string> with_ancestors;
     if (selection_.indirect == IndirectSelection::buildable) {
       with_ancestors = chosen;
-      for (const std::string& id : direct) with_ancestors.merge(graph_.ancestors(id));
+      for (const std::string& id : direct)
+        with_ancestors.merge(graph_.ancestors(id));
     }
     std::set<std::string> tests;
     for (const Element& element : elements_) {
       const bool is_data_test = element.node != nullptr && element.node->type == ResourceType::test;
-      if (!is_data_test && element.unit_test == nullptr) continue;
+      if (!is_data_test && element.unit_test == nullptr)
+        continue;
       if (element.unit_test != nullptr) {
-        if (selection_.indirect != IndirectSelection::empty && chosen.contains(element.unit_test->model_id)) tests.insert(element.id);
+        if (selection_.indirect != IndirectSelection::empty && chosen.contains(element.unit_test->model_id))
+          tests.insert(element.id);
         continue;
       }
       const std::vector<std::string>& tested = graph_.parents(element.id);
-      if (tested.empty()) continue;
+      if (tested.empty())
+        continue;
       const auto within = [&](const std::set<std::string>& set) {
         return std::all_of(tested.begin(), tested.end(), [&](const std::string& id) { return set.contains(id); });
       };
-      const bool touches = std::any_of(tested.begin(), tested.end(), [&](const std::string& id) { return chosen.contains(id); });
+      const bool touches =
+          std::any_of(tested.begin(), tested.end(), [&](const std::string& id) { return chosen.contains(id); });
       switch (selection_.indirect) {
         case IndirectSelection::eager:
-          if (touches) tests.insert(element.id);
+          if (touches)
+            tests.insert(element.id);
           break;
         case IndirectSelection::cautious:
-          if (within(chosen)) tests.insert(element.id);
+          if (within(chosen))
+            tests.insert(element.id);
           break;
         case IndirectSelection::buildable:
-          if (touches && within(with_ancestors)) tests.insert(element.id);
+          if (touches && within(with_ancestors))
+            tests.insert(element.id);
           break;
-        case IndirectSelection::empty:
-          break;
+        case IndirectSelection::empty: break;
       }
     }
     chosen.merge(tests);
@@ -261,53 +293,80 @@ class Selector {
     const std::string& method = criterion.method;
     const std::string& value = criterion.value;
     if (method == "fqn") {
-      if (element.source != nullptr || element.exposure != nullptr) return false;
+      if (element.source != nullptr || element.exposure != nullptr)
+        return false;
       return fqn_matches(*element.fqn, value);
     }
-    if (method == "tag") return std::any_of(element.tags->begin(), element.tags->end(), [&](const std::string& tag) { return matches(value, tag); });
-    if (method == "path") return path_matches(value, element.path);
+    if (method == "tag")
+      return std::any_of(element.tags->begin(), element.tags->end(),
+                         [&](const std::string& tag) { return matches(value, tag); });
+    if (method == "path")
+      return path_matches(value, element.path);
     if (method == "file") {
       const std::string file = element.path.substr(element.path.rfind('/') + 1);
       return matches(value, file) || matches(value, file.substr(0, file.rfind('.')));
     }
-    if (method == "package") return matches(value == "this" ? manifest_.project_name : value, element.package);
+    if (method == "package")
+      return matches(value == "this" ? manifest_.project_name : value, element.package);
     if (method == "source") {
-      if (element.source == nullptr) return false;
+      if (element.source == nullptr)
+        return false;
       const std::vector<std::string> parts = split(value, '.');
       const Source& source = *element.source;
-      if (parts.size() == 1) return matches(parts[0], source.source_name);
-      if (parts.size() == 2) return matches(parts[0], source.source_name) && matches(parts[1], source.name);
-      if (parts.size() == 3) return matches(parts[0], source.package) && matches(parts[1], source.source_name) && matches(parts[2], source.name);
-      return selector_error(fmt::format("source:{} has too many parts", value), "Write source:name, source:name.table or source:package.name.table.");
+      if (parts.size() == 1)
+        return matches(parts[0], source.source_name);
+      if (parts.size() == 2)
+        return matches(parts[0], source.source_name) && matches(parts[1], source.name);
+      if (parts.size() == 3)
+        return matches(parts[0], source.package) && matches(parts[1], source.source_name) &&
+               matches(parts[2], source.name);
+      return selector_error(fmt::format("source:{} has too many parts", value),
+                            "Write source:name, source:name.table or source:package.name.table.");
     }
-    if (method == "exposure") return element.exposure != nullptr && matches(value, element.exposure->name);
-    if (method == "unit_test") return element.unit_test != nullptr && matches(value, element.unit_test->name);
-    if (method == "resource_type") return manifest_.resource_type(element.id) == value;
+    if (method == "exposure")
+      return element.exposure != nullptr && matches(value, element.exposure->name);
+    if (method == "unit_test")
+      return element.unit_test != nullptr && matches(value, element.unit_test->name);
+    if (method == "resource_type")
+      return manifest_.resource_type(element.id) == value;
     if (method == "test_type") {
       const bool data = element.node != nullptr && element.node->type == ResourceType::test;
-      if (value == "unit") return element.unit_test != nullptr;
-      if (value == "data") return data;
-      if (value == "generic" || value == "schema") return data && element.node->test.has_value();
-      if (value == "singular") return data && !element.node->test.has_value();
-      return selector_error(fmt::format("test_type:{} does not exist", value), "It is generic, singular, data or unit.");
+      if (value == "unit")
+        return element.unit_test != nullptr;
+      if (value == "data")
+        return data;
+      if (value == "generic" || value == "schema")
+        return data && element.node->test.has_value();
+      if (value == "singular")
+        return data && !element.node->test.has_value();
+      return selector_error(fmt::format("test_type:{} does not exist", value),
+                            "It is generic, singular, data or unit.");
     }
-    if (method == "test_name") return element.node != nullptr && element.node->test && matches(value, element.node->test->name);
-    if (method.starts_with("config.")) return config_matches(*element.config, split(method.substr(7), '.'), value);
+    if (method == "test_name")
+      return element.node != nullptr && element.node->test && matches(value, element.node->test->name);
+    if (method.starts_with("config."))
+      return config_matches(*element.config, split(method.substr(7), '.'), value);
     return selector_error(fmt::format("the selector method '{}' is not known or not supported", method),
-                          "Methods: fqn, tag, path, file, package, source, exposure, unit_test, resource_type, test_type, test_name, config.<key>.");
+                          "Methods: fqn, tag, path, file, package, source, exposure, unit_test, resource_type, "
+                          "test_type, test_name, config.<key>.");
   }
 
   static bool config_matches(const Json& config, const std::vector<std::string>& keys, const std::string& value) {
     const Json* at = &config;
     for (const std::string& key : keys) {
-      if (!at->is_object() || !at->contains(key)) return false;
+      if (!at->is_object() || !at->contains(key))
+        return false;
       at = &(*at)[key];
     }
-    if (at->is_array()) return std::any_of(at->begin(), at->end(), [&](const Json& item) { return matches(value, scalar_text(item)); });
-    if (at->is_object()) return at->contains(value);
-    if (at->is_null()) return false;
+    if (at->is_array())
+      return std::any_of(at->begin(), at->end(), [&](const Json& item) { return matches(value, scalar_text(item)); });
+    if (at->is_object())
+      return at->contains(value);
+    if (at->is_null())
+      return false;
     std::string wanted = value;
-    if (at->is_boolean()) std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (at->is_boolean())
+      std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
     return matches(wanted, scalar_text(*at));
   }
 
@@ -320,7 +379,8 @@ class Selector {
 
 }  // namespace
 
-Result<std::set<std::string>> select_nodes(const Manifest& manifest, const Graph& graph, const Selection& selection, std::vector<std::string>* warnings) {
+Result<std::set<std::string>> select_nodes(const Manifest& manifest, const Graph& graph, const Selection& selection,
+                                           std::vector<std::string>* warnings) {
   return Selector(manifest, graph, selection, warnings).run();
 }
 

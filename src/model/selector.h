@@ -25,13 +25,14 @@ enum class IndirectSelection {
 };
 
 struct Selection {
-  std::vector<std::string> select;   // each may hold several, separated by space; empty: everything
+  std::vector<std::string> select;  // each may hold several, separated by space; empty: everything
   std::vector<std::string> exclude;
   IndirectSelection indirect = IndirectSelection::eager;
 };
 
 // Unique ids, of any resource type. A criterion that matches nothing adds a line to `warnings`.
 // Error model.selector (kind usage): a method that does not exist or is not supported.
-Result<std::set<std::string>> select_nodes(const Manifest& manifest, const Graph& graph, const Selection& selection, std::vector<std::string>* warnings);
+Result<std::set<std::string>> select_nodes(const Manifest& manifest, const Graph& graph, const Selection& selection,
+                                           std::vector<std::string>* warnings);
 
 }  // namespace shoplake::model

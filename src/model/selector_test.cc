@@ -10,7 +10,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-void add(Manifest& manifest, const std::string& name, std::vector<std::string> depends_on, const std::string& folder = "marts", std::vector<std::string> tags = {}) {
+void add(Manifest& manifest, const std::string& name, std::vector<std::string> depends_on,
+         const std::string& folder = "marts", std::vector<std::string> tags = {}) {
   Node node;
   node.name = name;
   node.package = "shop";
@@ -19,7 +20,8 @@ void add(Manifest& manifest, const std::string& name, std::vector<std::string> d
   node.original_file_path = "models/" + folder + "/" + name + ".sql";
   node.tags = std::move(tags);
   node.config = {{"materialized", "table"}};
-  for (std::string& id : depends_on) node.depends_on.push_back("model.shop." + id);
+  for (std::string& id : depends_on)
+    node.depends_on.push_back("model.shop." + id);
   manifest.nodes[node.unique_id] = std::move(node);
 }
 
@@ -32,7 +34,8 @@ void add_data_test(Manifest& manifest, const std::string& name, const std::vecto
   node.fqn = {"shop", "marts", name};
   node.original_file_path = "models/marts/x.yml";
   node.config = {{"materialized", "test"}};
-  for (const std::string& id : of) node.depends_on.push_back("model.shop." + id);
+  for (const std::string& id : of)
+    node.depends_on.push_back("model.shop." + id);
   node.test = TestMetadata{"unique", {}, Json::object()};
   manifest.nodes[node.unique_id] = std::move(node);
 }
@@ -52,13 +55,17 @@ Manifest diamond() {
   return manifest;
 }
 
-std::set<std::string> select(const Manifest& manifest, std::vector<std::string> select, std::vector<std::string> exclude = {}, IndirectSelection indirect = IndirectSelection::empty) {
+std::set<std::string> select(const Manifest& manifest, std::vector<std::string> select,
+                             std::vector<std::string> exclude = {},
+                             IndirectSelection indirect = IndirectSelection::empty) {
   const Result<Graph> graph = Graph::create(manifest);
   EXPECT_TRUE(graph.ok());
-  const Result<std::set<std::string>> chosen = select_nodes(manifest, *graph, {std::move(select), std::move(exclude), indirect}, nullptr);
+  const Result<std::set<std::string>> chosen =
+      select_nodes(manifest, *graph, {std::move(select), std::move(exclude), indirect}, nullptr);
   EXPECT_TRUE(chosen.ok()) << (chosen.ok() ? "" : to_string(chosen.error()));
   std::set<std::string> names;
-  for (const std::string& id : *chosen) names.insert(id.substr(id.rfind('.') + 1));
+  for (const std::string& id : *chosen)
+    names.insert(id.substr(id.rfind('.') + 1));
   return names;
 }
 
@@ -129,7 +136,8 @@ TEST(Schedule, TestsOfANodeComeBeforeWhatNeedsIt) {
   const Schedule schedule = make_schedule(manifest, graph, graph.nodes(), true);
   EXPECT_THAT(schedule.waits_for.at("model.shop.c"), UnorderedElementsAre("model.shop.b", "test.shop.of_b"));
   EXPECT_EQ(schedule.order.size(), graph.nodes().size());
-  EXPECT_THAT(make_schedule(manifest, graph, graph.nodes(), false).waits_for.at("model.shop.c"), UnorderedElementsAre("model.shop.b"));
+  EXPECT_THAT(make_schedule(manifest, graph, graph.nodes(), false).waits_for.at("model.shop.c"),
+              UnorderedElementsAre("model.shop.b"));
 }
 
 TEST(Schedule, PassesThroughWhatIsNotSelected) {

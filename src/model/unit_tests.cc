@@ -23,63 +23,83 @@ std::string lower(std::string text) {
 }
 
 base::Error failed(const UnitTest& test, const std::string& message, std::string advice = {}) {
-  return base::make_error(base::ErrorKind::failed, "model.unit_test", fmt::format("{}:{}: unit test {}: {}", test.original_file_path, test.line, test.name, message), std::move(advice));
+  return base::make_error(
+      base::ErrorKind::failed, "model.unit_test",
+      fmt::format("{}:{}: unit test {}: {}", test.original_file_path, test.line, test.name, message),
+      std::move(advice));
 }
 
 std::string sql_literal(const Json& value) {
-  if (value.is_null()) return "NULL";
-  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-  if (value.is_number()) return value.dump();
-  if (value.is_string()) return engine::quote_literal(value.get<std::string>());
+  if (value.is_null())
+    return "NULL";
+  if (value.is_boolean())
+    return value.get<bool>() ? "true" : "false";
+  if (value.is_number())
+    return value.dump();
+  if (value.is_string())
+    return engine::quote_literal(value.get<std::string>());
   std::string text;
   if (value.is_array()) {
-    for (const Json& item : value) text += (text.empty() ? "" : ", ") + sql_literal(item);
+    for (const Json& item : value)
+      text += (text.empty() ? "" : ", ") + sql_literal(item);
     return "[" + text + "]";
   }
-  for (const auto& [key, item] : value.items()) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", engine::quote_literal(key), sql_literal(item));
+  for (const auto& [key, item] : value.items())
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", engine::quote_literal(key), sql_literal(item));
   return "{" + text + "}";
 }
 
 // A query that gives these rows with these columns; keys that are left out are NULL.
-Result<std::string> rows_query(const UnitTest& test, const std::string& what, const Json& rows, const std::vector<engine::Column>& columns, bool types_known) {
+Result<std::string> rows_query(const UnitTest& test, const std::string& what, const Json& rows,
+                               const std::vector<engine::Column>& columns, bool types_known) {
   std::vector<engine::Column> used = columns;
   std::set<std::string> known;
-  for (const engine::Column& column : columns) known.insert(lower(column.name));
+  for (const engine::Column& column : columns)
+    known.insert(lower(column.name));
   for (const Json& row : rows) {
     for (const auto& [key, value] : row.items()) {
-      if (known.contains(lower(key))) continue;
+      if (known.contains(lower(key)))
+        continue;
       if (types_known) {
         std::string names;
-        for (const engine::Column& column : columns) names += (names.empty() ? "" : ", ") + column.name;
+        for (const engine::Column& column : columns)
+          names += (names.empty() ? "" : ", ") + column.name;
         return failed(test, fmt::format("{} has no column {}", what, key), fmt::format("Its columns are: {}.", names));
       }
       known.insert(lower(key));
       used.push_back({key, ""});
     }
   }
-  if (used.empty()) return failed(test, fmt::format("the columns of {} are not known", what), "Build it first, or give at least one row.");
+  if (used.empty())
+    return failed(test, fmt::format("the columns of {} are not known", what),
+                  "Build it first, or give at least one row.");
   const auto select = [&](const Json& row) {
     std::string list;
     for (const engine::Column& column : used) {
       const Json* value = nullptr;
       for (const auto& [key, item] : row.items()) {
-        if (lower(key) == lower(column.name)) value = &item;
+        if (lower(key) == lower(column.name))
+          value = &item;
       }
       std::string literal = value == nullptr ? "NULL" : sql_literal(*value);
-      if (!column.type.empty()) literal = fmt::format("CAST({} AS {})", literal, column.type);
+      if (!column.type.empty())
+        literal = fmt::format("CAST({} AS {})", literal, column.type);
       list += fmt::format("{}{} AS {}", list.empty() ? "" : ", ", literal, engine::quote_identifier(column.name));
     }
     return "SELECT " + list;
   };
-  if (rows.empty()) return select(Json::object()) + " WHERE false";
+  if (rows.empty())
+    return select(Json::object()) + " WHERE false";
   std::string query;
-  for (const Json& row : rows) query += (query.empty() ? "" : "\nUNION ALL\n") + select(row);
+  for (const Json& row : rows)
+    query += (query.empty() ? "" : "\nUNION ALL\n") + select(row);
   return query;
 }
 
 class UnitTestRun {
  public:
-  UnitTestRun(const UnitTest& test, const Manifest& manifest, const Renderer& renderer, Lake& lake, engine::Session& session)
+  UnitTestRun(const UnitTest& test, const Manifest& manifest, const Renderer& renderer, Lake& lake,
+              engine::Session& session)
       : test_(test), manifest_(manifest), renderer_(renderer), lake_(lake), session_(session) {}
 
   Result<UnitTestOutcome> run() {
@@ -94,12 +114,14 @@ class UnitTestRun {
         name = "__dbt__cte__this";
       } else if (reference.ref) {
         const Node* node = manifest_.find_ref(*reference.ref, test_.package);
-        if (node == nullptr) return failed(test_, fmt::format("is given {}, which is not enabled", given.input));
+        if (node == nullptr)
+          return failed(test_, fmt::format("is given {}, which is not enabled", given.input));
         id = node->unique_id;
         name = "__dbt__cte__" + node->name;
       } else {
         const Source* source = manifest_.find_source(*reference.source, test_.package);
-        if (source == nullptr) return failed(test_, fmt::format("is given {}, which is not enabled", given.input));
+        if (source == nullptr)
+          return failed(test_, fmt::format("is given {}, which is not enabled", given.input));
         id = source->unique_id;
         name = fmt::format("__dbt__cte__{}__{}", source->source_name, source->name);
       }
@@ -113,7 +135,8 @@ class UnitTestRun {
         bool known = false;
         const std::vector<engine::Column> columns = columns_of(id, model, known);
         const Json rows = SHOPLAKE_TRY(rows_of(given.format, given.rows));
-        fixtures.emplace_back(engine::quote_identifier(name), SHOPLAKE_TRY(rows_query(test_, given.input, rows, columns, known)));
+        fixtures.emplace_back(engine::quote_identifier(name),
+                              SHOPLAKE_TRY(rows_query(test_, given.input, rows, columns, known)));
       }
       stand_ins[id] = Relation{"", "", name, "cte", engine::quote_identifier(name)};
     }
@@ -122,35 +145,44 @@ class UnitTestRun {
     Compiler::Options options;
     options.stand_ins = &stand_ins;
     if (test_.overrides.contains("macros") && test_.overrides["macros"].is_object()) {
-      options.is_incremental = config_flag(test_.overrides["macros"], "is_incremental", false) || config_flag(test_.overrides["macros"], "dbt.is_incremental", false);
+      options.is_incremental = config_flag(test_.overrides["macros"], "is_incremental", false) ||
+                               config_flag(test_.overrides["macros"], "dbt.is_incremental", false);
     }
     const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(model, options));
     const std::string actual = inject_ctes(compiled.sql, fixtures);
     SHOPLAKE_TRY(lake_.prepare(session_, actual));
     SHOPLAKE_TRY(session_.execute("CREATE OR REPLACE TEMP TABLE dbt_internal_unit_test_result AS " + actual));
-    const std::vector<engine::Column> actual_columns = SHOPLAKE_TRY(lake_.describe(session_, "SELECT * FROM temp.dbt_internal_unit_test_result"));
+    const std::vector<engine::Column> actual_columns =
+        SHOPLAKE_TRY(lake_.describe(session_, "SELECT * FROM temp.dbt_internal_unit_test_result"));
 
     UnitTestOutcome outcome;
     std::string expected;
     std::vector<engine::Column> compared;
     if (test_.expect_format == "sql") {
       expected = scalar_text(test_.expect_rows);
-      for (const engine::Column& column : SHOPLAKE_TRY(lake_.describe(session_, expected))) compared.push_back(column);
+      for (const engine::Column& column : SHOPLAKE_TRY(lake_.describe(session_, expected)))
+        compared.push_back(column);
       for (engine::Column& column : compared) {
-        const auto same = std::find_if(actual_columns.begin(), actual_columns.end(), [&](const engine::Column& other) { return lower(other.name) == lower(column.name); });
-        if (same == actual_columns.end()) return failed(test_, fmt::format("the model gives no column {}", column.name));
+        const auto same = std::find_if(actual_columns.begin(), actual_columns.end(), [&](const engine::Column& other) {
+          return lower(other.name) == lower(column.name);
+        });
+        if (same == actual_columns.end())
+          return failed(test_, fmt::format("the model gives no column {}", column.name));
         column.type = same->type;
       }
     } else {
       const Json rows = SHOPLAKE_TRY(rows_of(test_.expect_format, test_.expect_rows));
       std::set<std::string> keys;
       for (const Json& row : rows) {
-        for (const auto& [key, value] : row.items()) keys.insert(lower(key));
+        for (const auto& [key, value] : row.items())
+          keys.insert(lower(key));
       }
       for (const engine::Column& column : actual_columns) {
-        if (rows.empty() || keys.contains(lower(column.name))) compared.push_back(column);
+        if (rows.empty() || keys.contains(lower(column.name)))
+          compared.push_back(column);
       }
-      expected = SHOPLAKE_TRY(rows_query(test_, "the model " + test_.model_name, rows, rows.empty() ? actual_columns : compared, true));
+      expected = SHOPLAKE_TRY(
+          rows_query(test_, "the model " + test_.model_name, rows, rows.empty() ? actual_columns : compared, true));
     }
     std::string names, casts;
     for (const engine::Column& column : compared) {
@@ -160,22 +192,26 @@ class UnitTestRun {
     }
     const auto compare = [&](const std::string& rows) {
       return fmt::format(
-        "with dbt_internal_unit_test_actual as materialized (\nSELECT {0} FROM (\n{1}\n)\n),\ndbt_internal_unit_test_expected as materialized (\nSELECT {2} FROM (\n{3}\n)\n)\n"
-        "SELECT 'missing' AS \"actual_or_expected\", * FROM (SELECT * FROM dbt_internal_unit_test_expected EXCEPT ALL SELECT * FROM dbt_internal_unit_test_actual)\nUNION ALL\n"
-        "SELECT 'unexpected', * FROM (SELECT * FROM dbt_internal_unit_test_actual EXCEPT ALL SELECT * FROM dbt_internal_unit_test_expected)\nORDER BY ALL",
+          "with dbt_internal_unit_test_actual as materialized (\nSELECT {0} FROM "
+          "(\n{1}\n)\n),\ndbt_internal_unit_test_expected as materialized (\nSELECT {2} FROM (\n{3}\n)\n)\n"
+          "SELECT 'missing' AS \"actual_or_expected\", * FROM (SELECT * FROM dbt_internal_unit_test_expected EXCEPT "
+          "ALL SELECT * FROM dbt_internal_unit_test_actual)\nUNION ALL\n"
+          "SELECT 'unexpected', * FROM (SELECT * FROM dbt_internal_unit_test_actual EXCEPT ALL SELECT * FROM "
+          "dbt_internal_unit_test_expected)\nORDER BY ALL",
           names, rows, casts, expected);
     };
     outcome.sql = compare(actual);  // complete in itself, for people; what is run reads the rows that are already there
-    const engine::ResultSet result = SHOPLAKE_TRY(session_.query(compare("SELECT * FROM temp.dbt_internal_unit_test_result")));
+    const engine::ResultSet result =
+        SHOPLAKE_TRY(session_.query(compare("SELECT * FROM temp.dbt_internal_unit_test_result")));
     SHOPLAKE_TRY(session_.execute("DROP TABLE temp.dbt_internal_unit_test_result"));
     outcome.different_rows = result.row_count();
     outcome.passed = outcome.different_rows == 0;
-    if (!outcome.passed) outcome.difference = describe_difference(result);
+    if (!outcome.passed)
+      outcome.difference = describe_difference(result);
     return outcome;
   }
 
  private:
-
   // The columns of an input, for the types of its rows: of the relation if it exists, else of its compiled SQL.
   std::vector<engine::Column> columns_of(const std::string& id, const Node& model, bool& known) {
     Relation relation;
@@ -192,7 +228,8 @@ class UnitTestRun {
     if (relation.type != "cte") {
       const Result<bool> exists = lake_.ensure(session_, {relation.schema, relation.identifier});
       if (exists.ok() && *exists) {
-        Result<std::vector<engine::Column>> columns = lake_.describe(session_, "SELECT * FROM " + relation_name(relation.schema, relation.identifier));
+        Result<std::vector<engine::Column>> columns =
+            lake_.describe(session_, "SELECT * FROM " + relation_name(relation.schema, relation.identifier));
         if (columns.ok()) {
           known = true;
           return std::move(columns).value();
@@ -215,29 +252,36 @@ class UnitTestRun {
   }
 
   Result<Json> rows_of(const std::string& format, const Json& rows) const {
-    if (format == "csv") return csv_rows(scalar_text(rows)).within(fmt::format("{}:{}: unit test {}", test_.original_file_path, test_.line, test_.name));
+    if (format == "csv")
+      return csv_rows(scalar_text(rows))
+          .within(fmt::format("{}:{}: unit test {}", test_.original_file_path, test_.line, test_.name));
     return rows.is_array() ? rows : Json::array();
   }
 
   static std::string describe_difference(const engine::ResultSet& result) {
     std::vector<std::vector<std::string>> table(1);
-    for (const engine::Column& column : result.columns()) table[0].push_back(column.name == "actual_or_expected" ? "" : column.name);
+    for (const engine::Column& column : result.columns())
+      table[0].push_back(column.name == "actual_or_expected" ? "" : column.name);
     for (std::int64_t row = 0; row < std::min(result.row_count(), kDifferenceRowsMax); ++row) {
       std::vector<std::string> cells;
-      for (std::size_t column = 0; column < result.columns().size(); ++column) cells.push_back(result.text(row, column).value_or("null"));
+      for (std::size_t column = 0; column < result.columns().size(); ++column)
+        cells.push_back(result.text(row, column).value_or("null"));
       table.push_back(std::move(cells));
     }
     std::vector<std::size_t> widths(table[0].size());
     for (const auto& cells : table) {
-      for (std::size_t column = 0; column < cells.size(); ++column) widths[column] = std::max(widths[column], cells[column].size());
+      for (std::size_t column = 0; column < cells.size(); ++column)
+        widths[column] = std::max(widths[column], cells[column].size());
     }
     std::string text = "actual differs from expected:\n";
     for (const auto& cells : table) {
       text += "\n ";
-      for (std::size_t column = 0; column < cells.size(); ++column) text += fmt::format(" | {:<{}}", cells[column], widths[column]);
+      for (std::size_t column = 0; column < cells.size(); ++column)
+        text += fmt::format(" | {:<{}}", cells[column], widths[column]);
       text += " |";
     }
-    if (result.row_count() > kDifferenceRowsMax) text += fmt::format("\n  … and {} rows more", result.row_count() - kDifferenceRowsMax);
+    if (result.row_count() > kDifferenceRowsMax)
+      text += fmt::format("\n  … and {} rows more", result.row_count() - kDifferenceRowsMax);
     return text;
   }
 
@@ -266,7 +310,8 @@ Result<Json> csv_rows(const std::string& text) {
   };
   const auto end_line = [&] {
     end_field();
-    if (line.size() > 1 || line[0]) lines.push_back(line);
+    if (line.size() > 1 || line[0])
+      lines.push_back(line);
     line.clear();
   };
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -291,12 +336,16 @@ Result<Json> csv_rows(const std::string& text) {
       field += c;
     }
   }
-  if (quoted) return base::make_error(base::ErrorKind::failed, "model.unit_test", "the CSV rows end inside of a quoted value");
-  if (!field.empty() || !line.empty()) end_line();
+  if (quoted)
+    return base::make_error(base::ErrorKind::failed, "model.unit_test", "the CSV rows end inside of a quoted value");
+  if (!field.empty() || !line.empty())
+    end_line();
   Json rows = Json::array();
   for (std::size_t index = 1; index < lines.size(); ++index) {
     if (lines[index].size() != lines[0].size()) {
-      return base::make_error(base::ErrorKind::failed, "model.unit_test", fmt::format("line {} of the CSV rows has {} values, the header has {}", index + 1, lines[index].size(), lines[0].size()));
+      return base::make_error(base::ErrorKind::failed, "model.unit_test",
+                              fmt::format("line {} of the CSV rows has {} values, the header has {}", index + 1,
+                                          lines[index].size(), lines[0].size()));
     }
     Json row = Json::object();
     for (std::size_t column = 0; column < lines[0].size(); ++column) {
@@ -308,9 +357,11 @@ Result<Json> csv_rows(const std::string& text) {
   return rows;
 }
 
-Result<UnitTestOutcome> run_unit_test(const UnitTest& test, const Manifest& manifest, const Renderer& renderer, const RendererWithOverrides& with_overrides,
-                                      Lake& lake, engine::Session& session) {
-  if (test.overrides.empty()) return UnitTestRun(test, manifest, renderer, lake, session).run();
+Result<UnitTestOutcome> run_unit_test(const UnitTest& test, const Manifest& manifest, const Renderer& renderer,
+                                      const RendererWithOverrides& with_overrides, Lake& lake,
+                                      engine::Session& session) {
+  if (test.overrides.empty())
+    return UnitTestRun(test, manifest, renderer, lake, session).run();
   Json overrides = test.overrides;
   if (overrides.contains("macros") && overrides["macros"].is_object()) {
     overrides["macros"].erase("is_incremental");  // the renderer answers it by itself

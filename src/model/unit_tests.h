@@ -21,8 +21,9 @@ struct UnitTestOutcome {
 using RendererWithOverrides = std::function<Result<std::unique_ptr<Renderer>>(const Json& overrides)>;
 
 // Errors: model.unit_test (kind failed), engine.sql.
-Result<UnitTestOutcome> run_unit_test(const UnitTest& test, const Manifest& manifest, const Renderer& renderer, const RendererWithOverrides& with_overrides,
-                                      Lake& lake, engine::Session& session);
+Result<UnitTestOutcome> run_unit_test(const UnitTest& test, const Manifest& manifest, const Renderer& renderer,
+                                      const RendererWithOverrides& with_overrides, Lake& lake,
+                                      engine::Session& session);
 
 // Text in CSV (RFC 4180) as rows of text; empty fields are null. Error model.unit_test.
 Result<Json> csv_rows(const std::string& text);

@@ -12,20 +12,21 @@ Json parse(const std::string& text) {
 }
 
 TEST(Yaml, TypesScalarsAsYaml11) {
-  EXPECT_EQ(parse("[1, -2, 1_000, 0x1F, 010, 1.5, 1e3, yes, Off, ~, null, '1', \"yes\", 2026-01-01, 09]"),
-            Json::parse(R"([1, -2, 1000, 31, 8, 1.5, "1e3", true, false, null, null, "1", "yes", "2026-01-01", "09"])"));
+  EXPECT_EQ(
+      parse("[1, -2, 1_000, 0x1F, 010, 1.5, 1e3, yes, Off, ~, null, '1', \"yes\", 2026-01-01, 09]"),
+      Json::parse(R"([1, -2, 1000, 31, 8, 1.5, "1e3", true, false, null, null, "1", "yes", "2026-01-01", "09"])"));
 }
 
-TEST(Yaml, KeepsTheOrderOfKeysAndTheLastOfTwo) {
-  EXPECT_EQ(parse("b: 1\na: 2\nb: 3\n").dump(), R"({"b":3,"a":2})");
-}
+TEST(Yaml, KeepsTheOrderOfKeysAndTheLastOfTwo) { EXPECT_EQ(parse("b: 1\na: 2\nb: 3\n").dump(), R"({"b":3,"a":2})"); }
 
 TEST(Yaml, ResolvesAliasesAndMergeKeys) {
-  EXPECT_EQ(parse("base: &base {x: 1, y: 2}\nderived:\n  <<: *base\n  y: 3\n")["derived"], Json::parse(R"({"y": 3, "x": 1})"));
+  EXPECT_EQ(parse("base: &base {x: 1, y: 2}\nderived:\n  <<: *base\n  y: 3\n")["derived"],
+            Json::parse(R"({"y": 3, "x": 1})"));
 }
 
 TEST(Yaml, KnowsTheLineOfEveryElement) {
-  const Result<YamlDocument> document = YamlDocument::parse("models:\n  - name: a\n    columns:\n      - name: id\n  - name: b\n", "x.yml");
+  const Result<YamlDocument> document =
+      YamlDocument::parse("models:\n  - name: a\n    columns:\n      - name: id\n  - name: b\n", "x.yml");
   ASSERT_TRUE(document.ok());
   EXPECT_EQ(document->place("/models/0/columns/0"), "x.yml:4");
   EXPECT_EQ(document->line("/models/1/name"), 5);
@@ -43,7 +44,8 @@ TEST(Yaml, RefusesBombs) {
   std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int level = 1; level < 9; ++level) {
     text += "a" + std::to_string(level) + ": &a" + std::to_string(level) + " [";
-    for (int copy = 0; copy < 10; ++copy) text += (copy > 0 ? ", *a" : "*a") + std::to_string(level - 1);
+    for (int copy = 0; copy < 10; ++copy)
+      text += (copy > 0 ? ", *a" : "*a") + std::to_string(level - 1);
     text += "]\n";
   }
   const Result<YamlDocument> document = YamlDocument::parse(text, "bomb.yml");

@@ -31,7 +31,8 @@ class Buffer {
 
 void append_field(std::string& line, std::string_view field) {
   // A text with a blank at an end is quoted too: some readers trim it otherwise.
-  const bool quoted = field.empty() || field.find_first_of(",\"\r\n") != std::string_view::npos || field.front() == ' ' || field.back() == ' ';
+  const bool quoted = field.empty() || field.find_first_of(",\"\r\n") != std::string_view::npos ||
+                      field.front() == ' ' || field.back() == ' ';
   if (!quoted) {
     line.append(field);
     return;

@@ -28,7 +28,8 @@ class FormatTest : public testing::Test {
 };
 
 TEST_F(FormatTest, CsvQuotesWhatMustBe) {
-  EXPECT_EQ(csv("SELECT 1 AS a, 'x,y' AS \"b,c\", 'say \"hi\"' AS d, e'two\\nlines' AS e, NULL AS f, '' AS g, ' x' AS h, 1.50::DECIMAL(4,2) AS i"),
+  EXPECT_EQ(csv("SELECT 1 AS a, 'x,y' AS \"b,c\", 'say \"hi\"' AS d, e'two\\nlines' AS e, NULL AS f, '' AS g, ' x' AS "
+                "h, 1.50::DECIMAL(4,2) AS i"),
             "a,\"b,c\",d,e,f,g,h,i\r\n1,\"x,y\",\"say \"\"hi\"\"\",\"two\nlines\",,\"\",\" x\",1.50\r\n");
   EXPECT_EQ(csv("SELECT [1, 2] AS l, {'a': 'b'} AS s"), "l,s\r\n\"[1,2]\",\"{\"\"a\"\":\"\"b\"\"}\"\r\n");
   EXPECT_EQ(csv("SELECT 1 AS a WHERE false"), "a\r\n");
@@ -44,11 +45,13 @@ TEST_F(FormatTest, JsonIsAnArrayOfObjects) {
 
 TEST_F(FormatTest, LargeAnswersComeInPiecesAndAFailureEndsThem) {
   int pieces = 0;
-  const auto outcome = write_csv(answer("SELECT i FROM range(100000) t(i)"), [&](std::string_view piece) -> base::Result<void> {
-    EXPECT_LT(piece.size(), 100'000u);
-    ++pieces;
-    return pieces < 3 ? base::Result<void>() : base::make_error(base::ErrorKind::environment, "io.disk_full", "full");
-  });
+  const auto outcome =
+      write_csv(answer("SELECT i FROM range(100000) t(i)"), [&](std::string_view piece) -> base::Result<void> {
+        EXPECT_LT(piece.size(), 100'000u);
+        ++pieces;
+        return pieces < 3 ? base::Result<void>()
+                          : base::make_error(base::ErrorKind::environment, "io.disk_full", "full");
+      });
   EXPECT_EQ(outcome.error().code, "io.disk_full");
   EXPECT_EQ(pieces, 3);
 }
@@ -63,8 +66,9 @@ TEST(PointInTime, TakesSnapshotsDatesAndTimes) {
   EXPECT_EQ(moment("1970-01-01 02:00:00+02:00"), 0);
   EXPECT_EQ(moment("1970-01-01 00:00 +01"), -3'600'000);
   EXPECT_EQ(moment("2024-02-29T12:00:00-0530"), 1'709'227'800'000);
-  for (const char* bad : {"", "yesterday", "2026-02-30", "2026-13-01", "2026-01-01T", "2026-01-01 25:00", "2026-01-01 10:60", "2026-01-01 10:00:00.",
-                          "2026-01-01 10:00 EST", "2026-1-1", "99999999999999999999", "2026-01-01x"}) {
+  for (const char* bad :
+       {"", "yesterday", "2026-02-30", "2026-13-01", "2026-01-01T", "2026-01-01 25:00", "2026-01-01 10:60",
+        "2026-01-01 10:00:00.", "2026-01-01 10:00 EST", "2026-1-1", "99999999999999999999", "2026-01-01x"}) {
     const auto parsed = parse_point_in_time(bad);
     ASSERT_FALSE(parsed.ok()) << bad;
     EXPECT_EQ(parsed.error().code, "query.bad_time");

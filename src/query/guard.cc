@@ -21,8 +21,9 @@ const std::set<std::string, std::less<>> kAllowedFunctions = {
     // values out of values
     "json_each", "json_tree",
     // what is there
-    "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables", "duckdb_types", "duckdb_views",
-    "icu_calendar_names", "pg_timezone_names", "pragma_collations", "pragma_show", "pragma_table_info", "pragma_version"};
+    "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables", "duckdb_types",
+    "duckdb_views", "icu_calendar_names", "pg_timezone_names", "pragma_collations", "pragma_show", "pragma_table_info",
+    "pragma_version"};
 
 Result<void> check_function(const Json& node) {
   const auto function = node.find("function");
@@ -34,7 +35,8 @@ Result<void> check_function(const Json& node) {
   if (kAllowedFunctions.contains(name)) {
     return {};
   }
-  return base::make_error(ErrorKind::usage, "query.forbidden_function", "a query may not call the table function " + name + "()", kTablesOnly);
+  return base::make_error(ErrorKind::usage, "query.forbidden_function",
+                          "a query may not call the table function " + name + "()", kTablesOnly);
 }
 
 Result<void> check_table(const Json& node) {
@@ -71,7 +73,8 @@ Result<void> check_query(engine::Session& session, std::string_view sql) {
   try {
     return walk(Json::parse(tree));
   } catch (const Json::exception& exception) {  // a tree of another shape than this DuckDB's: nothing is let through
-    return base::make_error(ErrorKind::internal, "query.syntax_tree", std::string("cannot read the query's syntax tree: ") + exception.what());
+    return base::make_error(ErrorKind::internal, "query.syntax_tree",
+                            std::string("cannot read the query's syntax tree: ") + exception.what());
   }
 }
 

@@ -1,6 +1,6 @@
-// What a user's query may call. The engine's lock (Database::lock_down) leaves the files below the lake root open, because the
-// tables themselves are read from there; the guard is what keeps a query to tables: it walks the syntax tree and lets
-// through only table functions that are known to read no file, take no secret and change nothing.
+// What a user's query may call. The engine's lock (Database::lock_down) leaves the files below the lake root open,
+// because the tables themselves are read from there; the guard is what keeps a query to tables: it walks the syntax
+// tree and lets through only table functions that are known to read no file, take no secret and change nothing.
 #pragma once
 
 #include <string>

@@ -12,8 +12,10 @@ namespace {
 
 using base::ErrorKind;
 
-const std::vector<std::string> kSearchOrder = {"marts", "intermediate", "staging", "curated", "processed", "raw", "quarantine"};
-const std::set<std::string, std::less<>> kEngineSchemas = {"information_schema", "pg_catalog", "main", "temp", "system"};
+const std::vector<std::string> kSearchOrder = {"marts",     "intermediate", "staging",   "curated",
+                                               "processed", "raw",          "quarantine"};
+const std::set<std::string, std::less<>> kEngineSchemas = {"information_schema", "pg_catalog", "main", "temp",
+                                                           "system"};
 
 std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -35,7 +37,8 @@ bool lists_tables(const nlohmann::json& node) {
     if (type == "BASE_TABLE") {
       const std::string schema = lower(node.value("schema_name", ""));
       const std::string table = lower(node.value("table_name", ""));
-      if (kEngineSchemas.contains(schema) || table.starts_with("duckdb_") || table.starts_with("pragma_") || table.starts_with("sqlite_")) {
+      if (kEngineSchemas.contains(schema) || table.starts_with("duckdb_") || table.starts_with("pragma_") ||
+          table.starts_with("sqlite_")) {
         return true;
       }
     }
@@ -109,7 +112,8 @@ Result<void> LakeViews::resolve_snapshot(SnapshotId snapshot) {
       return {};
     }
   }
-  return base::make_error(ErrorKind::not_found, "query.no_such_snapshot", "no table has a snapshot " + std::to_string(snapshot.value),
+  return base::make_error(ErrorKind::not_found, "query.no_such_snapshot",
+                          "no table has a snapshot " + std::to_string(snapshot.value),
                           "`shoplake catalog history TABLE` lists a table's snapshots; expired ones are gone.");
 }
 
@@ -196,9 +200,11 @@ Result<std::string> LakeViews::scan_of(const Entry& entry) {
     const catalog::Snapshot* snapshot = metadata->snapshot_at(at_->milliseconds);
     if (snapshot == nullptr) {
       const auto& all = metadata->snapshots();
-      return base::make_error(ErrorKind::not_found, "query.no_such_snapshot",
-                              entry.schema + "." + entry.name + " has no snapshot of " + format_moment(*at_) + " or before",
-                              all.empty() ? "The table has never held a row." : "Its first snapshot is of " + format_moment({all.front().timestamp_ms}) + ".");
+      return base::make_error(
+          ErrorKind::not_found, "query.no_such_snapshot",
+          entry.schema + "." + entry.name + " has no snapshot of " + format_moment(*at_) + " or before",
+          all.empty() ? "The table has never held a row."
+                      : "Its first snapshot is of " + format_moment({all.front().timestamp_ms}) + ".");
     }
     scan.append(", snapshot_from_id = ").append(std::to_string(snapshot->id));
   }

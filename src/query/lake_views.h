@@ -1,8 +1,9 @@
-// The lake's tables and views in an engine session: each a DuckDB view <namespace>.<name>, made when a statement first needs it,
-// all from one reading of the catalog, so that everything a session sees is of one moment. A table's view is
+// The lake's tables and views in an engine session: each a DuckDB view <namespace>.<name>, made when a statement first
+// needs it, all from one reading of the catalog, so that everything a session sees is of one moment. A table's view is
 // iceberg_scan() of its metadata file; a view's is its SQL, and the tables that names come with it.
-// Names without a namespace are looked up in marts, intermediate, staging, curated, processed, raw, quarantine, then the others.
-// Belongs to its session's thread. Must be used before Database::lock_down(), which would refuse new views nothing, but ends settings.
+// Names without a namespace are looked up in marts, intermediate, staging, curated, processed, raw, quarantine, then
+// the others. Belongs to its session's thread. Must be used before Database::lock_down(), which would refuse new views
+// nothing, but ends settings.
 #pragma once
 
 #include <map>
@@ -23,11 +24,13 @@ using base::Result;
 
 class LakeViews {
  public:
-  // Reads the catalog once. With `at`, tables are as they were then (a snapshot stands for its moment); views are today's SQL.
-  static Result<LakeViews> open(engine::Session& session, catalog::Catalog& catalog, std::optional<PointInTime> at = std::nullopt);
+  // Reads the catalog once. With `at`, tables are as they were then (a snapshot stands for its moment); views are
+  // today's SQL.
+  static Result<LakeViews> open(engine::Session& session, catalog::Catalog& catalog,
+                                std::optional<PointInTime> at = std::nullopt);
 
-  // Makes what the statement reads; names that the catalog does not know are left to the engine. Error: query.no_such_snapshot
-  // (kind not_found) where a table did not exist at that time.
+  // Makes what the statement reads; names that the catalog does not know are left to the engine. Error:
+  // query.no_such_snapshot (kind not_found) where a table did not exist at that time.
   Result<void> prepare(std::string_view sql);
 
   // Tables that `sql` names and that neither the lake nor the engine's own schemas can hold: ("marts.fact_event").

@@ -54,7 +54,8 @@ base::Error error_of(const arrow::Status& status, const std::optional<base::Erro
     return *of_output;
   }
   if (status.IsNotImplemented() || status.IsTypeError()) {
-    return base::make_error(ErrorKind::usage, "query.parquet_type", "a column has no type in Parquet: " + status.message(),
+    return base::make_error(ErrorKind::usage, "query.parquet_type",
+                            "a column has no type in Parquet: " + status.message(),
                             "Cast it to VARCHAR, or take --format csv or json.");
   }
   if (status.IsOutOfMemory()) {
@@ -65,11 +66,14 @@ base::Error error_of(const arrow::Status& status, const std::optional<base::Erro
 
 arrow::Result<std::int64_t> write(ArrowArrayStream* answer, const std::shared_ptr<OutputStream>& output) {
   ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ImportRecordBatchReader(answer));
-  const auto properties = parquet::WriterProperties::Builder().compression(parquet::Compression::SNAPPY)->max_row_group_length(kRowsPerGroup)->build();
+  const auto properties = parquet::WriterProperties::Builder()
+                              .compression(parquet::Compression::SNAPPY)
+                              ->max_row_group_length(kRowsPerGroup)
+                              ->build();
   // The Arrow schema goes along, so that readers see times with zones and lists as they were.
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-  ARROW_ASSIGN_OR_RAISE(auto writer,
-                        parquet::arrow::FileWriter::Open(*reader->schema(), arrow::default_memory_pool(), output, properties, arrow_properties));
+  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*reader->schema(), arrow::default_memory_pool(),
+                                                                      output, properties, arrow_properties));
   std::int64_t rows = 0;
   while (true) {
     std::shared_ptr<arrow::RecordBatch> batch;
@@ -96,7 +100,8 @@ base::Result<std::int64_t> write_parquet(ArrowArrayStream* answer, const Output&
     }
     return *rows;
   } catch (const parquet::ParquetException& exception) {
-    return base::make_error(ErrorKind::failed, "query.parquet", std::string("cannot write Parquet: ") + exception.what());
+    return base::make_error(ErrorKind::failed, "query.parquet",
+                            std::string("cannot write Parquet: ") + exception.what());
   }
 }
 

@@ -153,8 +153,9 @@ base::Result<PointInTime> parse_point_in_time(const std::string& text) {
   } else if (const auto moment = parse_moment(text)) {
     return PointInTime(Moment{*moment});
   }
-  return base::make_error(base::ErrorKind::usage, "query.bad_time", "\"" + text + "\" is neither a time nor the id of a snapshot",
-                          "Write 2026-11-21, 2026-11-21T10:30:00Z or a snapshot's number (`shoplake catalog history` lists them).");
+  return base::make_error(
+      base::ErrorKind::usage, "query.bad_time", "\"" + text + "\" is neither a time nor the id of a snapshot",
+      "Write 2026-11-21, 2026-11-21T10:30:00Z or a snapshot's number (`shoplake catalog history` lists them).");
 }
 
 std::string format_moment(Moment moment) {
@@ -164,8 +165,9 @@ std::string format_moment(Moment moment) {
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d.%03d UTC", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d.%03d UTC", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
                 static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return text;
 }

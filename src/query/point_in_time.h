@@ -17,8 +17,8 @@ struct Moment {
 };
 using PointInTime = std::variant<SnapshotId, Moment>;
 
-// "8271638172635" (digits alone: a snapshot), "2026-11-21" (that midnight), "2026-11-21 10:30", "2026-11-21T10:30:15.5+02:00".
-// Without a zone a time is UTC. Error: query.bad_time (kind usage).
+// "8271638172635" (digits alone: a snapshot), "2026-11-21" (that midnight), "2026-11-21 10:30",
+// "2026-11-21T10:30:15.5+02:00". Without a zone a time is UTC. Error: query.bad_time (kind usage).
 base::Result<PointInTime> parse_point_in_time(const std::string& text);
 
 // "2026-11-21 10:30:15.500 UTC".

@@ -14,7 +14,9 @@ namespace {
 
 using base::ErrorKind;
 
-base::Error interrupted() { return base::make_error(ErrorKind::cancelled, "engine.interrupted", "the query was interrupted"); }
+base::Error interrupted() {
+  return base::make_error(ErrorKind::cancelled, "engine.interrupted", "the query was interrupted");
+}
 
 // "marts (12), processed (1)".
 std::string count_by_namespace(const std::vector<std::string>& names) {
@@ -45,18 +47,21 @@ std::string advice_for(const std::string& name, const std::vector<std::string>& 
       nearest = known[static_cast<std::size_t>(std::ranges::find(last_parts, meant) - last_parts.begin())];
     }
   }
-  const std::string listing = "Namespaces with tables: " + count_by_namespace(known) + "; `shoplake catalog ls` lists all.";
+  const std::string listing =
+      "Namespaces with tables: " + count_by_namespace(known) + "; `shoplake catalog ls` lists all.";
   return nearest.empty() ? listing : "Did you mean " + nearest + "? " + listing;
 }
 
 }  // namespace
 
-QueryRunner::QueryRunner(std::unique_ptr<engine::Database> database, std::unique_ptr<engine::Session> session, LakeViews views, std::string sql)
+QueryRunner::QueryRunner(std::unique_ptr<engine::Database> database, std::unique_ptr<engine::Session> session,
+                         LakeViews views, std::string sql)
     : database_(std::move(database)), session_(std::move(session)), views_(std::move(views)), sql_(std::move(sql)) {}
 
 QueryRunner::~QueryRunner() = default;
 
-Result<std::unique_ptr<QueryRunner>> QueryRunner::prepare(std::unique_ptr<engine::Database> database, catalog::Catalog& catalog, std::string sql,
+Result<std::unique_ptr<QueryRunner>> QueryRunner::prepare(std::unique_ptr<engine::Database> database,
+                                                          catalog::Catalog& catalog, std::string sql,
                                                           std::optional<PointInTime> at) {
   auto session = SHOPLAKE_TRY(database->connect());
   SHOPLAKE_TRY(check_query(*session, sql));
@@ -64,7 +69,8 @@ Result<std::unique_ptr<QueryRunner>> QueryRunner::prepare(std::unique_ptr<engine
   SHOPLAKE_TRY(views.prepare(sql));
   const std::array<std::string, 1> readable{catalog.options().lake_root};
   SHOPLAKE_TRY(database->lock_down(readable));
-  return std::unique_ptr<QueryRunner>(new QueryRunner(std::move(database), std::move(session), std::move(views), std::move(sql)));
+  return std::unique_ptr<QueryRunner>(
+      new QueryRunner(std::move(database), std::move(session), std::move(views), std::move(sql)));
 }
 
 // An unknown table, told in the lake's terms.
@@ -82,7 +88,8 @@ base::Error QueryRunner::explained(base::Error error) {
   if (place != std::string::npos) {
     message.append("\n").append(error.message.substr(place));
   }
-  return base::make_error(ErrorKind::not_found, "query.unknown_table", std::move(message), advice_for(name, views_.names()));
+  return base::make_error(ErrorKind::not_found, "query.unknown_table", std::move(message),
+                          advice_for(name, views_.names()));
 }
 
 Result<engine::ResultSet> QueryRunner::run(std::stop_token stop) {

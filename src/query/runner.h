@@ -1,6 +1,6 @@
-// One user's query, from text to answer: an engine of its own with views of the lake as of one moment, locked down before the
-// query runs. Reads only: a statement that writes, attaches, sets, loads or reads files is refused (query/guard.h).
-// A QueryRunner belongs to one thread and runs one query.
+// One user's query, from text to answer: an engine of its own with views of the lake as of one moment, locked down
+// before the query runs. Reads only: a statement that writes, attaches, sets, loads or reads files is refused
+// (query/guard.h). A QueryRunner belongs to one thread and runs one query.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,10 @@ namespace shoplake::query {
 
 class QueryRunner {
  public:
-  // Errors from the catalog and the engine, those of LakeViews and of check_query(); nothing has run then. query.unknown_table
-  // (kind not_found) comes from run() and says which one was probably meant.
-  static Result<std::unique_ptr<QueryRunner>> prepare(std::unique_ptr<engine::Database> database, catalog::Catalog& catalog, std::string sql,
+  // Errors from the catalog and the engine, those of LakeViews and of check_query(); nothing has run then.
+  // query.unknown_table (kind not_found) comes from run() and says which one was probably meant.
+  static Result<std::unique_ptr<QueryRunner>> prepare(std::unique_ptr<engine::Database> database,
+                                                      catalog::Catalog& catalog, std::string sql,
                                                       std::optional<PointInTime> at = std::nullopt);
   ~QueryRunner();
 
@@ -37,7 +38,8 @@ class QueryRunner {
   double progress() const { return session_->progress(); }
 
  private:
-  QueryRunner(std::unique_ptr<engine::Database> database, std::unique_ptr<engine::Session> session, LakeViews views, std::string sql);
+  QueryRunner(std::unique_ptr<engine::Database> database, std::unique_ptr<engine::Session> session, LakeViews views,
+              std::string sql);
   base::Error explained(base::Error error);
 
   std::unique_ptr<engine::Database> database_;

@@ -19,7 +19,8 @@ using catalog::Type;
 using testing::HasSubstr;
 using testing::Not;
 
-// A lake with the table marts.fact_events (id, name), the views staging.v and staging.w on top of it, and an empty table.
+// A lake with the table marts.fact_events (id, name), the views staging.v and staging.w on top of it, and an empty
+// table.
 class RunnerTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -34,8 +35,12 @@ class RunnerTest : public testing::Test {
     ASSERT_TRUE(io::posix_env().write_file(lake_ + "/raw.csv", "a,b\n1,2\n").ok());
   }
 
-  static TableIdentifier table(const std::string& name_space, const std::string& name) { return {{{name_space}}, name}; }
-  static Schema shape() { return {0, {{0, "id", Type::primitive("long"), false, ""}, {0, "name", Type::primitive("string"), false, ""}}}; }
+  static TableIdentifier table(const std::string& name_space, const std::string& name) {
+    return {{{name_space}}, name};
+  }
+  static Schema shape() {
+    return {0, {{0, "id", Type::primitive("long"), false, ""}, {0, "name", Type::primitive("string"), false, ""}}};
+  }
   static std::unique_ptr<engine::Database> engine() {
     engine::DatabaseOptions options;
     options.extension_directory = std::string(SHOPLAKE_DEPS_DIR) + "/extensions";
@@ -49,7 +54,8 @@ class RunnerTest : public testing::Test {
     const std::string file = catalog_->data_location(id).value() + "/" + io::posix_env().new_uuid() + ".parquet";
     const auto database = engine();
     const auto session = std::move(database->connect()).value();
-    const auto copied = session->query("COPY (" + sql + ") TO " + engine::quote_literal(file) + " (FORMAT parquet, RETURN_STATS, FIELD_IDS {id: 1, name: 2})");
+    const auto copied = session->query("COPY (" + sql + ") TO " + engine::quote_literal(file) +
+                                       " (FORMAT parquet, RETURN_STATS, FIELD_IDS {id: 1, name: 2})");
     EXPECT_TRUE(copied.ok()) << to_string(copied.error());
     catalog::TableChange change;
     change.table = id;
@@ -96,7 +102,9 @@ TEST_F(RunnerTest, TablesAndViewsAreReadByAnyOfTheirNames) {
 
 TEST_F(RunnerTest, WhatThereIsCanBeListed) {
   EXPECT_EQ(text("DESCRIBE marts.fact_events"), "id");
-  EXPECT_EQ(text("SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('marts', 'staging', 'processed')"), "4");
+  EXPECT_EQ(
+      text("SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('marts', 'staging', 'processed')"),
+      "4");
   EXPECT_EQ(text("SELECT count(*) FROM duckdb_views() WHERE NOT internal"), "4");
   const auto shown = run("SHOW ALL TABLES");
   ASSERT_TRUE(shown.ok()) << to_string(shown.error());
@@ -106,19 +114,45 @@ TEST_F(RunnerTest, WhatThereIsCanBeListed) {
 TEST_F(RunnerTest, WhatDoesNotOnlyReadTablesIsRefused) {
   const std::string in_lake = engine::quote_literal(lake_ + "/raw.csv");
   const std::vector<std::string> statements{
-        "INSERT INTO marts.fact_events VALUES (1, 'x')", "DELETE FROM marts.fact_events", "DROP VIEW marts.fact_events",
-        "CREATE TABLE t (a INTEGER)", "CREATE OR REPLACE VIEW marts.fact_events AS SELECT 1", "ATTACH '/tmp/x.db'",
-        "COPY (SELECT 1) TO " + engine::quote_literal(lake_ + "/x.csv"), "COPY marts.fact_events TO '/tmp/x.csv'", "SET threads = 1",
-        "PRAGMA database_list", "INSTALL httpfs", "LOAD httpfs", "CREATE SECRET s (TYPE s3)",
-        "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM \"x.parquet\"", "SELECT * FROM " + in_lake, "SELECT * FROM read_csv(" + in_lake + ")",
-        "SELECT (SELECT content FROM READ_TEXT(" + in_lake + "))", "SELECT * FROM glob(" + engine::quote_literal(folder_.path() + "/*") + ")",
-        "SELECT 1 WHERE EXISTS (FROM read_blob(" + engine::quote_literal(folder_.file("state.sqlite")) + "))", "EXPLAIN ANALYZE SELECT * FROM read_csv(" + in_lake + ")",
-        "WITH c AS (SELECT * FROM read_csv(" + in_lake + ")) SELECT 1", "SELECT [x FOR x IN (SELECT content FROM read_text(" + in_lake + "))]",
-        "DESCRIBE SELECT * FROM read_csv(" + in_lake + ")", "SUMMARIZE SELECT * FROM read_csv(" + in_lake + ")", "DESCRIBE " + in_lake, "FROM query('SELECT 1')",
-        "FROM query_table('x.csv')", "FROM duckdb_secrets()", "FROM arrow_scan(1, 2, 3)", "FROM sniff_csv('/etc/passwd')",
-        "FROM iceberg_scan('/etc')", "FROM json_execute_serialized_sql('{}')", "FROM force_checkpoint()",
-        "SELECT 1; SELECT 2", "CALL pragma_version()", "EXPLAIN ANALYZE DELETE FROM marts.fact_events"};
+      "INSERT INTO marts.fact_events VALUES (1, 'x')",
+      "DELETE FROM marts.fact_events",
+      "DROP VIEW marts.fact_events",
+      "CREATE TABLE t (a INTEGER)",
+      "CREATE OR REPLACE VIEW marts.fact_events AS SELECT 1",
+      "ATTACH '/tmp/x.db'",
+      "COPY (SELECT 1) TO " + engine::quote_literal(lake_ + "/x.csv"),
+      "COPY marts.fact_events TO '/tmp/x.csv'",
+      "SET threads = 1",
+      "PRAGMA database_list",
+      "INSTALL httpfs",
+      "LOAD httpfs",
+      "CREATE SECRET s (TYPE s3)",
+      "SELECT * FROM read_csv('/etc/passwd')",
+      "SELECT * FROM read_text('/etc/passwd')",
+      "SELECT * FROM '/etc/passwd'",
+      "SELECT * FROM \"x.parquet\"",
+      "SELECT * FROM " + in_lake,
+      "SELECT * FROM read_csv(" + in_lake + ")",
+      "SELECT (SELECT content FROM READ_TEXT(" + in_lake + "))",
+      "SELECT * FROM glob(" + engine::quote_literal(folder_.path() + "/*") + ")",
+      "SELECT 1 WHERE EXISTS (FROM read_blob(" + engine::quote_literal(folder_.file("state.sqlite")) + "))",
+      "EXPLAIN ANALYZE SELECT * FROM read_csv(" + in_lake + ")",
+      "WITH c AS (SELECT * FROM read_csv(" + in_lake + ")) SELECT 1",
+      "SELECT [x FOR x IN (SELECT content FROM read_text(" + in_lake + "))]",
+      "DESCRIBE SELECT * FROM read_csv(" + in_lake + ")",
+      "SUMMARIZE SELECT * FROM read_csv(" + in_lake + ")",
+      "DESCRIBE " + in_lake,
+      "FROM query('SELECT 1')",
+      "FROM query_table('x.csv')",
+      "FROM duckdb_secrets()",
+      "FROM arrow_scan(1, 2, 3)",
+      "FROM sniff_csv('/etc/passwd')",
+      "FROM iceberg_scan('/etc')",
+      "FROM json_execute_serialized_sql('{}')",
+      "FROM force_checkpoint()",
+      "SELECT 1; SELECT 2",
+      "CALL pragma_version()",
+      "EXPLAIN ANALYZE DELETE FROM marts.fact_events"};
   for (const std::string& sql : statements) {
     const auto answer = run(sql);
     ASSERT_FALSE(answer.ok()) << sql;
@@ -135,7 +169,8 @@ TEST_F(RunnerTest, EngineIsLockedWhenTheQueryRuns) {
   const std::vector<std::string> readable{lake_};
   ASSERT_TRUE(database->lock_down(readable).ok());
   EXPECT_EQ(session->query("SELECT count(*) FROM marts.fact_events").value().integer(0, 0), 3);
-  EXPECT_EQ(session->query("FROM read_blob(" + engine::quote_literal(folder_.file("state.sqlite")) + ")").error().code, "engine.forbidden");
+  EXPECT_EQ(session->query("FROM read_blob(" + engine::quote_literal(folder_.file("state.sqlite")) + ")").error().code,
+            "engine.forbidden");
   EXPECT_FALSE(session->query("COPY (SELECT 1) TO " + engine::quote_literal(folder_.file("x.csv"))).ok());
   EXPECT_FALSE(session->query("SET enable_external_access = true").ok());
 }
@@ -159,7 +194,8 @@ TEST_F(RunnerTest, UnknownTableIsToldWithTheOneThatWasMeant) {
 
 TEST_F(RunnerTest, TimeTravelGivesEveryTableAsItWasThen) {
   const auto first = catalog_->load_table(table("marts", "fact_events")).value().metadata->current_snapshot()->id;
-  const std::int64_t first_ms = catalog_->load_table(table("marts", "fact_events")).value().metadata->current_snapshot()->timestamp_ms;
+  const std::int64_t first_ms =
+      catalog_->load_table(table("marts", "fact_events")).value().metadata->current_snapshot()->timestamp_ms;
   const std::int64_t second = append("SELECT 100 + i AS id, 'later' AS name FROM range(2) t(i)");
   EXPECT_EQ(text("SELECT count(*) FROM marts.fact_events"), "5");
   EXPECT_EQ(text("SELECT count(*) FROM marts.fact_events", SnapshotId{first}), "3");
@@ -190,7 +226,8 @@ TEST_F(RunnerTest, StopBeforeTheStartRunsNothing) {
 TEST_F(RunnerTest, ParquetHoldsTheAnswer) {
   std::string bytes;
   auto runner = QueryRunner::prepare(engine(), *catalog_,
-                                     "SELECT id, name, [id] AS l, {'a': name} AS s, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS t, id::DECIMAL(9,2) AS d "
+                                     "SELECT id, name, [id] AS l, {'a': name} AS s, TIMESTAMPTZ '2026-01-01 "
+                                     "00:00:00+00' AS t, id::DECIMAL(9,2) AS d "
                                      "FROM marts.fact_events, range(1000)")
                     .value();
   std::int64_t rows = 0;
@@ -206,8 +243,9 @@ TEST_F(RunnerTest, ParquetHoldsTheAnswer) {
   ASSERT_TRUE(io::posix_env().write_file(folder_.file("out.parquet"), bytes).ok());
   const auto database = engine();
   const auto session = std::move(database->connect()).value();
-  const auto back = session->query("SELECT count(*), sum(id), min(name), typeof(any_value(t)), any_value(s.a) IS NOT NULL FROM " +
-                                   engine::quote_literal(folder_.file("out.parquet")));
+  const auto back =
+      session->query("SELECT count(*), sum(id), min(name), typeof(any_value(t)), any_value(s.a) IS NOT NULL FROM " +
+                     engine::quote_literal(folder_.file("out.parquet")));
   ASSERT_TRUE(back.ok()) << to_string(back.error());
   EXPECT_EQ(back->integer(0, 0), 3000);
   EXPECT_EQ(back->integer(0, 1), 3000);
@@ -224,7 +262,9 @@ TEST_F(RunnerTest, ParquetHoldsTheAnswer) {
 
   auto full = QueryRunner::prepare(engine(), *catalog_, "SELECT 1 AS a").value();
   const auto stopped = full->stream([&](ArrowArrayStream* answer) -> Result<void> {
-    SHOPLAKE_TRY(write_parquet(answer, [](std::string_view) -> Result<void> { return base::make_error(ErrorKind::environment, "io.disk_full", "full"); }));
+    SHOPLAKE_TRY(write_parquet(answer, [](std::string_view) -> Result<void> {
+      return base::make_error(ErrorKind::environment, "io.disk_full", "full");
+    }));
     return {};
   });
   EXPECT_EQ(stopped.error().code, "io.disk_full");

@@ -14,7 +14,8 @@ constexpr std::size_t kWorthCompressing = 1024;
 constexpr int kGzipLevel = 6;
 
 constexpr std::string_view kContentSecurityPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src "
+    "'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct Kind {
@@ -49,25 +50,30 @@ base::Result<std::unique_ptr<Assets>> Assets::load(io::Env& env, const std::stri
   std::unique_ptr<Assets> assets(new Assets());
   SHOPLAKE_TRY(assets->load_directory(env, directory, "/", 0).within("dashboard"));
   if (!assets->files_.contains("/index.html")) {
-    return base::make_error(base::ErrorKind::environment, "serve.no_assets", fmt::format("the dashboard's index.html is not in {}", directory),
+    return base::make_error(base::ErrorKind::environment, "serve.no_assets",
+                            fmt::format("the dashboard's index.html is not in {}", directory),
                             "install shoplake again: share/shoplake/web belongs to it");
   }
   return assets;
 }
 
-base::Result<void> Assets::load_directory(io::Env& env, const std::string& directory, const std::string& prefix, int depth) {
+base::Result<void> Assets::load_directory(io::Env& env, const std::string& directory, const std::string& prefix,
+                                          int depth) {
   for (const auto& entry : SHOPLAKE_TRY(env.list_directory(directory))) {
-    if (entry.name.starts_with('.')) continue;
+    if (entry.name.starts_with('.'))
+      continue;
     const std::string path = io::join_path(directory, entry.name);
     if (entry.is_directory) {
-      if (depth < kDepthMax) SHOPLAKE_TRY(load_directory(env, path, prefix + entry.name + "/", depth + 1));
+      if (depth < kDepthMax)
+        SHOPLAKE_TRY(load_directory(env, path, prefix + entry.name + "/", depth + 1));
       continue;
     }
     auto file = std::make_unique<File>();
     file->bytes = std::make_shared<const std::string>(SHOPLAKE_TRY(env.read_file(path)));
     file->digest = base::sha256_hex(*file->bytes).substr(0, 32);
     for (const Kind& kind : kKinds) {
-      if (!entry.name.ends_with(kind.suffix)) continue;
+      if (!entry.name.ends_with(kind.suffix))
+        continue;
       file->content_type = kind.content_type;
       file->compressible = kind.compressible && file->bytes->size() >= kWorthCompressing;
     }
@@ -80,7 +86,8 @@ Response Assets::respond(const Request& request) const {
   const std::string path = percent_decode(request.path);
   const auto found = files_.find(path == "/" ? std::string("/index.html") : path);
   if (found == files_.end()) {
-    return error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path), "the dashboard is at /");
+    return error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
+                          "the dashboard is at /");
   }
   const File& file = *found->second;
   const bool compress = file.compressible && accepts_gzip(request);
@@ -89,7 +96,8 @@ Response Assets::respond(const Request& request) const {
   Response response;
   response.content_type = file.content_type;
   response.set("ETag", etag).set("Cache-Control", "no-cache");
-  if (file.compressible) response.set("Vary", "Accept-Encoding");
+  if (file.compressible)
+    response.set("Vary", "Accept-Encoding");
   if (file.content_type.starts_with("text/html")) {
     response.set("Content-Security-Policy", std::string(kContentSecurityPolicy))
         .set("Referrer-Policy", "no-referrer")
@@ -100,7 +108,8 @@ Response Assets::respond(const Request& request) const {
     return response;
   }
   if (compress) {
-    std::call_once(file.compressed_once, [&file] { file.compressed = std::make_shared<const std::string>(gzip(*file.bytes, kGzipLevel)); });
+    std::call_once(file.compressed_once,
+                   [&file] { file.compressed = std::make_shared<const std::string>(gzip(*file.bytes, kGzipLevel)); });
     response.set("Content-Encoding", "gzip");
     response.shared_body = file.compressed;
   } else {

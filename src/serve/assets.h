@@ -1,5 +1,6 @@
-// The dashboard's files, read once at start and served from memory: strong entity tags, gzip if the client takes it, and a
-// Content-Security-Policy that lets a page load nothing but its own origin's files. Immutable after load(); thread safe.
+// The dashboard's files, read once at start and served from memory: strong entity tags, gzip if the client takes it,
+// and a Content-Security-Policy that lets a page load nothing but its own origin's files. Immutable after load();
+// thread safe.
 #pragma once
 
 #include <map>
@@ -15,7 +16,8 @@ namespace shoplake::serve {
 
 class Assets {
  public:
-  // All files below `directory`, by their path there; "/" is index.html. Error serve.no_assets (environment) without index.html.
+  // All files below `directory`, by their path there; "/" is index.html. Error serve.no_assets (environment) without
+  // index.html.
   static base::Result<std::unique_ptr<Assets>> load(io::Env& env, const std::string& directory);
   ~Assets();
 

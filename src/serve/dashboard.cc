@@ -49,12 +49,14 @@ Json to_document(const engine::Value& value) {
     Json operator()(const std::string& x) const { return x; }
     Json operator()(const engine::List& x) const {
       Json list = Json::array();
-      for (const auto& element : x) list.push_back(to_document(element));
+      for (const auto& element : x)
+        list.push_back(to_document(element));
       return list;
     }
     Json operator()(const engine::Struct& x) const {
       Json object = Json::object();
-      for (const auto& field : x) object[field.name] = to_document(field.value);
+      for (const auto& field : x)
+        object[field.name] = to_document(field.value);
       return object;
     }
   };
@@ -62,7 +64,8 @@ Json to_document(const engine::Value& value) {
 }
 
 std::optional<std::string> text_of(const engine::Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value.data)) return *text;
+  if (const auto* text = std::get_if<std::string>(&value.data))
+    return *text;
   return std::nullopt;
 }
 
@@ -71,20 +74,23 @@ std::int64_t integer_of(const engine::Value& value) {
   return integer == nullptr ? 0 : *integer;
 }
 
-// RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe in front, because channel and campaign names are
-// whatever a visitor's URL said.
+// RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe in front, because channel and campaign
+// names are whatever a visitor's URL said.
 std::string csv_cell(const engine::Value& value) {
   std::string text;
   if (const auto* string = std::get_if<std::string>(&value.data)) {
     text = *string;
-    if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) text.insert(text.begin(), '\'');
+    if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos)
+      text.insert(text.begin(), '\'');
   } else if (!value.is_null()) {
     text = dump(to_document(value));
   }
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  if (text.find_first_of(",\"\r\n") == std::string::npos)
+    return text;
   std::string quoted = "\"";
   for (const char c : text) {
-    if (c == '"') quoted += '"';
+    if (c == '"')
+      quoted += '"';
     quoted += c;
   }
   return quoted + '"';
@@ -92,10 +98,12 @@ std::string csv_cell(const engine::Value& value) {
 
 std::string csv_of(const Rows& rows) {
   std::string csv;
-  for (std::size_t i = 0; i < rows.columns.size(); ++i) csv += (i == 0 ? "" : ",") + rows.columns[i];
+  for (std::size_t i = 0; i < rows.columns.size(); ++i)
+    csv += (i == 0 ? "" : ",") + rows.columns[i];
   csv += "\r\n";
   for (const auto& row : rows.rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) csv += (i == 0 ? "" : ",") + csv_cell(row[i]);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      csv += (i == 0 ? "" : ",") + csv_cell(row[i]);
     csv += "\r\n";
   }
   return csv;
@@ -105,14 +113,16 @@ Json rows_document(const Rows& rows) {
   Json list = Json::array();
   for (const auto& row : rows.rows) {
     Json object = Json::object();
-    for (std::size_t i = 0; i < row.size(); ++i) object[rows.columns[i]] = to_document(row[i]);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      object[rows.columns[i]] = to_document(row[i]);
     list.push_back(std::move(object));
   }
   return list;
 }
 
 std::optional<sys_days> parse_date(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-')
+    return std::nullopt;
   int parts[3] = {0, 0, 0};
   int part = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -124,29 +134,35 @@ std::optional<sys_days> parse_date(std::string_view text) {
       return std::nullopt;
     }
   }
-  const std::chrono::year_month_day date{std::chrono::year(parts[0]), std::chrono::month(static_cast<unsigned>(parts[1])),
+  const std::chrono::year_month_day date{std::chrono::year(parts[0]),
+                                         std::chrono::month(static_cast<unsigned>(parts[1])),
                                          std::chrono::day(static_cast<unsigned>(parts[2]))};
-  if (!date.ok() || parts[0] < 1900) return std::nullopt;
+  if (!date.ok() || parts[0] < 1900)
+    return std::nullopt;
   return sys_days(date);
 }
 
 std::string format_date(sys_days date) {
   const std::chrono::year_month_day parts(date);
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(parts.year()), static_cast<unsigned>(parts.month()), static_cast<unsigned>(parts.day()));
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(parts.year()), static_cast<unsigned>(parts.month()),
+                     static_cast<unsigned>(parts.day()));
 }
 
 // "2026-11-20T23:59:58Z"
 std::string format_moment(std::int64_t micros) {
   std::int64_t seconds = micros / 1'000'000;
-  if (micros % 1'000'000 < 0) --seconds;
+  if (micros % 1'000'000 < 0)
+    --seconds;
   const std::chrono::sys_seconds moment{std::chrono::seconds(seconds)};
   const auto date = std::chrono::floor<days>(moment);
   const std::chrono::hh_mm_ss time(moment - date);
-  return fmt::format("{}T{:02}:{:02}:{:02}Z", format_date(date), time.hours().count(), time.minutes().count(), time.seconds().count());
+  return fmt::format("{}T{:02}:{:02}:{:02}Z", format_date(date), time.hours().count(), time.minutes().count(),
+                     time.seconds().count());
 }
 
-Json moment_or_null(std::int64_t milliseconds) { return milliseconds == 0 ? Json(nullptr) : Json(format_moment(milliseconds * 1000)); }
-
+Json moment_or_null(std::int64_t milliseconds) {
+  return milliseconds == 0 ? Json(nullptr) : Json(format_moment(milliseconds * 1000));
+}
 
 // What a request asks for, with every default filled in.
 struct Slice {
@@ -170,12 +186,14 @@ struct Choices {
 std::string bind(std::string_view sql, const Slice& slice) {
   // One pass: what goes in is never looked at again, whatever text it holds.
   std::string list;
-  for (const auto& channel : slice.channels) list += (list.empty() ? "" : ", ") + engine::quote_literal(channel);
+  for (const auto& channel : slice.channels)
+    list += (list.empty() ? "" : ", ") + engine::quote_literal(channel);
   std::string bound;
   for (std::size_t at = 0; at < sql.size();) {
     const auto rest = sql.substr(at);
     const auto date = [&](std::string_view name, sys_days value) {
-      if (!rest.starts_with(name)) return false;
+      if (!rest.starts_with(name))
+        return false;
       bound += fmt::format("date '{}'", format_date(value));
       at += name.size();
       return true;
@@ -212,14 +230,16 @@ class AnswerCache {
   std::shared_ptr<const Answer> find(const std::string& key) {
     const std::scoped_lock lock(mutex_);
     const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return nullptr;
+    if (found == by_key_.end())
+      return nullptr;
     order_.splice(order_.begin(), order_, found->second);
     return found->second->second;
   }
 
   void insert(const std::string& key, std::shared_ptr<const Answer> answer) {
     const std::scoped_lock lock(mutex_);
-    if (answer->size() > bytes_max_ / 4 || by_key_.contains(key)) return;
+    if (answer->size() > bytes_max_ / 4 || by_key_.contains(key))
+      return;
     bytes_ += answer->size();
     order_.emplace_front(key, std::move(answer));
     by_key_.emplace(key, order_.begin());
@@ -250,7 +270,8 @@ Response respond_with(const Answer& answer, const Request& request, const std::s
     response.status = 304;
     return response;
   }
-  if (compress) response.set("Content-Encoding", "gzip");
+  if (compress)
+    response.set("Content-Encoding", "gzip");
   response.shared_body = compress ? answer.compressed : answer.bytes;
   return response;
 }
@@ -258,7 +279,8 @@ Response respond_with(const Answer& answer, const Request& request, const std::s
 std::shared_ptr<const Answer> make_answer(std::string bytes) {
   auto answer = std::make_shared<Answer>();
   answer->etag = base::sha256_hex(bytes).substr(0, 32);
-  if (bytes.size() >= kWorthCompressing) answer->compressed = std::make_shared<const std::string>(gzip(bytes, 1));
+  if (bytes.size() >= kWorthCompressing)
+    answer->compressed = std::make_shared<const std::string>(gzip(bytes, 1));
   answer->bytes = std::make_shared<const std::string>(std::move(bytes));
   return answer;
 }
@@ -267,7 +289,8 @@ std::shared_ptr<const Answer> make_answer(std::string bytes) {
 class Tables {
  public:
   explicit Tables(std::vector<TableVersion> versions) {
-    for (auto& version : versions) by_name_.emplace(version.name, std::move(version));
+    for (auto& version : versions)
+      by_name_.emplace(version.name, std::move(version));
   }
   const TableVersion* find(std::string_view name) const {
     const auto found = by_name_.find(name);
@@ -288,7 +311,8 @@ class Tables {
   }
   std::string fingerprint() const {
     std::string all;
-    for (const auto& [name, version] : by_name_) all += name + ' ' + version.metadata_location + '\n';
+    for (const auto& [name, version] : by_name_)
+      all += name + ' ' + version.metadata_location + '\n';
     return base::sha256_hex(all).substr(0, 16);
   }
 
@@ -300,7 +324,11 @@ class Tables {
 
 struct Dashboard::State {
   State(io::Env& env_, Lake& lake_, DashboardOptions options_)
-      : env(env_), lake(lake_), options(std::move(options_)), tables(Dashboard::tables()), cache(options.cached_answers_max, options.cached_bytes_max) {}
+      : env(env_),
+        lake(lake_),
+        options(std::move(options_)),
+        tables(Dashboard::tables()),
+        cache(options.cached_answers_max, options.cached_bytes_max) {}
 
   io::Env& env;
   Lake& lake;
@@ -321,23 +349,29 @@ struct Dashboard::State {
   Result<Tables> read_tables() { return Tables(SHOPLAKE_TRY(lake.versions(tables))); }
 
   Result<Choices> read_choices(const Tables& versions) {
-    if (!versions.contain(tables_of_choices())) return Choices();
+    if (!versions.contain(tables_of_choices()))
+      return Choices();
     const std::string key = versions.key(tables_of_choices());
     const std::scoped_lock lock(choices_mutex);
-    if (key == choices_key) return choices;
+    if (key == choices_key)
+      return choices;
     Choices read;
     const Rows range = SHOPLAKE_TRY(lake.query(std::string(sql_of_days())));
     if (!range.rows.empty()) {
-      if (const auto first = text_of(range.rows[0][0])) read.first_date = parse_date(*first);
-      if (const auto last = text_of(range.rows[0][1])) read.last_date = parse_date(*last);
+      if (const auto first = text_of(range.rows[0][0]))
+        read.first_date = parse_date(*first);
+      if (const auto last = text_of(range.rows[0][1]))
+        read.last_date = parse_date(*last);
     }
     const Rows channels = SHOPLAKE_TRY(lake.query(std::string(sql_of_channels())));
     for (const auto& row : channels.rows) {
-      if (auto name = text_of(row[0])) read.channels.push_back(*std::move(name));
+      if (auto name = text_of(row[0]))
+        read.channels.push_back(*std::move(name));
     }
     const Rows events = SHOPLAKE_TRY(lake.query(std::string(sql_of_events())));
     for (const auto& row : events.rows) {
-      if (auto name = text_of(row[0])) read.events.push_back(*std::move(name));
+      if (auto name = text_of(row[0]))
+        read.events.push_back(*std::move(name));
     }
     choices = read;
     choices_key = key;
@@ -348,10 +382,12 @@ struct Dashboard::State {
     const std::array<std::string_view, 2> names = {kEventsTable, kRejectedTable};
     const std::string key = versions.key(names);
     const std::scoped_lock lock(counts_mutex);
-    if (key == counts_key) return counts;
+    if (key == counts_key)
+      return counts;
     Counts read;
     if (versions.find(kEventsTable) != nullptr) {
-      const Rows rows = SHOPLAKE_TRY(lake.query(fmt::format("select count(*) as events, max(event_timestamp) as last_event_timestamp from {}", kEventsTable)));
+      const Rows rows = SHOPLAKE_TRY(lake.query(fmt::format(
+          "select count(*) as events, max(event_timestamp) as last_event_timestamp from {}", kEventsTable)));
       read.events = integer_of(rows.rows.at(0).at(0));
       read.last_event_micros = integer_of(rows.rows.at(0).at(1));
     }
@@ -365,38 +401,51 @@ struct Dashboard::State {
   }
 
   Result<Slice> read_slice(const Request& request, const Choices& known) const {
-    const auto bad = [](std::string message, std::string advice) { return make_error(ErrorKind::usage, "serve.bad_parameter", std::move(message), std::move(advice)); };
+    const auto bad = [](std::string message, std::string advice) {
+      return make_error(ErrorKind::usage, "serve.bad_parameter", std::move(message), std::move(advice));
+    };
     Slice slice;
     std::optional<sys_days> from, to;
     for (const auto& [name, value] : request.parameters()) {
-      if (value.size() > kNameBytesMax) return bad(fmt::format("{} is longer than {} bytes", name, kNameBytesMax), "give a name that the data holds");
-      if (value.find('\0') != std::string::npos) return bad(fmt::format("{} holds a NUL character", name), "give a name that the data holds");
+      if (value.size() > kNameBytesMax)
+        return bad(fmt::format("{} is longer than {} bytes", name, kNameBytesMax), "give a name that the data holds");
+      if (value.find('\0') != std::string::npos)
+        return bad(fmt::format("{} holds a NUL character", name), "give a name that the data holds");
       if (name == "from" || name == "to") {
-        if (value.empty()) continue;
+        if (value.empty())
+          continue;
         const auto date = parse_date(value);
-        if (!date) return bad(fmt::format("{}={} is not a date", name, value), "write it as 2026-11-20");
+        if (!date)
+          return bad(fmt::format("{}={} is not a date", name, value), "write it as 2026-11-20");
         (name == "from" ? from : to) = date;
       } else if (name == "channel") {
         slice.channels.push_back(value);
       } else if (name == "event") {
         slice.event = value;
       } else if (name == "format") {
-        if (value != "json" && value != "csv") return bad(fmt::format("format={} is not known", value), "use json or csv");
+        if (value != "json" && value != "csv")
+          return bad(fmt::format("format={} is not known", value), "use json or csv");
       } else {
         return bad(fmt::format("the parameter {} is not known", name), "known are from, to, channel, event, format");
       }
     }
     std::sort(slice.channels.begin(), slice.channels.end());
     slice.channels.erase(std::unique(slice.channels.begin(), slice.channels.end()), slice.channels.end());
-    if (slice.channels.size() > kChannelsMax) return bad(fmt::format("{} channels are too many", slice.channels.size()), fmt::format("give at most {}", kChannelsMax));
-    if (slice.event.empty()) slice.event = "purchase";
+    if (slice.channels.size() > kChannelsMax)
+      return bad(fmt::format("{} channels are too many", slice.channels.size()),
+                 fmt::format("give at most {}", kChannelsMax));
+    if (slice.event.empty())
+      slice.event = "purchase";
 
-    const auto today = std::chrono::floor<days>(std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(env.now_micros())));
+    const auto today = std::chrono::floor<days>(
+        std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(env.now_micros())));
     slice.to = to ? *to : from ? std::max(*from, known.last_date.value_or(today)) : known.last_date.value_or(today);
     slice.from = from ? *from : slice.to - days(kDefaultDays - 1);
-    if (slice.from > slice.to) return bad(fmt::format("from={} is after to={}", format_date(slice.from), format_date(slice.to)), "swap them");
+    if (slice.from > slice.to)
+      return bad(fmt::format("from={} is after to={}", format_date(slice.from), format_date(slice.to)), "swap them");
     const auto length = slice.to - slice.from + days(1);
-    if (length > days(kDaysMax)) return bad(fmt::format("{} days are too many", length.count()), fmt::format("ask for at most {}", kDaysMax));
+    if (length > days(kDaysMax))
+      return bad(fmt::format("{} days are too many", length.count()), fmt::format("ask for at most {}", kDaysMax));
     slice.previous_from = slice.from - length;
     slice.previous_to = slice.from - days(1);
     slice.previous_complete = known.first_date && slice.previous_from >= *known.first_date;
@@ -405,20 +454,27 @@ struct Dashboard::State {
 
   // Why a block has no figures, and the command that fills it.
   Json hint(const Tables& versions) const {
-    if (versions.find(kEventsTable) == nullptr) return {{"text", "No events have been loaded yet."}, {"command", kLoadCommand}};
-    return {{"text", "The events are here; the figures have not been built from them yet."}, {"command", kBuildCommand}};
+    if (versions.find(kEventsTable) == nullptr)
+      return {{"text", "No events have been loaded yet."}, {"command", kLoadCommand}};
+    return {{"text", "The events are here; the figures have not been built from them yet."},
+            {"command", kBuildCommand}};
   }
 
-  static Json explanation(const Tables& versions, std::span<const std::string_view> names, std::span<const Definition> definitions, const std::string& sql) {
+  static Json explanation(const Tables& versions, std::span<const std::string_view> names,
+                          std::span<const Definition> definitions, const std::string& sql) {
     Json explain;
     explain["definitions"] = Json::array();
-    for (const auto& definition : definitions) explain["definitions"].push_back({{"term", definition.term}, {"text", definition.text}});
+    for (const auto& definition : definitions)
+      explain["definitions"].push_back({{"term", definition.term}, {"text", definition.text}});
     explain["tables"] = Json::array();
     for (const auto name : names) {
       const auto* version = versions.find(name);
-      explain["tables"].push_back({{"name", name},
-                                   {"snapshot_id", version == nullptr || version->snapshot_id == 0 ? Json(nullptr) : Json(std::to_string(version->snapshot_id))},
-                                   {"written_at", version == nullptr ? Json(nullptr) : moment_or_null(version->written_at_ms)}});
+      explain["tables"].push_back(
+          {{"name", name},
+           {"snapshot_id", version == nullptr || version->snapshot_id == 0
+                               ? Json(nullptr)
+                               : Json(std::to_string(version->snapshot_id))},
+           {"written_at", version == nullptr ? Json(nullptr) : moment_or_null(version->written_at_ms)}});
     }
     explain["sql"] = sql;
     return explain;
@@ -426,17 +482,24 @@ struct Dashboard::State {
 
   Response freshness(const Request& request) {
     for (const auto& [name, value] : request.parameters()) {
-      if (name != "format") return error_response(make_error(ErrorKind::usage, "serve.bad_parameter", fmt::format("the parameter {} is not known", name), "freshness takes only format"));
+      if (name != "format")
+        return error_response(make_error(ErrorKind::usage, "serve.bad_parameter",
+                                         fmt::format("the parameter {} is not known", name),
+                                         "freshness takes only format"));
     }
     const auto made = make_freshness();
-    if (!made.ok()) return error_response(made.error());
+    if (!made.ok())
+      return error_response(made.error());
     Response response;
     if (request.parameter("format") == "csv") {
       Rows rows;
       rows.columns = {"name", "value"};
       for (const auto& [name, value] : made->items()) {
-        if (value.is_array() || value.is_object()) continue;
-        rows.rows.push_back({engine::Value{name}, engine::Value{value.is_string() ? value.get<std::string>() : value.is_null() ? std::string() : value.dump()}});
+        if (value.is_array() || value.is_object())
+          continue;
+        rows.rows.push_back({engine::Value{name}, engine::Value{value.is_string() ? value.get<std::string>()
+                                                                : value.is_null() ? std::string()
+                                                                                  : value.dump()}});
       }
       response = text_response(csv_of(rows));
       response.content_type = "text/csv; charset=utf-8";
@@ -474,11 +537,15 @@ struct Dashboard::State {
       const std::int64_t age_seconds = (env.now_micros() - read.last_event_micros) / 1'000'000;
       if (age_seconds > options.stale_after_seconds) {
         state = "stale";
-        say("old_events", fmt::format("The newest event is more than {} hours old.", options.stale_after_seconds / 3600), kLoadCommand);
+        say("old_events",
+            fmt::format("The newest event is more than {} hours old.", options.stale_after_seconds / 3600),
+            kLoadCommand);
       }
     }
     if (read.rejected > 0) {
-      say("rejected", fmt::format("{} {} rejected; each is kept with its reason.", read.rejected, read.rejected == 1 ? "record was" : "records were"),
+      say("rejected",
+          fmt::format("{} {} rejected; each is kept with its reason.", read.rejected,
+                      read.rejected == 1 ? "record was" : "records were"),
           "shoplake quarantine ls events");
     }
 
@@ -499,12 +566,17 @@ struct Dashboard::State {
     json["shoplake_version"] = options.shoplake_version;
     const std::array<std::string_view, 3> names = {kEventsTable, kRejectedTable, kBuiltTable};
     static const std::array kDefinitions = {
-        Definition{"Fresh", "The newest event is not older than `shoplake serve --stale-after` (48 hours if not given), and the figures were built after the last load."},
+        Definition{"Fresh",
+                   "The newest event is not older than `shoplake serve --stale-after` (48 hours if not given), and the "
+                   "figures were built after the last load."},
         Definition{"Events", "Rows of processed.events: what was loaded, before duplicates are merged."},
-        Definition{"Rejected", "Records of quarantine.events: what broke the data contract, kept with reason, object, line and byte offset."},
+        Definition{"Rejected",
+                   "Records of quarantine.events: what broke the data contract, kept with reason, object, line and "
+                   "byte offset."},
     };
     json["explain"] = explanation(versions, names, kDefinitions,
-                                  fmt::format("select\n    (select count(*) from {0}) as events,\n    (select max(event_timestamp) from {0}) as last_event_timestamp,\n"
+                                  fmt::format("select\n    (select count(*) from {0}) as events,\n    (select "
+                                              "max(event_timestamp) from {0}) as last_event_timestamp,\n"
                                               "    (select count(*) from {1}) as rejected\n",
                                               kEventsTable, kRejectedTable));
     return json;
@@ -523,9 +595,12 @@ struct Dashboard::State {
     const bool sliced = !slice.channels.empty() && !definition.sql_of_slice.empty();
     const auto names = sliced ? definition.tables_of_slice : definition.tables;
 
-    std::string key = fmt::format("{} {} {} {} {}\n{}\n", definition.name, csv, format_date(slice.from), format_date(slice.to), slice.previous_complete, slice.event);
-    for (const auto& channel : slice.channels) key += fmt::format("{} {}\n", channel.size(), channel);
-    key += versions.key(names) + versions.key(tables_of_choices()) + (versions.find(kEventsTable) == nullptr ? "-" : "+");
+    std::string key = fmt::format("{} {} {} {} {}\n{}\n", definition.name, csv, format_date(slice.from),
+                                  format_date(slice.to), slice.previous_complete, slice.event);
+    for (const auto& channel : slice.channels)
+      key += fmt::format("{} {}\n", channel.size(), channel);
+    key +=
+        versions.key(names) + versions.key(tables_of_choices()) + (versions.find(kEventsTable) == nullptr ? "-" : "+");
 
     const std::string content_type = csv ? "text/csv; charset=utf-8" : "application/json";
     auto answer = cache.find(key);
@@ -535,24 +610,28 @@ struct Dashboard::State {
     }
     Response response = respond_with(*answer, request, content_type);
     if (csv) {
-      response.set("Content-Disposition",
-                   fmt::format("attachment; filename=\"shoplake-{}-{}_{}.csv\"", definition.name, format_date(slice.from), format_date(slice.to)));
+      response.set("Content-Disposition", fmt::format("attachment; filename=\"shoplake-{}-{}_{}.csv\"", definition.name,
+                                                      format_date(slice.from), format_date(slice.to)));
     }
     return response;
   }
 
-  Result<std::string> make_block(const BlockDefinition& definition, const Tables& versions, const Choices& known, const Slice& slice, bool sliced, bool csv) {
+  Result<std::string> make_block(const BlockDefinition& definition, const Tables& versions, const Choices& known,
+                                 const Slice& slice, bool sliced, bool csv) {
     const auto names = sliced ? definition.tables_of_slice : definition.tables;
     const std::string sql = bind(sliced ? definition.sql_of_slice : definition.sql, slice);
     const bool empty = !versions.contain(names) || !versions.contain(tables_of_choices()) || !known.last_date;
     Rows rows;
-    if (!empty) rows = SHOPLAKE_TRY(lake.query(sql).within(fmt::format("block {}", definition.name)));
-    if (csv) return csv_of(rows);
+    if (!empty)
+      rows = SHOPLAKE_TRY(lake.query(sql).within(fmt::format("block {}", definition.name)));
+    if (csv)
+      return csv_of(rows);
 
     Json json;
     json["block"] = definition.name;
     json["state"] = empty ? "empty" : "ready";
-    if (empty) json["hint"] = hint(versions);
+    if (empty)
+      json["hint"] = hint(versions);
     json["from"] = format_date(slice.from);
     json["to"] = format_date(slice.to);
     json["previous_from"] = format_date(slice.previous_from);
@@ -566,12 +645,14 @@ struct Dashboard::State {
   }
 };
 
-Dashboard::Dashboard(io::Env& env, Lake& lake, DashboardOptions options) : state_(std::make_unique<State>(env, lake, std::move(options))) {}
+Dashboard::Dashboard(io::Env& env, Lake& lake, DashboardOptions options)
+    : state_(std::make_unique<State>(env, lake, std::move(options))) {}
 Dashboard::~Dashboard() = default;
 
 std::vector<std::string> Dashboard::names() {
   std::vector<std::string> names = {"freshness"};
-  for (const auto& block : block_definitions()) names.emplace_back(block.name);
+  for (const auto& block : block_definitions())
+    names.emplace_back(block.name);
   return names;
 }
 
@@ -579,7 +660,8 @@ std::vector<std::string> Dashboard::tables() {
   std::vector<std::string> tables = {kEventsTable, kRejectedTable};
   const auto add = [&](std::span<const std::string_view> names) {
     for (const auto name : names) {
-      if (std::find(tables.begin(), tables.end(), name) == tables.end()) tables.emplace_back(name);
+      if (std::find(tables.begin(), tables.end(), name) == tables.end())
+        tables.emplace_back(name);
     }
   };
   for (const auto& block : block_definitions()) {
@@ -590,11 +672,14 @@ std::vector<std::string> Dashboard::tables() {
 }
 
 Response Dashboard::respond(std::string_view name, const Request& request) {
-  if (name == "freshness") return state_->freshness(request);
+  if (name == "freshness")
+    return state_->freshness(request);
   for (const auto& block : block_definitions()) {
-    if (block.name == name) return state_->block(block, request);
+    if (block.name == name)
+      return state_->block(block, request);
   }
-  return error_response(404, "serve.no_such_address", fmt::format("there is no /api/{}", name), "docs/http_api.md lists the addresses");
+  return error_response(404, "serve.no_such_address", fmt::format("there is no /api/{}", name),
+                        "docs/http_api.md lists the addresses");
 }
 
 }  // namespace shoplake::serve

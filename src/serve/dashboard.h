@@ -1,5 +1,5 @@
-// The dashboard's figures as a JSON API: six blocks, each a documented SQL statement over the marts, answered from memory
-// while the tables behind it are the same. docs/http_api.md describes requests and answers.
+// The dashboard's figures as a JSON API: six blocks, each a documented SQL statement over the marts, answered from
+// memory while the tables behind it are the same. docs/http_api.md describes requests and answers.
 //
 //   GET /api/freshness                        is the lake fresh and complete, what is in it
 //   GET /api/{summary,series,channels,funnel,retention}?from=&to=&channel=…&event=&format=json|csv

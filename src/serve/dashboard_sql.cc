@@ -10,9 +10,14 @@ constexpr std::string_view kPerformance = "marts.mart_channel_performance";
 constexpr std::string_view kFirstClick = "marts.mart_first_click_attribution";
 constexpr std::string_view kLastClick = "marts.mart_last_click_attribution";
 
-constexpr Definition kFirst = {"First click", "A conversion counts for the channel of the first session in the 14 days before it (var lookback_days), the converting session included."};
-constexpr Definition kLast = {"Last click", "A conversion counts for the channel of the last such session, which usually is the converting one."};
-constexpr Definition kValue = {"Value", "Purchase revenue, or the value the event carries, in the property's currency; each order is counted once."};
+constexpr Definition kFirst = {"First click",
+                               "A conversion counts for the channel of the first session in the 14 days before it (var "
+                               "lookback_days), the converting session included."};
+constexpr Definition kLast = {
+    "Last click", "A conversion counts for the channel of the last such session, which usually is the converting one."};
+constexpr Definition kValue = {
+    "Value",
+    "Purchase revenue, or the value the event carries, in the property's currency; each order is counted once."};
 
 // --- summary ---
 
@@ -87,11 +92,21 @@ left join moved on periods.period = moved.period
 order by periods.period
 )";
 constexpr std::array kSummaryDefinitions = {
-    kFirst, kLast, kValue,
-    Definition{"Difference", "Last click less first click, in percent of first click. Over all channels both models count every conversion once, so it is zero there; for a channel it says what the choice of the model moves."},
-    Definition{"Credited differently", "Conversions that the two models give to different channels, as a share of all (with a channel filter: of those that either model gives to these channels)."},
-    Definition{"Sessions", "Sessions begun in the period; a session belongs to the day and channel of its start. The conversion rate is last-click conversions by sessions."},
-    Definition{"Period before", "The same number of days directly before. No comparison is shown if the data does not reach back that far, or for fewer than ten."},
+    kFirst,
+    kLast,
+    kValue,
+    Definition{"Difference",
+               "Last click less first click, in percent of first click. Over all channels both models count every "
+               "conversion once, so it is zero there; for a channel it says what the choice of the model moves."},
+    Definition{"Credited differently",
+               "Conversions that the two models give to different channels, as a share of all (with a channel filter: "
+               "of those that either model gives to these channels)."},
+    Definition{"Sessions",
+               "Sessions begun in the period; a session belongs to the day and channel of its start. The conversion "
+               "rate is last-click conversions by sessions."},
+    Definition{"Period before",
+               "The same number of days directly before. No comparison is shown if the data does not reach back that "
+               "far, or for fewer than ten."},
 };
 
 // --- series ---
@@ -148,8 +163,12 @@ left join traffic on days.date = traffic.date
 order by days.date
 )";
 constexpr std::array kSeriesDefinitions = {
-    Definition{"A day", "The day of the conversion in the property's time zone."}, kFirst, kLast, kValue,
-    Definition{"A day without data", "No session and no conversion of any channel: not loaded, which is not the same as zero."},
+    Definition{"A day", "The day of the conversion in the property's time zone."},
+    kFirst,
+    kLast,
+    kValue,
+    Definition{"A day without data",
+               "No session and no conversion of any channel: not loaded, which is not the same as zero."},
 };
 
 // --- channels ---
@@ -222,10 +241,15 @@ where $channels(channels.channel)
 order by channels.last_click_conversions desc, channels.first_click_conversions desc, channels.sessions desc, channels.channel
 )";
 constexpr std::array kChannelsDefinitions = {
-    Definition{"Channel", "Google's default channel grouping of a session's source, medium and campaign (seed channel_rules), shown under the names of seed display_channels. Unattributed: no session in the window."},
-    kFirst, kLast, kValue,
+    Definition{"Channel",
+               "Google's default channel grouping of a session's source, medium and campaign (seed channel_rules), "
+               "shown under the names of seed display_channels. Unattributed: no session in the window."},
+    kFirst,
+    kLast,
+    kValue,
     Definition{"Share", "Of all conversions (or all value) of the period, over all channels."},
-    Definition{"Difference", "Last click less first click, in percent of first click; none if first click has nothing."},
+    Definition{"Difference",
+               "Last click less first click, in percent of first click; none if first click has nothing."},
 };
 
 // --- funnel ---
@@ -311,7 +335,9 @@ from stages
 order by stage_number
 )";
 constexpr std::array kFunnelDefinitions = {
-    Definition{"A step", "Sessions that reached it after every step before it: session_start, then a page_view, then a purchase. A session without the event session_start begins with its first event."},
+    Definition{"A step",
+               "Sessions that reached it after every step before it: session_start, then a page_view, then a purchase. "
+               "A session without the event session_start begins with its first event."},
     Definition{"Day and channel", "Those of the session's start."},
 };
 
@@ -386,8 +412,11 @@ left join returns on grid.cohort_date = returns.cohort_date and grid.day_n = ret
 order by grid.cohort_date, grid.day_n
 )";
 constexpr std::array kRetentionDefinitions = {
-    Definition{"Cohort", "People (clients) first seen on that day, in the property's time zone; with a channel filter those whose first session came through it."},
-    Definition{"Dn", "The share of a cohort that has a session n days after that day. D1 is the next day, D7 a week later."},
+    Definition{"Cohort",
+               "People (clients) first seen on that day, in the property's time zone; with a channel filter those "
+               "whose first session came through it."},
+    Definition{"Dn",
+               "The share of a cohort that has a session n days after that day. D1 is the next day, D7 a week later."},
     Definition{"All", "Over the cohorts that are old enough to have a day n, so every share has its own base."},
 };
 
@@ -396,7 +425,8 @@ constexpr std::array kBlocks = {
     BlockDefinition{"series", kSeriesTables, kSeriesSql, {}, {}, kSeriesDefinitions},
     BlockDefinition{"channels", kChannelsTables, kChannelsSql, {}, {}, kChannelsDefinitions},
     BlockDefinition{"funnel", kFunnelTables, kFunnelSql, kFunnelSliceTables, kFunnelSliceSql, kFunnelDefinitions},
-    BlockDefinition{"retention", kRetentionTables, kRetentionSql, kRetentionSliceTables, kRetentionSliceSql, kRetentionDefinitions},
+    BlockDefinition{"retention", kRetentionTables, kRetentionSql, kRetentionSliceTables, kRetentionSliceSql,
+                    kRetentionDefinitions},
 };
 
 constexpr std::array kChoicesTables = {kDaily, kPerformance};

@@ -1,8 +1,8 @@
 // The blocks of the dashboard as data: what each figure means and the SQL it comes from. Kept apart from the code that
 // serves them, because an analyst reads it.
 //
-// In a statement, $from, $to, $previous_from, $previous_to are DATE literals, $event is a string literal, and $channels(x) is
-// a condition on the channel x (TRUE without a channel filter).
+// In a statement, $from, $to, $previous_from, $previous_to are DATE literals, $event is a string literal, and
+// $channels(x) is a condition on the channel x (TRUE without a channel filter).
 #pragma once
 
 #include <span>
@@ -19,7 +19,8 @@ struct BlockDefinition {
   std::string_view name;
   std::span<const std::string_view> tables;  // must exist; the answer is empty otherwise
   std::string_view sql;
-  std::span<const std::string_view> tables_of_slice;  // with a channel filter, if the block has another statement for it
+  std::span<const std::string_view>
+      tables_of_slice;  // with a channel filter, if the block has another statement for it
   std::string_view sql_of_slice;
   std::span<const Definition> definitions;
 };

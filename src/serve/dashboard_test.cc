@@ -18,23 +18,29 @@ class FakeLake : public Lake {
   base::Result<std::vector<TableVersion>> versions(std::span<const std::string> tables) override {
     std::vector<TableVersion> found;
     for (const auto& name : tables) {
-      if (const auto table = locations.find(name); table != locations.end()) found.push_back({name, table->second, 7, 1'000});
+      if (const auto table = locations.find(name); table != locations.end())
+        found.push_back({name, table->second, 7, 1'000});
     }
     return found;
   }
   base::Result<Rows> query(const std::string& sql) override {
     queries.push_back(sql);
-    if (failing) return base::make_error(base::ErrorKind::environment, "engine.out_of_memory", "no memory");
+    if (failing)
+      return base::make_error(base::ErrorKind::environment, "engine.out_of_memory", "no memory");
     const auto text = [](std::string value) { return engine::Value{std::move(value)}; };
-    if (sql.find("first_date, strftime") != std::string::npos) return Rows{{"first_date", "last_date"}, {{text("2026-01-01"), text("2026-03-31")}}};
+    if (sql.find("first_date, strftime") != std::string::npos)
+      return Rows{{"first_date", "last_date"}, {{text("2026-01-01"), text("2026-03-31")}}};
     if (sql.find("max(event_timestamp)") != std::string::npos) {
-      return Rows{{"events", "last_event_timestamp"}, {{engine::Value{std::int64_t{5}}, engine::Value{std::int64_t{1'700'000'000'000'000}}}}};
+      return Rows{{"events", "last_event_timestamp"},
+                  {{engine::Value{std::int64_t{5}}, engine::Value{std::int64_t{1'700'000'000'000'000}}}}};
     }
     return Rows{{"channel", "sessions", "share"},
-                {{text("=1+1,\"x\""), engine::Value{std::int64_t{3}}, engine::Value{0.25}}, {text("Direct"), engine::Value{std::int64_t{4}}, engine::Value{}}}};
+                {{text("=1+1,\"x\""), engine::Value{std::int64_t{3}}, engine::Value{0.25}},
+                 {text("Direct"), engine::Value{std::int64_t{4}}, engine::Value{}}}};
   }
   void fill() {
-    for (const auto& name : Dashboard::tables()) locations[name] = "v1";
+    for (const auto& name : Dashboard::tables())
+      locations[name] = "v1";
   }
   std::map<std::string, std::string> locations;
   std::vector<std::string> queries;
@@ -50,7 +56,8 @@ Request get(std::string query = {}) {
 nlohmann::json body_of(const Response& response) { return nlohmann::json::parse(response.bytes()); }
 std::string header_of(const Response& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
-    if (key == name) return value;
+    if (key == name)
+      return value;
   }
   return {};
 }
@@ -112,7 +119,8 @@ TEST_F(DashboardTest, FailuresAreNotKept) {
 
 TEST_F(DashboardTest, ParametersAreBoundOnceAndQuoted) {
   lake_.fill();
-  dashboard_.respond("channels", get("channel=%24event+%24channels(x)'&event=it's%24from&from=2026-03-01&to=2026-03-02"));
+  dashboard_.respond("channels",
+                     get("channel=%24event+%24channels(x)'&event=it's%24from&from=2026-03-01&to=2026-03-02"));
   EXPECT_THAT(lake_.queries.back(), HasSubstr("channels.channel in ('$event $channels(x)''')"));
   EXPECT_THAT(lake_.queries.back(), HasSubstr("conversion_event = 'it''s$from'"));
   EXPECT_THAT(lake_.queries.back(), HasSubstr("between date '2026-03-01' and date '2026-03-02'"));
@@ -122,7 +130,8 @@ TEST_F(DashboardTest, EveryStatementIsBoundCompletely) {
   lake_.fill();
   for (const auto& name : Dashboard::names()) {
     for (const char* query : {"", "channel=a&channel=b"}) {
-      if (name == "freshness" && *query != '\0') continue;
+      if (name == "freshness" && *query != '\0')
+        continue;
       EXPECT_EQ(dashboard_.respond(name, get(query)).status, 200) << name;
       EXPECT_THAT(lake_.queries.back(), Not(HasSubstr("$"))) << name;
     }
@@ -138,7 +147,8 @@ TEST_F(DashboardTest, CsvIsQuotedAndRunsNoFormula) {
 
 TEST_F(DashboardTest, BadParametersAreSaid) {
   lake_.fill();
-  for (const char* query : {"from=2026-13-01", "from=20260101", "from=2026-02-29", "from=2026-03-02&to=2026-03-01", "from=1950-01-01&to=2026-01-01", "x=1", "format=xml", "channel=%00"}) {
+  for (const char* query : {"from=2026-13-01", "from=20260101", "from=2026-02-29", "from=2026-03-02&to=2026-03-01",
+                            "from=1950-01-01&to=2026-01-01", "x=1", "format=xml", "channel=%00"}) {
     const Response response = dashboard_.respond("series", get(query));
     EXPECT_EQ(response.status, 400) << query;
     EXPECT_EQ(body_of(response)["error"]["code"], "serve.bad_parameter") << query;

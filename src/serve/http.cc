@@ -11,20 +11,26 @@ namespace shoplake::serve {
 namespace {
 
 int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F')
+    return c - 'A' + 10;
   return -1;
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 // The next element of a comma-separated header value; advances `rest`.
@@ -39,7 +45,8 @@ std::string_view next_element(std::string_view& rest) {
 
 std::optional<std::string_view> Request::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
-    if (key == name) return value;
+    if (key == name)
+      return value;
   }
   return std::nullopt;
 }
@@ -51,17 +58,20 @@ std::vector<std::pair<std::string, std::string>> Request::parameters() const {
     const auto end = rest.find('&');
     const auto pair = rest.substr(0, end);
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    if (pair.empty()) continue;
+    if (pair.empty())
+      continue;
     const auto equals = pair.find('=');
-    found.emplace_back(percent_decode(pair.substr(0, equals), true),
-                       equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1), true));
+    found.emplace_back(
+        percent_decode(pair.substr(0, equals), true),
+        equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1), true));
   }
   return found;
 }
 
 std::optional<std::string> Request::parameter(std::string_view name) const {
   for (auto& [key, value] : parameters()) {
-    if (key == name) return std::move(value);
+    if (key == name)
+      return std::move(value);
   }
   return std::nullopt;
 }
@@ -128,7 +138,8 @@ std::string percent_decode(std::string_view text, bool plus_is_space) {
 
 bool accepts_gzip(const Request& request) {
   const auto header = request.header("accept-encoding");
-  if (!header) return false;
+  if (!header)
+    return false;
   std::string_view rest = *header;
   bool any = false;
   while (!rest.empty()) {
@@ -143,18 +154,21 @@ bool accepts_gzip(const Request& request) {
         wanted = weight.find_first_of("123456789") != std::string_view::npos;
       }
     }
-    if (equal_ignoring_case(coding, "gzip")) return wanted;
-    if (coding == "*") any = wanted;
+    if (equal_ignoring_case(coding, "gzip"))
+      return wanted;
+    if (coding == "*")
+      any = wanted;
   }
   return any;
 }
 
 std::string gzip(std::string_view bytes, int level) {
-  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor(libdeflate_alloc_compressor(level),
-                                                                                          libdeflate_free_compressor);
+  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor(
+      libdeflate_alloc_compressor(level), libdeflate_free_compressor);
   SHOPLAKE_CHECK(compressor != nullptr);
   std::string out(libdeflate_gzip_compress_bound(compressor.get(), bytes.size()), '\0');
-  const std::size_t size = libdeflate_gzip_compress(compressor.get(), bytes.data(), bytes.size(), out.data(), out.size());
+  const std::size_t size =
+      libdeflate_gzip_compress(compressor.get(), bytes.data(), bytes.size(), out.data(), out.size());
   SHOPLAKE_CHECK(size != 0);
   out.resize(size);
   out.shrink_to_fit();
@@ -163,13 +177,17 @@ std::string gzip(std::string_view bytes, int level) {
 
 bool matches_etag(const Request& request, std::string_view etag) {
   const auto header = request.header("if-none-match");
-  if (!header) return false;
+  if (!header)
+    return false;
   std::string_view rest = *header;
   while (!rest.empty()) {
     std::string_view element = next_element(rest);
-    if (element == "*") return true;
-    if (element.starts_with("W/")) element.remove_prefix(2);
-    if (element == etag) return true;
+    if (element == "*")
+      return true;
+    if (element.starts_with("W/"))
+      element.remove_prefix(2);
+    if (element == etag)
+      return true;
   }
   return false;
 }

@@ -17,12 +17,13 @@ namespace shoplake::serve {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;  // "GET"; HEAD arrives as GET (but see Route::methods), and the server leaves the body out of the answer
-  std::string path;    // still percent-encoded, without the query: "/v1/namespaces/a%1Fb"
-  std::string query;   // still percent-encoded, without the '?'
-  Headers headers;     // names in lower case, in order of arrival
+  std::string
+      method;  // "GET"; HEAD arrives as GET (but see Route::methods), and the server leaves the body out of the answer
+  std::string path;   // still percent-encoded, without the query: "/v1/namespaces/a%1Fb"
+  std::string query;  // still percent-encoded, without the '?'
+  Headers headers;    // names in lower case, in order of arrival
   std::string body;
-  std::string peer;    // address of the client, without its port
+  std::string peer;            // address of the client, without its port
   std::uint64_t sequence = 0;  // unique in the process; the X-Request-Id of the answer
 
   // The first header of that (lower-case) name.
@@ -40,8 +41,8 @@ struct Response {
   std::string body;
   // Instead of `body`: bytes that many answers share.
   std::shared_ptr<const std::string> shared_body;
-  // Instead of both: a body of unknown length. Called until it gives no value, on a worker thread, one call at a time; an
-  // error breaks the connection, so that the client sees that the answer is incomplete.
+  // Instead of both: a body of unknown length. Called until it gives no value, on a worker thread, one call at a time;
+  // an error breaks the connection, so that the client sees that the answer is incomplete.
   std::function<base::Result<std::optional<std::string>>()> stream;
 
   std::string_view bytes() const { return shared_body ? std::string_view(*shared_body) : std::string_view(body); }

@@ -1,12 +1,13 @@
 // HttpServer: HTTP/1.1 for everything that `shoplake serve` offers, as a table of routes to handlers.
 //
-// One or more I/O threads run the connections (coroutines, one strand each); handlers run on a pool of worker threads, so a
-// slow query never delays another connection's bytes, or directly on the I/O thread if the route says that they never
-// block. Requests of one connection are answered in order; pipelined ones wait in the connection's buffer.
+// One or more I/O threads run the connections (coroutines, one strand each); handlers run on a pool of worker threads,
+// so a slow query never delays another connection's bytes, or directly on the I/O thread if the route says that they
+// never block. Requests of one connection are answered in order; pipelined ones wait in the connection's buffer.
 //
 // Bounded: connections, header and body sizes, requests waiting for a worker; each wait for a client has a time limit.
-// Over a limit the answer is 431, 413, 414 or 503 with a JSON error; over a time limit the connection is closed. `Expect: 100-continue` is answered once the
-// declared length is known to be acceptable, so a refused body is never sent.
+// Over a limit the answer is 431, 413, 414 or 503 with a JSON error; over a time limit the connection is closed.
+// `Expect: 100-continue` is answered once the declared length is known to be acceptable, so a refused body is never
+// sent.
 //
 // A page of another origin that makes its visitor's browser call a server on the same machine must not get through: a
 // server that listens on a loopback address answers only to loopback host names (421), and requests that may change
@@ -33,14 +34,15 @@ struct Route {
   enum class Match { exact, prefix };
   enum class Where { worker, io };  // io: the handler never blocks
 
-  std::string path{};                // "/health", or as a prefix "/v1/"; of several prefixes the longest wins
+  std::string path{};  // "/health", or as a prefix "/v1/"; of several prefixes the longest wins
   Handler handler{};
-  std::string name{};                // label of the metrics; the path if empty
+  std::string name{};  // label of the metrics; the path if empty
   Match match = Match::exact;
   Where where = Where::worker;
-  std::vector<std::string> methods = {"GET"};  // others get 405 with Allow; empty: the handler decides, and sees HEAD as such
+  std::vector<std::string> methods = {
+      "GET"};  // others get 405 with Allow; empty: the handler decides, and sees HEAD as such
   std::uint64_t body_bytes_max = 64 * 1024;
-  bool cross_origin = false;         // takes POST and the like from pages of other sites
+  bool cross_origin = false;  // takes POST and the like from pages of other sites
 };
 
 struct HttpLimits {
@@ -51,8 +53,8 @@ struct HttpLimits {
   std::chrono::milliseconds header_timeout{10'000};  // from the first byte of a request to the end of its header
   std::chrono::milliseconds body_timeout{30'000};    // for the whole body, plus its length at body_bytes_per_second_min
   std::uint64_t body_bytes_per_second_min = 64 * 1024;
-  std::chrono::milliseconds write_timeout{30'000};   // without the client taking a single byte
-  std::chrono::milliseconds stop_timeout{10'000};    // for requests in flight when the server stops
+  std::chrono::milliseconds write_timeout{30'000};  // without the client taking a single byte
+  std::chrono::milliseconds stop_timeout{10'000};   // for requests in flight when the server stops
 };
 
 struct HttpServerOptions {

@@ -35,7 +35,8 @@ class Client {
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
+      if (sent <= 0)
+        return;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
   }
@@ -47,7 +48,8 @@ class Client {
         buffer_.erase(0, found + end.size());
         return taken;
       }
-      if (!read_more()) return std::exchange(buffer_, {});
+      if (!read_more())
+        return std::exchange(buffer_, {});
     }
   }
   std::string read_to_end() {
@@ -59,7 +61,8 @@ class Client {
   std::string read_answer() {
     std::string answer = read_until("\r\n\r\n");
     const auto length = answer.find("Content-Length: ");
-    if (length == std::string::npos) return answer;
+    if (length == std::string::npos)
+      return answer;
     const auto size = static_cast<std::size_t>(std::stoul(answer.substr(length + 16)));
     while (buffer_.size() < size && read_more()) {
     }
@@ -73,7 +76,8 @@ class Client {
   bool read_more() {
     char bytes[4096];
     const auto size = ::recv(socket_, bytes, sizeof bytes, 0);
-    if (size <= 0) return false;
+    if (size <= 0)
+      return false;
     buffer_.append(bytes, static_cast<std::size_t>(size));
     return true;
   }
@@ -91,7 +95,9 @@ class HttpServerTest : public testing::Test {
 
   HttpServer& start() {
     server_ = std::make_unique<HttpServer>(options_, io::posix_env(), metrics_);
-    server_->route({.path = "/hello", .handler = [](const Request&) { return text_response("hello"); }, .where = Route::Where::io});
+    server_->route({.path = "/hello",
+                    .handler = [](const Request&) { return text_response("hello"); },
+                    .where = Route::Where::io});
     server_->route({.path = "/echo",
                     .handler =
                         [](const Request& request) {
@@ -101,8 +107,12 @@ class HttpServerTest : public testing::Test {
                         },
                     .methods = {"GET", "POST"},
                     .body_bytes_max = 1000});
-    server_->route({.path = "/tree/", .handler = [](const Request& request) { return text_response("tree " + request.path); }, .match = Route::Match::prefix});
-    server_->route({.path = "/tree/deep/", .handler = [](const Request&) { return text_response("deep"); }, .match = Route::Match::prefix});
+    server_->route({.path = "/tree/",
+                    .handler = [](const Request& request) { return text_response("tree " + request.path); },
+                    .match = Route::Match::prefix});
+    server_->route({.path = "/tree/deep/",
+                    .handler = [](const Request&) { return text_response("deep"); },
+                    .match = Route::Match::prefix});
     server_->route({.path = "/throws", .handler = [](const Request&) -> Response { throw std::runtime_error("oh"); }});
     server_->route({.path = "/stream", .handler = [](const Request&) {
                       Response response = text_response("");
@@ -114,12 +124,16 @@ class HttpServerTest : public testing::Test {
     server_->route({.path = "/broken", .handler = [](const Request&) {
                       Response response = text_response("");
                       response.stream = [n = 0]() mutable -> base::Result<std::optional<std::string>> {
-                        if (++n > 1) return base::make_error(base::ErrorKind::environment, "test.broken", "no more");
+                        if (++n > 1)
+                          return base::make_error(base::ErrorKind::environment, "test.broken", "no more");
                         return std::optional<std::string>("part");
                       };
                       return response;
                     }});
-    server_->route({.path = "/open", .handler = [](const Request&) { return text_response("ok"); }, .methods = {"POST"}, .cross_origin = true});
+    server_->route({.path = "/open",
+                    .handler = [](const Request&) { return text_response("ok"); },
+                    .methods = {"POST"},
+                    .cross_origin = true});
     server_->route({.path = "/wait", .handler = [this](const Request&) {
                       std::unique_lock lock(mutex_);
                       ++waiting_;
@@ -174,7 +188,8 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
       "GET /tree/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
       "POST /echo?x=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody"
       "GET /tree/deep/b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  const auto first = answers.find("tree /tree/a"), second = answers.find("POST x=1 body"), third = answers.find("\r\n\r\ndeep");
+  const auto first = answers.find("tree /tree/a"), second = answers.find("POST x=1 body"),
+             third = answers.find("\r\n\r\ndeep");
   EXPECT_NE(third, std::string::npos) << answers;
   EXPECT_LT(first, second);
   EXPECT_LT(second, third);
@@ -182,7 +197,9 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
 
 TEST_F(HttpServerTest, ReadsChunkedBodies) {
   start();
-  EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), HasSubstr("POST  abcde"));
+  EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              HasSubstr("POST  abcde"));
 }
 
 TEST_F(HttpServerTest, HeadHasNoBody) {
@@ -250,22 +267,28 @@ TEST_F(HttpServerTest, AsksForTheBodyOf100Continue) {
 TEST_F(HttpServerTest, RefusesChunkedBodiesOverTheLimit) {
   start();
   const std::string chunk = "200\r\n" + std::string(512, 'x') + "\r\n";
-  EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk + "0\r\n\r\n"), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk +
+                       "0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
 }
 
 TEST_F(HttpServerTest, RefusesLargeHeaders) {
   start();
-  EXPECT_THAT(exchange("GET /hello HTTP/1.1\r\nHost: localhost\r\nX-Long: " + std::string(200'000, 'x') + "\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
-  EXPECT_THAT(exchange("GET /hello?" + std::string(9'000, 'x') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"), StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(exchange("GET /hello HTTP/1.1\r\nHost: localhost\r\nX-Long: " + std::string(200'000, 'x') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(exchange("GET /hello?" + std::string(9'000, 'x') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              StartsWith("HTTP/1.1 414 "));
 }
 
 TEST_F(HttpServerTest, RefusesWhatIsNotHttp) {
   start();
-  for (const std::string_view request : {"\x16\x03\x01\x02", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n", "GET hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                                         "GET /hello HTTP/1.1\r\n\r\n", "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-                                         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-                                         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-                                         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
+  for (const std::string_view request :
+       {"\x16\x03\x01\x02", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n",
+        "GET hello HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /hello HTTP/1.1\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
     const std::string answer = exchange(request);
     EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 400 ")) << request << "\n" << answer;
   }
@@ -274,7 +297,8 @@ TEST_F(HttpServerTest, RefusesWhatIsNotHttp) {
 TEST_F(HttpServerTest, SurvivesTruncatedRequests) {
   start();
   const std::string request = "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody";
-  for (std::size_t size = 0; size < request.size(); ++size) exchange(request.substr(0, size));
+  for (std::size_t size = 0; size < request.size(); ++size)
+    exchange(request.substr(0, size));
   EXPECT_THAT(exchange(request), HasSubstr("POST  body"));
 }
 
@@ -341,7 +365,8 @@ TEST_F(HttpServerTest, SlowClientsAreCutOff) {
   EXPECT_EQ(slow_header.read_to_end(), "");
   EXPECT_EQ(slow_body.read_to_end(), "");
   // The connection closes a moment before its coroutine counts that.
-  while (metrics_.exposition().find("shoplake_http_refused_total{reason=\"timeout\"} 2\n") == std::string::npos) std::this_thread::yield();
+  while (metrics_.exposition().find("shoplake_http_refused_total{reason=\"timeout\"} 2\n") == std::string::npos)
+    std::this_thread::yield();
 }
 
 TEST_F(HttpServerTest, IdleConnectionsAreClosed) {
@@ -398,7 +423,8 @@ TEST(ParseHostAndPort, ReadsEveryForm) {
   EXPECT_EQ(parse("[::1]"), "::1|8080");
   EXPECT_EQ(parse("lake.example"), "lake.example|8080");
   EXPECT_EQ(parse("80"), "127.0.0.1|80");
-  for (const char* bad : {"", ":", "a:b", "a:70000", "::1", "[::1", "[::1]80", "a:-1"}) EXPECT_EQ(parse(bad), "serve.bad_address") << bad;
+  for (const char* bad : {"", ":", "a:b", "a:70000", "::1", "[::1", "[::1]80", "a:-1"})
+    EXPECT_EQ(parse(bad), "serve.bad_address") << bad;
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ TEST(MatchesEtag, ComparesEachTag) {
 TEST(ErrorResponse, QuotesAnyBytes) {
   const Response response = error_response(base::make_error(base::ErrorKind::not_found, "a.b", "no \"x\xff\"", "look"));
   EXPECT_EQ(response.status, 404);
-  EXPECT_EQ(response.body, "{\"error\":{\"code\":\"a.b\",\"message\":\"no \\\"x\xef\xbf\xbd\\\"\",\"advice\":\"look\"}}");
+  EXPECT_EQ(response.body,
+            "{\"error\":{\"code\":\"a.b\",\"message\":\"no \\\"x\xef\xbf\xbd\\\"\",\"advice\":\"look\"}}");
 }
 
 TEST(Metrics, ExposesTextFormat) {
@@ -57,7 +58,8 @@ TEST(Metrics, ExposesTextFormat) {
   EXPECT_EQ(metrics.exposition(),
             "# HELP requests_total Requests.\n# TYPE requests_total counter\nrequests_total{path=\"a\\\"b\\\\\\n\"} 2\n"
             "# HELP seconds Time.\n# TYPE seconds histogram\n"
-            "seconds_bucket{le=\"0.1\"} 1\nseconds_bucket{le=\"1\"} 1\nseconds_bucket{le=\"+Inf\"} 2\nseconds_sum 5.1\nseconds_count 2\n");
+            "seconds_bucket{le=\"0.1\"} 1\nseconds_bucket{le=\"1\"} 1\nseconds_bucket{le=\"+Inf\"} 2\nseconds_sum "
+            "5.1\nseconds_count 2\n");
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ using Locations = std::unordered_map<std::string, std::string>;
 // An engine with views of one moment. Thread safe.
 class Generation {
  public:
-  static Result<std::shared_ptr<Generation>> make(std::string key, std::unique_ptr<engine::Database> database, catalog::Catalog& catalog) {
+  static Result<std::shared_ptr<Generation>> make(std::string key, std::unique_ptr<engine::Database> database,
+                                                  catalog::Catalog& catalog) {
     std::shared_ptr<Generation> generation(new Generation(std::move(key), std::move(database)));
     generation->views_session_ = SHOPLAKE_TRY(generation->database_->connect());
     generation->views_.emplace(SHOPLAKE_TRY(query::LakeViews::open(*generation->views_session_, catalog)));
@@ -38,13 +39,16 @@ class Generation {
         idle_sessions_.pop_back();
       }
     }
-    if (!session) session = SHOPLAKE_TRY(database_->connect());
+    if (!session)
+      session = SHOPLAKE_TRY(database_->connect());
     const auto answer = SHOPLAKE_TRY(session->query(sql));
     Rows rows;
-    for (const auto& column : answer.columns()) rows.columns.push_back(column.name);
+    for (const auto& column : answer.columns())
+      rows.columns.push_back(column.name);
     for (std::int64_t row = 0; row < answer.row_count(); ++row) {
       auto& values = rows.rows.emplace_back();
-      for (std::size_t column = 0; column < rows.columns.size(); ++column) values.push_back(answer.value(row, column));
+      for (std::size_t column = 0; column < rows.columns.size(); ++column)
+        values.push_back(answer.value(row, column));
     }
     const std::scoped_lock lock(mutex_);
     idle_sessions_.push_back(std::move(session));
@@ -52,7 +56,8 @@ class Generation {
   }
 
  private:
-  Generation(std::string key, std::unique_ptr<engine::Database> database) : key_(std::move(key)), database_(std::move(database)) {}
+  Generation(std::string key, std::unique_ptr<engine::Database> database)
+      : key_(std::move(key)), database_(std::move(database)) {}
 
   std::string key_;
   std::unique_ptr<engine::Database> database_;
@@ -78,17 +83,22 @@ struct LakeReader::State {
   static std::string key_of(const catalog::Catalog::Snapshot& snapshot, const std::vector<std::string>& tables) {
     Locations locations;
     bool reads_a_view = false;
-    for (const auto& [identifier, location] : snapshot.tables) locations.emplace(to_string(identifier), location);
+    for (const auto& [identifier, location] : snapshot.tables)
+      locations.emplace(to_string(identifier), location);
     for (const auto& view : snapshot.views) {
       const std::string name = to_string(view.identifier);
       locations.emplace(name, view.metadata_location);
-      for (const auto& table : tables) reads_a_view |= table == name;
+      for (const auto& table : tables)
+        reads_a_view |= table == name;
     }
     std::string key;
-    for (const auto& table : tables) key += table + ' ' + locations[table] + '\n';
+    for (const auto& table : tables)
+      key += table + ' ' + locations[table] + '\n';
     if (reads_a_view) {  // and a view may read any table
-      for (const auto& [identifier, location] : snapshot.tables) key += location + '\n';
-      for (const auto& view : snapshot.views) key += view.metadata_location + '\n';
+      for (const auto& [identifier, location] : snapshot.tables)
+        key += location + '\n';
+      for (const auto& view : snapshot.views)
+        key += view.metadata_location + '\n';
     }
     return key;
   }
@@ -98,7 +108,8 @@ struct LakeReader::State {
     std::string key = key_of(snapshot, tables);
     const std::scoped_lock lock(generation_mutex);
     if (!generation || generation->key() != key) {
-      // A commit between the snapshot above and the one that make() reads only makes this generation newer than its key.
+      // A commit between the snapshot above and the one that make() reads only makes this generation newer than its
+      // key.
       auto database = SHOPLAKE_TRY(open_engine());
       generation = SHOPLAKE_TRY(Generation::make(std::move(key), std::move(database), catalog));
     }
@@ -107,15 +118,23 @@ struct LakeReader::State {
 };
 
 LakeReader::LakeReader(catalog::Catalog& catalog, OpenEngine open_engine, std::vector<std::string> tables)
-    : state_(new State{.catalog = catalog, .open_engine = std::move(open_engine), .tables = std::move(tables), .versions_mutex = {}, .known = {}, .generation_mutex = {}, .generation = {}}) {}
+    : state_(new State{.catalog = catalog,
+                       .open_engine = std::move(open_engine),
+                       .tables = std::move(tables),
+                       .versions_mutex = {},
+                       .known = {},
+                       .generation_mutex = {},
+                       .generation = {}}) {}
 LakeReader::~LakeReader() = default;
 
 Result<std::vector<TableVersion>> LakeReader::versions(std::span<const std::string> tables) {
   const auto snapshot = SHOPLAKE_TRY(state_->catalog.snapshot());
   Locations locations;
-  for (const auto& [identifier, location] : snapshot.tables) locations.emplace(to_string(identifier), location);
+  for (const auto& [identifier, location] : snapshot.tables)
+    locations.emplace(to_string(identifier), location);
   Locations views;
-  for (const auto& view : snapshot.views) views.emplace(to_string(view.identifier), view.metadata_location);
+  for (const auto& view : snapshot.views)
+    views.emplace(to_string(view.identifier), view.metadata_location);
 
   std::vector<TableVersion> found;
   const std::scoped_lock lock(state_->versions_mutex);
@@ -126,13 +145,15 @@ Result<std::vector<TableVersion>> LakeReader::versions(std::span<const std::stri
       continue;
     }
     const auto location = locations.find(name);
-    if (location == locations.end()) continue;
+    if (location == locations.end())
+      continue;
     TableVersion& known = state_->known[name];
     if (known.metadata_location != location->second) {
       // Somebody may commit between the two reads: then the next call sees it.
       const auto table = SHOPLAKE_TRY(state_->catalog.load_table(SHOPLAKE_TRY(catalog::parse_table_identifier(name))));
       const auto* current = table.metadata->current_snapshot();
-      known = {name, table.metadata_location, current == nullptr ? 0 : current->id, current == nullptr ? 0 : current->timestamp_ms};
+      known = {name, table.metadata_location, current == nullptr ? 0 : current->id,
+               current == nullptr ? 0 : current->timestamp_ms};
     }
     found.push_back(known);
   }

@@ -13,11 +13,13 @@ namespace {
 std::string labels_text(Labels labels) {
   std::string text;
   for (const auto& [name, value] : labels) {
-    if (!text.empty()) text += ',';
+    if (!text.empty())
+      text += ',';
     text += name;
     text += "=\"";
     for (const char c : value) {
-      if (c == '\\' || c == '"') text += '\\';
+      if (c == '\\' || c == '"')
+        text += '\\';
       if (c == '\n') {
         text += "\\n";
       } else {
@@ -30,8 +32,10 @@ std::string labels_text(Labels labels) {
 }
 
 std::string number(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  if (std::isnan(value))
+    return "NaN";
+  if (std::isinf(value))
+    return value > 0 ? "+Inf" : "-Inf";
   return fmt::format("{}", value);
 }
 
@@ -89,12 +93,14 @@ std::string Metrics::exposition() {
     const std::scoped_lock lock(mutex_);
     refreshers = refreshers_;
   }
-  for (const auto& refresh : refreshers) refresh(*this);
+  for (const auto& refresh : refreshers)
+    refresh(*this);
 
   const std::scoped_lock lock(mutex_);
   std::string text;
   for (const auto& [name, family] : families_) {
-    if (family.series.empty()) continue;
+    if (family.series.empty())
+      continue;
     text += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, family.help, name, family.type);
     for (const auto& [labels, series] : family.series) {
       if (family.type != "histogram") {
@@ -110,7 +116,8 @@ std::string Metrics::exposition() {
         text += fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, comma,
                             i < family.bounds.size() ? number(family.bounds[i]) : "+Inf", cumulated);
       }
-      text += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, braces, number(series.value), name, braces, series.count);
+      text +=
+          fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, braces, number(series.value), name, braces, series.count);
     }
   }
   return text;

@@ -27,19 +27,25 @@ struct Question {
 
 Result<Question> parse_question(const Request& request, const QueryLimits& limits) {
   const auto bad = [](std::string message) {
-    return make_error(ErrorKind::usage, "serve.bad_query_request", std::move(message), R"(send {"sql": "select …", "limit": 1000} as application/json)");
+    return make_error(ErrorKind::usage, "serve.bad_query_request", std::move(message),
+                      R"(send {"sql": "select …", "limit": 1000} as application/json)");
   };
   // A page of another site can send a form without asking the browser, but not this type.
-  if (const auto type = request.header("content-type"); !type || !type->starts_with("application/json")) return bad("the Content-Type is not application/json");
+  if (const auto type = request.header("content-type"); !type || !type->starts_with("application/json"))
+    return bad("the Content-Type is not application/json");
   const auto json = nlohmann::json::parse(request.body, nullptr, false);
-  if (!json.is_object()) return bad("the body is not a JSON object");
+  if (!json.is_object())
+    return bad("the body is not a JSON object");
   for (const auto& [key, value] : json.items()) {
-    if (key != "sql" && key != "limit") return bad(fmt::format("the member {} is not known", key));
+    if (key != "sql" && key != "limit")
+      return bad(fmt::format("the member {} is not known", key));
   }
-  if (!json.contains("sql") || !json["sql"].is_string()) return bad("the member sql is not a string");
+  if (!json.contains("sql") || !json["sql"].is_string())
+    return bad("the member sql is not a string");
   Question question{json["sql"].get<std::string>(), limits.rows_default};
   if (json.contains("limit")) {
-    if (!json["limit"].is_number_integer() || json["limit"].get<std::int64_t>() < 1 || json["limit"].get<std::int64_t>() > limits.rows_max) {
+    if (!json["limit"].is_number_integer() || json["limit"].get<std::int64_t>() < 1 ||
+        json["limit"].get<std::int64_t>() > limits.rows_max) {
       return bad(fmt::format("limit is not a number from 1 to {}", limits.rows_max));
     }
     question.rows_max = json["limit"].get<std::int64_t>();
@@ -75,18 +81,21 @@ std::string answer_as_json(const engine::ResultSet& answer, std::int64_t rows_ma
   std::string json = "{\"columns\":[";
   const auto& columns = answer.columns();
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    json += fmt::format("{}{{\"name\":{},\"type\":{}}}", i == 0 ? "" : ",", engine::to_json_string(columns[i].name), engine::to_json_string(columns[i].type));
+    json += fmt::format("{}{{\"name\":{},\"type\":{}}}", i == 0 ? "" : ",", engine::to_json_string(columns[i].name),
+                        engine::to_json_string(columns[i].type));
   }
   json += "],\"rows\":[";
   for (std::int64_t row = 0; row < rows; ++row) {
     json += row == 0 ? "[" : ",[";
     for (std::size_t column = 0; column < columns.size(); ++column) {
-      if (column != 0) json += ',';
+      if (column != 0)
+        json += ',';
       json += engine::to_json(answer.value(row, column));
     }
     json += ']';
   }
-  json += fmt::format("],\"row_count\":{},\"truncated\":{},\"seconds\":{:.6f}}}", answer.row_count(), answer.row_count() > rows, static_cast<double>(micros) / 1e6);
+  json += fmt::format("],\"row_count\":{},\"truncated\":{},\"seconds\":{:.6f}}}", answer.row_count(),
+                      answer.row_count() > rows, static_cast<double>(micros) / 1e6);
   return json;
 }
 
@@ -107,11 +116,14 @@ struct QueryApi::State {
     Deadline deadline(std::chrono::seconds(limits.seconds_max), stop.get_token());
     const auto rows = runner->run(deadline.token());
     if (!rows.ok() && deadline.expired()) {
-      return make_error(ErrorKind::failed, "serve.query_timeout", fmt::format("the query took longer than {} seconds", limits.seconds_max),
+      return make_error(ErrorKind::failed, "serve.query_timeout",
+                        fmt::format("the query took longer than {} seconds", limits.seconds_max),
                         "read fewer rows, or run it with `shoplake query`, which has no such limit");
     }
-    if (!rows.ok()) return rows.error();
-    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count();
+    if (!rows.ok())
+      return rows.error();
+    const auto micros =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count();
     Response response = json_response(answer_as_json(*rows, question.rows_max, micros));
     response.set("Cache-Control", "no-store");
     return response;
@@ -119,7 +131,8 @@ struct QueryApi::State {
 };
 
 QueryApi::QueryApi(catalog::Catalog& catalog, OpenEngine open_engine, QueryLimits limits)
-    : state_(new State{.catalog = catalog, .open_engine = std::move(open_engine), .limits = limits, .running = {}, .stop = {}}) {}
+    : state_(new State{
+          .catalog = catalog, .open_engine = std::move(open_engine), .limits = limits, .running = {}, .stop = {}}) {}
 QueryApi::~QueryApi() { stop(); }
 
 void QueryApi::stop() { state_->stop.request_stop(); }
@@ -127,7 +140,9 @@ void QueryApi::stop() { state_->stop.request_stop(); }
 Response QueryApi::respond(const Request& request) {
   if (++state_->running > state_->limits.running_max || state_->stop.stop_requested()) {
     --state_->running;
-    Response busy = error_response(503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max), "try again when one has ended");
+    Response busy =
+        error_response(503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max),
+                       "try again when one has ended");
     busy.set("Retry-After", "1");
     return busy;
   }

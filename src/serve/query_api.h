@@ -1,5 +1,5 @@
-// POST /api/query: one read-only SQL statement over the lake, as `shoplake query` runs it, with limits that suit a shared server.
-// Thread safe.
+// POST /api/query: one read-only SQL statement over the lake, as `shoplake query` runs it, with limits that suit a
+// shared server. Thread safe.
 #pragma once
 
 #include <cstdint>

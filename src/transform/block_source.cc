@@ -17,7 +17,8 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; 
 }  // namespace
 
 struct BlockSource::State {
-  State(const io::RandomAccessFile& given_file, std::string_view given_name, RecordForm given_form, std::uint64_t given_max)
+  State(const io::RandomAccessFile& given_file, std::string_view given_name, RecordForm given_form,
+        std::uint64_t given_max)
       : file(given_file), name(given_name), form(given_form), record_bytes_max(given_max) {}
 
   const io::RandomAccessFile& file;
@@ -28,13 +29,13 @@ struct BlockSource::State {
   std::optional<io::Inflater> inflater;
   std::uint64_t file_offset = 0;
   bool started = false;
-  bool at_end = false;          // no more bytes come
+  bool at_end = false;  // no more bytes come
   bool documents = false;
-  bool in_array = false;        // documents: the elements of one array
+  bool in_array = false;  // documents: the elements of one array
   bool array_ended = false;
-  std::uint64_t offset = 0;     // inflated, of the next block's first byte
+  std::uint64_t offset = 0;  // inflated, of the next block's first byte
   std::int64_t line = 1;
-  Buffer<char> rest;            // bytes read that belong to the next block
+  Buffer<char> rest;  // bytes read that belong to the next block
 
   // Scanner of documents, kept over blocks.
   int depth = 0;
@@ -51,7 +52,8 @@ struct BlockSource::State {
         got = SHOPLAKE_TRY(file.read(file_offset, size - total, out + total));
         file_offset += got;
       }
-      if (got == 0) at_end = true;
+      if (got == 0)
+        at_end = true;
       total += got;
     }
     return total;
@@ -61,7 +63,8 @@ struct BlockSource::State {
     started = true;
     char magic[2];
     const std::size_t got = SHOPLAKE_TRY(file.read(0, sizeof(magic), magic));
-    if (io::is_gzip(std::string_view(magic, got))) inflater.emplace(file, name);
+    if (io::is_gzip(std::string_view(magic, got)))
+      inflater.emplace(file, name);
     char* begin = rest.extend(kBlockBytes);
     rest.truncate(SHOPLAKE_TRY(read(begin, kBlockBytes)));
     if (rest.size() >= 3 && std::memcmp(rest.data(), "\xEF\xBB\xBF", 3) == 0) {  // byte order mark
@@ -71,12 +74,14 @@ struct BlockSource::State {
     }
     if (form == RecordForm::automatic) {
       std::size_t at = 0;
-      while (at < rest.size() && is_space(rest[at])) ++at;
+      while (at < rest.size() && is_space(rest[at]))
+        ++at;
       if (at < rest.size() && rest[at] == '[') {
         documents = in_array = true;
       } else if (at < rest.size() && rest[at] == '{') {
         std::size_t end = at + 1;
-        while (end < rest.size() && (rest[end] == ' ' || rest[end] == '\r' || rest[end] == '\t')) ++end;
+        while (end < rest.size() && (rest[end] == ' ' || rest[end] == '\r' || rest[end] == '\t'))
+          ++end;
         documents = end < rest.size() && rest[end] == '\n';
       }
     }
@@ -85,7 +90,8 @@ struct BlockSource::State {
 
   // Adds more bytes to the block; false at the end of the input.
   Result<bool> fill(Block& block, std::size_t bytes) {
-    if (at_end) return false;
+    if (at_end)
+      return false;
     const std::size_t before = block.bytes.size();
     char* place = block.bytes.extend(bytes + kBlockPadding);
     const std::size_t got = SHOPLAKE_TRY(read(place, bytes));
@@ -101,7 +107,8 @@ struct BlockSource::State {
   void add_lines(Block& block, std::size_t end);
 };
 
-BlockSource::BlockSource(const io::RandomAccessFile& file, std::string_view name, RecordForm form, std::uint64_t record_bytes_max)
+BlockSource::BlockSource(const io::RandomAccessFile& file, std::string_view name, RecordForm form,
+                         std::uint64_t record_bytes_max)
     : state_(std::make_unique<State>(file, name, form, record_bytes_max)) {}
 BlockSource::~BlockSource() = default;
 
@@ -114,16 +121,21 @@ void BlockSource::State::add_lines(Block& block, std::size_t end) {
   std::uint32_t line_in_block = 0;
   while (at < end) {
     const void* newline = std::memchr(text + at, '\n', end - at);
-    const std::size_t stop = newline == nullptr ? end : static_cast<std::size_t>(static_cast<const char*>(newline) - text);
+    const std::size_t stop =
+        newline == nullptr ? end : static_cast<std::size_t>(static_cast<const char*>(newline) - text);
     std::size_t first = at;
     std::size_t last = stop;
-    while (first < last && is_space(text[first])) ++first;
-    while (last > first && is_space(text[last - 1])) --last;
+    while (first < last && is_space(text[first]))
+      ++first;
+    while (last > first && is_space(text[last - 1]))
+      --last;
     if (last - first > record_bytes_max) {
-      block.oversized.push_back({block.records.size(), block.first_offset + first, last - first, block.first_line + line_in_block,
+      block.oversized.push_back({block.records.size(), block.first_offset + first, last - first,
+                                 block.first_line + line_in_block,
                                  std::string(text + first, std::min(last - first, kOversizedTextBytes))});
     } else if (first < last) {
-      block.records.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last - first), line_in_block});
+      block.records.push_back(
+          {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last - first), line_in_block});
     }
     ++line_in_block;
     at = stop + 1;
@@ -138,13 +150,15 @@ Result<void> BlockSource::State::pass_over_line(Block& block, std::size_t begin)
   record.offset = block.first_offset + begin;
   record.line = line;
   record.length = block.bytes.size() - begin;
-  record.begin.assign(block.bytes.data() + begin, std::min(record.length, static_cast<std::uint64_t>(kOversizedTextBytes)));
+  record.begin.assign(block.bytes.data() + begin,
+                      std::min(record.length, static_cast<std::uint64_t>(kOversizedTextBytes)));
   offset = block.first_offset + block.bytes.size();
   Buffer<char> piece;
   piece.extend(kBlockBytes);
   while (true) {
     const std::size_t got = SHOPLAKE_TRY(read(piece.data(), kBlockBytes));
-    if (got == 0) break;
+    if (got == 0)
+      break;
     const void* newline = std::memchr(piece.data(), '\n', got);
     if (newline == nullptr) {
       offset += got;
@@ -165,14 +179,18 @@ Result<void> BlockSource::State::pass_over_line(Block& block, std::size_t begin)
 Result<bool> BlockSource::State::next_lines(Block& block) {
   block.bytes.append(rest.data(), rest.size());
   rest.clear();
-  if (block.bytes.size() < kBlockBytes) SHOPLAKE_TRY(fill(block, kBlockBytes - block.bytes.size()));
-  if (block.bytes.empty()) return false;
+  if (block.bytes.size() < kBlockBytes)
+    SHOPLAKE_TRY(fill(block, kBlockBytes - block.bytes.size()));
+  if (block.bytes.empty())
+    return false;
   std::size_t searched = 0;
   while (true) {
     const void* newline = memrchr(block.bytes.data() + searched, '\n', block.bytes.size() - searched);
     if (newline != nullptr || at_end) {
-      const std::size_t end = newline == nullptr || at_end ? block.bytes.size()
-                                                           : static_cast<std::size_t>(static_cast<const char*>(newline) - block.bytes.data()) + 1;
+      const std::size_t end =
+          newline == nullptr || at_end
+              ? block.bytes.size()
+              : static_cast<std::size_t>(static_cast<const char*>(newline) - block.bytes.data()) + 1;
       add_lines(block, end);
       rest.append(block.bytes.data() + end, block.bytes.size() - end);
       offset = block.first_offset + end;
@@ -191,8 +209,10 @@ Result<bool> BlockSource::State::next_lines(Block& block) {
 Result<bool> BlockSource::State::next_documents(Block& block) {
   block.bytes.append(rest.data(), rest.size());
   rest.clear();
-  if (block.bytes.size() < kBlockBytes) SHOPLAKE_TRY(fill(block, kBlockBytes - block.bytes.size()));
-  if (block.bytes.empty()) return false;
+  if (block.bytes.size() < kBlockBytes)
+    SHOPLAKE_TRY(fill(block, kBlockBytes - block.bytes.size()));
+  if (block.bytes.empty())
+    return false;
 
   std::size_t at = 0;
   std::size_t record = std::string::npos;  // where the open record begins
@@ -202,12 +222,15 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
   const int base = in_array ? 1 : 0;
   depth = std::min(depth, base);  // a block begins between records
   const auto close = [&](std::size_t end) {
-    while (end > record && is_space(block.bytes[end - 1])) --end;
+    while (end > record && is_space(block.bytes[end - 1]))
+      --end;
     if (end - record > record_bytes_max) {
-      block.oversized.push_back({block.records.size(), block.first_offset + record, end - record, block.first_line + record_line,
-                                 std::string(block.bytes.data() + record, std::min(end - record, kOversizedTextBytes))});
+      block.oversized.push_back(
+          {block.records.size(), block.first_offset + record, end - record, block.first_line + record_line,
+           std::string(block.bytes.data() + record, std::min(end - record, kOversizedTextBytes))});
     } else {
-      block.records.push_back({static_cast<std::uint32_t>(record), static_cast<std::uint32_t>(end - record), record_line});
+      block.records.push_back(
+          {static_cast<std::uint32_t>(record), static_cast<std::uint32_t>(end - record), record_line});
     }
     record = std::string::npos;
   };
@@ -215,7 +238,8 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
   while (true) {
     for (; at < block.bytes.size(); ++at) {
       const char c = block.bytes[at];
-      if (c == '\n') ++line_in_block;
+      if (c == '\n')
+        ++line_in_block;
       if (in_string) {
         if (escaped) {
           escaped = false;
@@ -228,7 +252,8 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
       }
       if (is_space(c)) {
         // Scalars side by side, outside arrays.
-        if (!in_array && depth == 0 && record != std::string::npos) close(at);
+        if (!in_array && depth == 0 && record != std::string::npos)
+          close(at);
         continue;
       }
       if (in_array && depth == 0) {
@@ -243,7 +268,8 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
         continue;
       }
       if (in_array && depth == 1 && (c == ',' || c == ']')) {
-        if (record != std::string::npos) close(at);
+        if (record != std::string::npos)
+          close(at);
         if (c == ']') {
           depth = 0;
           array_ended = true;
@@ -260,14 +286,17 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
         ++depth;
       } else if (c == '}' || c == ']') {
         depth = std::max(depth - 1, base);
-        if (!in_array && depth == 0) close(at + 1);
+        if (!in_array && depth == 0)
+          close(at + 1);
       }
     }
     // Enough, at a record's border?
     if (record == std::string::npos || at_end) {
-      if (record != std::string::npos) close(block.bytes.size());
+      if (record != std::string::npos)
+        close(block.bytes.size());
       if (at_end && in_array && !array_ended) {
-        block.oversized.push_back({block.records.size(), block.first_offset + block.bytes.size(), 0, block.first_line + line_in_block, std::string()});
+        block.oversized.push_back({block.records.size(), block.first_offset + block.bytes.size(), 0,
+                                   block.first_line + line_in_block, std::string()});
         array_ended = true;
       }
       offset = block.first_offset + block.bytes.size();
@@ -281,12 +310,14 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
       line = block.first_line + record_line;
       in_string = escaped = false;
       depth = base;
-      if (in_array && array_ended) depth = 0;
+      if (in_array && array_ended)
+        depth = 0;
       return true;
     }
     if (block.bytes.size() - record > record_bytes_max) {
       // Its end cannot be known without keeping its structure; all that follows belongs to it.
-      OversizedRecord oversized{0, block.first_offset + record, block.bytes.size() - record, block.first_line + record_line,
+      OversizedRecord oversized{0, block.first_offset + record, block.bytes.size() - record,
+                                block.first_line + record_line,
                                 std::string(block.bytes.data() + record, kOversizedTextBytes)};
       offset = block.first_offset + block.bytes.size();
       Buffer<char> piece;
@@ -308,7 +339,8 @@ Result<bool> BlockSource::next(Block& block) {
   block.bytes.clear();
   block.records.clear();
   block.oversized.clear();
-  if (!state.started) SHOPLAKE_TRY(state.start());
+  if (!state.started)
+    SHOPLAKE_TRY(state.start());
   block.first_offset = state.offset;
   block.first_line = state.line;
   auto outcome = state.documents ? state.next_documents(block) : state.next_lines(block);

@@ -1,8 +1,9 @@
 // BlockSource: the bytes of an input file as blocks of whole JSON records, inflated where they are gzip.
 //
-// Forms: lines (one record a line; the default), or documents (one JSON array whose elements are the records, or JSON values one
-// after another that span lines). Blank lines are no records. A record larger than the limit is reported with its begin and passed over;
-// memory stays bounded by the limit whatever the file holds. Belongs to one thread at a time.
+// Forms: lines (one record a line; the default), or documents (one JSON array whose elements are the records, or JSON
+// values one after another that span lines). Blank lines are no records. A record larger than the limit is reported
+// with its begin and passed over; memory stays bounded by the limit whatever the file holds. Belongs to one thread at a
+// time.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ struct Block {
   std::vector<OversizedRecord> oversized;
   std::uint64_t first_offset = 0;  // of the block's first byte, in the inflated input
   std::int64_t first_line = 1;
-  std::uint64_t input_bytes = 0;   // of the file that were read when the block was made
+  std::uint64_t input_bytes = 0;  // of the file that were read when the block was made
 };
 
 enum class RecordForm { automatic, lines };

@@ -19,7 +19,8 @@ class BoundedQueue {
   bool push(T value) {
     std::unique_lock lock(mutex_);
     has_room_.wait(lock, [&] { return closed_ || values_.size() < capacity_; });
-    if (closed_) return false;
+    if (closed_)
+      return false;
     values_.push_back(std::move(value));
     has_values_.notify_one();
     return true;
@@ -28,7 +29,8 @@ class BoundedQueue {
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
     has_values_.wait(lock, [&] { return closed_ || !values_.empty(); });
-    if (values_.empty()) return std::nullopt;
+    if (values_.empty())
+      return std::nullopt;
     T value = std::move(values_.front());
     values_.pop_front();
     has_room_.notify_one();
@@ -36,7 +38,8 @@ class BoundedQueue {
   }
   std::optional<T> try_pop() {
     const std::lock_guard lock(mutex_);
-    if (values_.empty()) return std::nullopt;
+    if (values_.empty())
+      return std::nullopt;
     T value = std::move(values_.front());
     values_.pop_front();
     has_room_.notify_one();

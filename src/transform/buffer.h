@@ -1,4 +1,5 @@
-// Buffer<T>: a growable array of trivially copyable values for the hot path: no initialisation, unchecked append after reserve.
+// Buffer<T>: a growable array of trivially copyable values for the hot path: no initialisation, unchecked append after
+// reserve.
 #pragma once
 
 #include <cstddef>
@@ -40,20 +41,22 @@ class Buffer {
   std::size_t capacity_bytes() const { return static_cast<std::size_t>(limit_ - begin_) * sizeof(T); }
 
   void push_back(T value) {
-    if (end_ == limit_) [[unlikely]] grow(1);
+    if (end_ == limit_) [[unlikely]]
+      grow(1);
     *end_++ = value;
   }
   void append(const T* values, std::size_t count) {
-    if (count > 0) std::memcpy(extend(count), values, count * sizeof(T));
+    if (count > 0)
+      std::memcpy(extend(count), values, count * sizeof(T));
   }
-  void append_bytes(T value, std::size_t count)
-    requires(sizeof(T) == 1)
-  {
-    if (count > 0) std::memset(extend(count), static_cast<unsigned char>(value), count);
+  void append_bytes(T value, std::size_t count) requires(sizeof(T) == 1) {
+    if (count > 0)
+      std::memset(extend(count), static_cast<unsigned char>(value), count);
   }
   // Room for `count` more, already counted in size(); the caller writes it.
   T* extend(std::size_t count) {
-    if (static_cast<std::size_t>(limit_ - end_) < count) [[unlikely]] grow(count);
+    if (static_cast<std::size_t>(limit_ - end_) < count) [[unlikely]]
+      grow(count);
     T* place = end_;
     end_ += count;
     return place;
@@ -74,11 +77,15 @@ class Buffer {
   [[gnu::noinline]] void grow(std::size_t more) {
     const std::size_t size = static_cast<std::size_t>(end_ - begin_);
     std::size_t capacity = static_cast<std::size_t>(limit_ - begin_) * 2;
-    if (capacity < size + more) capacity = size + more;
-    if (capacity < 64 / sizeof(T)) capacity = 64 / sizeof(T);
-    if (capacity < 4) capacity = 4;
+    if (capacity < size + more)
+      capacity = size + more;
+    if (capacity < 64 / sizeof(T))
+      capacity = 64 / sizeof(T);
+    if (capacity < 4)
+      capacity = 4;
     void* grown = std::realloc(static_cast<void*>(begin_), capacity * sizeof(T));
-    if (grown == nullptr) throw std::bad_alloc();
+    if (grown == nullptr)
+      throw std::bad_alloc();
     begin_ = static_cast<T*>(grown);
     end_ = begin_ + size;
     limit_ = begin_ + capacity;

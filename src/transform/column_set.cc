@@ -9,9 +9,11 @@ namespace shoplake::transform {
 void ColumnSet::catch_up(const Layout& layout, std::uint16_t stream, std::uint32_t slots) {
   const Stream& description = layout.streams[stream];
   StreamLevels& entries = streams[stream];
-  if (entries.consumed >= slots) return;
+  if (entries.consumed >= slots)
+    return;
   const auto list = static_cast<std::uint16_t>(description.list);
-  if (levels[list].size() < slots) fill(layout, list, slots);
+  if (levels[list].size() < slots)
+    fill(layout, list, slots);
   const std::uint32_t count = slots - entries.consumed;
   levels[description.element].append(levels[list].data() + entries.consumed, count);
   if (description.parent == 0) {
@@ -31,7 +33,8 @@ void ColumnSet::fill(const Layout& layout, std::uint16_t node, std::uint32_t slo
     return;
   }
   const auto parent = static_cast<std::uint16_t>(description.parent);
-  if (levels[parent].size() < slot) fill(layout, parent, slot);
+  if (levels[parent].size() < slot)
+    fill(layout, parent, slot);
   entries.append(levels[parent].data() + entries.size(), count);
 }
 
@@ -39,10 +42,13 @@ void ColumnSet::complete(const Layout& layout) {
   for (std::size_t index = 0; index < layout.nodes.size(); ++index) {
     const Node& node = layout.nodes[index];
     const auto position = static_cast<std::uint16_t>(index);
-    if (node.is_element) catch_up(layout, node.stream, stream_size(layout, layout.streams[node.stream].parent));
-    if (node.kind == Node::Kind::leaf && !node.is_element && levels[index].empty()) continue;
+    if (node.is_element)
+      catch_up(layout, node.stream, stream_size(layout, layout.streams[node.stream].parent));
+    if (node.kind == Node::Kind::leaf && !node.is_element && levels[index].empty())
+      continue;
     const std::uint32_t size = stream_size(layout, node.stream);
-    if (levels[index].size() < size) fill(layout, position, size);
+    if (levels[index].size() < size)
+      fill(layout, position, size);
   }
 }
 
@@ -69,10 +75,12 @@ void ColumnSet::truncate(const Layout& layout, std::uint32_t row) {
     const Node& node = layout.nodes[index];
     Buffer<std::uint8_t>& entries = levels[index];
     const std::size_t size = sizes[node.stream];
-    if (entries.size() <= size) continue;
+    if (entries.size() <= size)
+      continue;
     if (node.kind == Node::Kind::leaf) {
       std::size_t values = 0;
-      for (std::size_t at = size; at < entries.size(); ++at) values += entries[at] == node.level;
+      for (std::size_t at = size; at < entries.size(); ++at)
+        values += entries[at] == node.level;
       if (values > 0) {
         LeafValues& leaf = leaves[node.leaf];
         switch (node.type) {
@@ -99,7 +107,8 @@ void ColumnSet::truncate(const Layout& layout, std::uint32_t row) {
 void ColumnSet::clear() {
   rows = 0;
   cost_bytes = 0;
-  for (Buffer<std::uint8_t>& entries : levels) entries.clear();
+  for (Buffer<std::uint8_t>& entries : levels)
+    entries.clear();
   for (StreamLevels& entries : streams) {
     entries.repetition.clear();
     entries.consumed = 0;

@@ -1,9 +1,9 @@
-// ColumnSet: the records of one partition's batch as columns: Dremel levels and values for each node of a Layout, ready to be
-// encoded as Parquet pages.
+// ColumnSet: the records of one partition's batch as columns: Dremel levels and values for each node of a Layout, ready
+// to be encoded as Parquet pages.
 //
-// Levels are filled lazily. A node's entry is written only where the node is present; entries that were skipped are copied from
-// the parent's when a later slot is written or the set is completed: an absent node has the level of its nearest present
-// ancestor. A column that never has a value costs nothing.
+// Levels are filled lazily. A node's entry is written only where the node is present; entries that were skipped are
+// copied from the parent's when a later slot is written or the set is completed: an absent node has the level of its
+// nearest present ancestor. A column that never has a value costs nothing.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct ColumnSet {
       : levels(layout.nodes.size()), streams(layout.streams.size()), leaves(layout.leaves.size()) {}
 
   std::uint32_t rows = 0;
-  std::size_t cost_bytes = 0;  // an estimate of the memory held
+  std::size_t cost_bytes = 0;                // an estimate of the memory held
   std::vector<Buffer<std::uint8_t>> levels;  // by node
   std::vector<StreamLevels> streams;
   std::vector<LeafValues> leaves;

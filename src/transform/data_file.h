@@ -21,7 +21,8 @@ struct ColumnStatistics {
   std::optional<std::string> upper_bound;
 };
 
-// The value of one partition field as text: what Iceberg's partition path would show ("20201210", "2026-11-21", "42"), or no value for null.
+// The value of one partition field as text: what Iceberg's partition path would show ("20201210", "2026-11-21", "42"),
+// or no value for null.
 using PartitionValue = std::optional<std::string>;
 
 struct DataFile {

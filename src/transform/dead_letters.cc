@@ -11,18 +11,26 @@ std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
   const auto continues = [&](std::size_t at) { return (byte(at) & 0xC0) == 0x80; };
   const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return continues(1) ? 2 : 0;
+  if (lead < 0x80)
+    return 1;
+  if (lead >= 0xC2 && lead < 0xE0)
+    return continues(1) ? 2 : 0;
   if (lead >= 0xE0 && lead < 0xF0) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-    if (lead == 0xED && byte(1) >= 0xA0) return 0;
+    if (!continues(1) || !continues(2))
+      return 0;
+    if (lead == 0xE0 && byte(1) < 0xA0)
+      return 0;
+    if (lead == 0xED && byte(1) >= 0xA0)
+      return 0;
     return 3;
   }
   if (lead >= 0xF0 && lead < 0xF5) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) >= 0x90) return 0;
+    if (!continues(1) || !continues(2) || !continues(3))
+      return 0;
+    if (lead == 0xF0 && byte(1) < 0x90)
+      return 0;
+    if (lead == 0xF4 && byte(1) >= 0x90)
+      return 0;
     return 4;
   }
   return 0;
@@ -50,9 +58,11 @@ std::string printable(std::string_view record) {
 
 std::vector<Column> quarantine_columns() {
   using contract::Type;
-  return {{"dataset", Type::text, false, {}},     {"reason_code", Type::text, false, {}},  {"message", Type::text, false, {}},
-          {"source_object", Type::text, false, {}}, {"line", Type::integer, false, {}},    {"byte_offset", Type::integer, false, {}},
-          {"record_bytes", Type::integer, false, {}}, {"record", Type::text, false, {}},   {"quarantined_at", Type::integer, true, {}}};
+  return {{"dataset", Type::text, false, {}},         {"reason_code", Type::text, false, {}},
+          {"message", Type::text, false, {}},         {"source_object", Type::text, false, {}},
+          {"line", Type::integer, false, {}},         {"byte_offset", Type::integer, false, {}},
+          {"record_bytes", Type::integer, false, {}}, {"record", Type::text, false, {}},
+          {"quarantined_at", Type::integer, true, {}}};
 }
 
 struct DeadLetters::State {
@@ -68,7 +78,8 @@ struct DeadLetters::State {
 
   std::uint16_t node(std::string_view name) const {
     for (std::uint16_t index : layout.top_level) {
-      if (layout.nodes[index].name == name) return index;
+      if (layout.nodes[index].name == name)
+        return index;
     }
     SHOPLAKE_CHECK(false);
     return 0;
@@ -78,14 +89,17 @@ struct DeadLetters::State {
     builder = std::make_unique<RecordBuilder>(
         layout, plain, [this] { return files->acquire(); },
         [this](std::size_t, std::unique_ptr<ColumnSet> set, bool is_last) {
-          if (!outcome.ok()) return;
+          if (!outcome.ok())
+            return;
           outcome = is_last ? files->submit_last(0, "", std::move(set)) : files->submit(0, "", std::move(set));
         });
     PartitionFilesOptions file_options;
     file_options.env = options.env;
     file_options.layout = &layout;
     file_options.dictionaries = &builder->dictionaries();
-    const auto constant = [&](std::string_view name) -> Constant& { return file_options.constants[layout.nodes[node(name)].leaf]; };
+    const auto constant = [&](std::string_view name) -> Constant& {
+      return file_options.constants[layout.nodes[node(name)].leaf];
+    };
     constant("dataset").text = options.contract->dataset;
     constant("source_object").text = options.source_object;
     constant("quarantined_at").integer = options.ingested_at_micros;
@@ -100,7 +114,8 @@ DeadLetters::~DeadLetters() = default;
 
 Result<void> DeadLetters::add(const DeadLetter& letter) {
   State& state = *state_;
-  if (!state.builder) state.open();
+  if (!state.builder)
+    state.open();
   ++count_;
   ++by_reason_[std::string(letter.reason)];
   const std::string record = printable(letter.record);
@@ -109,7 +124,8 @@ Result<void> DeadLetters::add(const DeadLetter& letter) {
   builder.set_text(state.node("reason_code"), letter.reason);
   builder.set_text(state.node("message"), printable(letter.message));
   builder.set_integer(state.node("line"), letter.line);
-  if (letter.byte_offset >= 0) builder.set_integer(state.node("byte_offset"), letter.byte_offset);
+  if (letter.byte_offset >= 0)
+    builder.set_integer(state.node("byte_offset"), letter.byte_offset);
   builder.set_integer(state.node("record_bytes"), letter.record_bytes);
   builder.set_text(state.node("record"), record);
   builder.finish(0, 4 * record.size() + letter.message.size(), {});
@@ -118,7 +134,8 @@ Result<void> DeadLetters::add(const DeadLetter& letter) {
 
 Result<std::vector<DataFile>> DeadLetters::finish() {
   State& state = *state_;
-  if (!state.builder) return std::vector<DataFile>();
+  if (!state.builder)
+    return std::vector<DataFile>();
   state.builder->flush();
   SHOPLAKE_TRY(state.outcome);
   return state.files->finish();

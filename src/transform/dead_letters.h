@@ -19,7 +19,7 @@ struct DeadLetter {
   std::int64_t line = 0;
   std::int64_t byte_offset = -1;  // -1: not known (Parquet)
   std::int64_t record_bytes = 0;
-  std::string_view record;        // cut to kQuarantineTextBytes here; invalid UTF-8 is escaped as \xNN
+  std::string_view record;  // cut to kQuarantineTextBytes here; invalid UTF-8 is escaped as \xNN
 };
 
 class DeadLetters {

@@ -1,5 +1,6 @@
-// Dictionary: the distinct texts of one leaf column, numbered in order of first appearance, with the contract's treatment already
-// applied: a text is looked up as received and stored as it will be written, so masking costs once a distinct text.
+// Dictionary: the distinct texts of one leaf column, numbered in order of first appearance, with the contract's
+// treatment already applied: a text is looked up as received and stored as it will be written, so masking costs once a
+// distinct text.
 //
 // One thread inserts; other threads may read entries whose ids reached them through a lock (entries never move).
 #pragma once
@@ -33,14 +34,16 @@ inline std::uint64_t hash_text(const char* data, std::size_t size) {
   std::uint64_t state = size * kMultiplier;
   if (size >= 8) {
     std::size_t at = 0;
-    for (; at + 8 < size; at += 8) state = mix(state ^ load8(data + at), kMultiplier);
+    for (; at + 8 < size; at += 8)
+      state = mix(state ^ load8(data + at), kMultiplier);
     return mix(state ^ load8(data + size - 8), 0xD6E8FEB86659FD93ULL);
   }
   std::uint64_t word = 0;
   if (size >= 4) {
     word = load4(data) | (load4(data + size - 4) << 32);
   } else if (size > 0) {
-    word = static_cast<unsigned char>(data[0]) | (static_cast<std::uint64_t>(static_cast<unsigned char>(data[size / 2])) << 8) |
+    word = static_cast<unsigned char>(data[0]) |
+           (static_cast<std::uint64_t>(static_cast<unsigned char>(data[size / 2])) << 8) |
            (static_cast<std::uint64_t>(static_cast<unsigned char>(data[size - 1])) << 16);
   }
   return mix(state ^ word, 0xD6E8FEB86659FD93ULL);
@@ -57,7 +60,8 @@ inline bool equal_text(const char* left, const char* right, std::size_t size) {
   };
   if (size >= 8) {
     for (std::size_t at = 0; at + 8 < size; at += 8) {
-      if (differs8(at)) return false;
+      if (differs8(at))
+        return false;
     }
     return !differs8(size - 8);
   }
@@ -71,7 +75,8 @@ inline bool equal_text(const char* left, const char* right, std::size_t size) {
     return a[0] == b[0] && a[1] == b[1];
   }
   for (std::size_t at = 0; at < size; ++at) {
-    if (left[at] != right[at]) return false;
+    if (left[at] != right[at])
+      return false;
   }
   return true;
 }
@@ -93,7 +98,8 @@ class Dictionary {
     while (slots_[slot].id != kNone) {
       if (slots_[slot].tag == tag) {
         const Key& key = keys_[slots_[slot].id];
-        if (key.size == received.size() && equal_text(key.data, received.data(), received.size())) return slots_[slot].id;
+        if (key.size == received.size() && equal_text(key.data, received.data(), received.size()))
+          return slots_[slot].id;
       }
       slot = (slot + 1) & mask_;
     }

@@ -25,18 +25,21 @@ std::size_t run_length(const T* values, std::size_t count) {
     while (length + 8 <= count) {
       std::uint64_t word;
       std::memcpy(&word, values + length, sizeof(word));
-      if (word != pattern) return length + static_cast<std::size_t>(std::countr_zero(word ^ pattern)) / 8;
+      if (word != pattern)
+        return length + static_cast<std::size_t>(std::countr_zero(word ^ pattern)) / 8;
       length += 8;
     }
   }
-  while (length < count && values[length] == value) ++length;
+  while (length < count && values[length] == value)
+    ++length;
   return length;
 }
 
 // A bit-packed run of whole groups of eight; the last group is padded with zeros.
 template <typename T>
 void pack(const T* values, std::size_t count, int width, Buffer<char>& out) {
-  if (count == 0) return;
+  if (count == 0)
+    return;
   const std::size_t groups = (count + 7) / 8;
   append_varint(out, (static_cast<std::uint64_t>(groups) << 1) | 1);
   auto* place = reinterpret_cast<unsigned char*>(out.extend(groups * static_cast<std::size_t>(width)));
@@ -93,11 +96,16 @@ int bit_width(std::uint32_t max) { return std::bit_width(max); }
 
 void encode_run(std::uint32_t value, std::size_t count, int width, Buffer<char>& out) {
   append_varint(out, static_cast<std::uint64_t>(count) << 1);
-  for (int bits = 0; bits < width; bits += 8) out.push_back(static_cast<char>(value >> bits));
+  for (int bits = 0; bits < width; bits += 8)
+    out.push_back(static_cast<char>(value >> bits));
 }
 
-void encode_hybrid(const std::uint8_t* values, std::size_t count, int width, Buffer<char>& out) { hybrid(values, count, width, out); }
-void encode_hybrid(const std::uint32_t* values, std::size_t count, int width, Buffer<char>& out) { hybrid(values, count, width, out); }
+void encode_hybrid(const std::uint8_t* values, std::size_t count, int width, Buffer<char>& out) {
+  hybrid(values, count, width, out);
+}
+void encode_hybrid(const std::uint32_t* values, std::size_t count, int width, Buffer<char>& out) {
+  hybrid(values, count, width, out);
+}
 
 void CompactWriter::field(int id, int type) {
   const int delta = id - last_.back();

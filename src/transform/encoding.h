@@ -1,5 +1,5 @@
-// Parquet's encodings as far as shoplake writes them: the RLE / bit-packing hybrid, and Thrift's compact protocol for page
-// headers and the footer. Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/,
+// Parquet's encodings as far as shoplake writes them: the RLE / bit-packing hybrid, and Thrift's compact protocol for
+// page headers and the footer. Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/,
 // https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 #pragma once
 
@@ -41,7 +41,9 @@ class CompactWriter {
     varint(value.size());
     out_.append(value.data(), value.size());
   }
-  void zigzag(std::int64_t value) { varint((static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63)); }
+  void zigzag(std::int64_t value) {
+    varint((static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
+  }
 
   static constexpr int kI32 = 5;
   static constexpr int kBinary = 8;

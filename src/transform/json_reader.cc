@@ -29,9 +29,11 @@ inline bool same_text(const char* left, const char* right, std::size_t size) {
     std::uint64_t b;
     std::memcpy(&a, left + at, 8);
     std::memcpy(&b, right + at, 8);
-    if (a != b) return false;
+    if (a != b)
+      return false;
   }
-  if (at == size) return true;
+  if (at == size)
+    return true;
   std::uint64_t a;
   std::uint64_t b;
   std::memcpy(&a, left + at, 8);
@@ -47,36 +49,47 @@ inline bool has_backslash(const char* text, std::size_t size) {
     std::uint64_t word;
     std::memcpy(&word, text + at, 8);
     word ^= kPattern;
-    if (((word - kOnes) & ~word & (kOnes * 0x80)) != 0) return true;
+    if (((word - kOnes) & ~word & (kOnes * 0x80)) != 0)
+      return true;
   }
   for (; at < size; ++at) {
-    if (text[at] == '\\') return true;
+    if (text[at] == '\\')
+      return true;
   }
   return false;
 }
 
-// The end of the JSON number at the begin of [text, end), or null if there is none. Sets whether it is written as an integer.
+// The end of the JSON number at the begin of [text, end), or null if there is none. Sets whether it is written as an
+// integer.
 const char* scan_number(const char* text, const char* end, bool& is_integer) {
   is_integer = true;
-  if (text < end && *text == '-') ++text;
-  if (text == end || !is_digit(*text)) return nullptr;
+  if (text < end && *text == '-')
+    ++text;
+  if (text == end || !is_digit(*text))
+    return nullptr;
   if (*text == '0') {
     ++text;
   } else {
-    while (text < end && is_digit(*text)) ++text;
+    while (text < end && is_digit(*text))
+      ++text;
   }
   if (text < end && *text == '.') {
     is_integer = false;
     ++text;
-    if (text == end || !is_digit(*text)) return nullptr;
-    while (text < end && is_digit(*text)) ++text;
+    if (text == end || !is_digit(*text))
+      return nullptr;
+    while (text < end && is_digit(*text))
+      ++text;
   }
   if (text < end && (*text == 'e' || *text == 'E')) {
     is_integer = false;
     ++text;
-    if (text < end && (*text == '+' || *text == '-')) ++text;
-    if (text == end || !is_digit(*text)) return nullptr;
-    while (text < end && is_digit(*text)) ++text;
+    if (text < end && (*text == '+' || *text == '-'))
+      ++text;
+    if (text == end || !is_digit(*text))
+      return nullptr;
+    while (text < end && is_digit(*text))
+      ++text;
   }
   return text;
 }
@@ -92,7 +105,8 @@ bool to_real(std::string_view number, double& value) {
 }
 
 bool integral(double value, std::int64_t& integer) {
-  if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0) || value != std::trunc(value)) return false;
+  if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0) || value != std::trunc(value))
+    return false;
   integer = static_cast<std::int64_t>(value);
   return true;
 }
@@ -101,7 +115,8 @@ bool integral(double value, std::int64_t& integer) {
 bool to_integer(std::string_view number, std::int64_t& value) {
   bool is_integer = false;
   const char* end = number.data() + number.size();
-  if (scan_number(number.data(), end, is_integer) != end) return false;
+  if (scan_number(number.data(), end, is_integer) != end)
+    return false;
   if (is_integer) {
     const auto parsed = std::from_chars(number.data(), end, value);
     return parsed.ec == std::errc() && parsed.ptr == end;
@@ -129,7 +144,8 @@ void append_utf8(std::uint32_t code, char*& out) {
 }
 
 bool hex4(const char* text, const char* end, std::uint32_t& code) {
-  if (end - text < 4) return false;
+  if (end - text < 4)
+    return false;
   const auto parsed = std::from_chars(text, text + 4, code, 16);
   return parsed.ec == std::errc() && parsed.ptr == text + 4 && *text != '-';
 }
@@ -144,7 +160,8 @@ bool unescape(std::string_view raw, char* out, std::size_t& size) {
       *out++ = *at++;
       continue;
     }
-    if (++at == end) return false;
+    if (++at == end)
+      return false;
     switch (*at++) {
       case '"': *out++ = '"'; break;
       case '\\': *out++ = '\\'; break;
@@ -156,11 +173,13 @@ bool unescape(std::string_view raw, char* out, std::size_t& size) {
       case 't': *out++ = '\t'; break;
       case 'u': {
         std::uint32_t code = 0;
-        if (!hex4(at, end, code)) return false;
+        if (!hex4(at, end, code))
+          return false;
         at += 4;
         if (code >= 0xD800 && code < 0xDC00) {
           std::uint32_t low = 0;
-          if (end - at < 6 || at[0] != '\\' || at[1] != 'u' || !hex4(at + 2, end, low) || low < 0xDC00 || low >= 0xE000) return false;
+          if (end - at < 6 || at[0] != '\\' || at[1] != 'u' || !hex4(at + 2, end, low) || low < 0xDC00 || low >= 0xE000)
+            return false;
           at += 6;
           code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         } else if (code >= 0xDC00 && code < 0xE000) {
@@ -207,12 +226,14 @@ class KeyTable {
   }
   void finish() {
     std::size_t slots = 4;
-    while (slots < entries_.size() * 2) slots *= 2;
+    while (slots < entries_.size() * 2)
+      slots *= 2;
     slots_.assign(slots, kUnknown);
     mask_ = slots - 1;
     for (std::size_t index = 0; index < entries_.size(); ++index) {
       std::size_t slot = hash_text(entries_[index].text.data(), entries_[index].size) & mask_;
-      while (slots_[slot] != kUnknown) slot = (slot + 1) & mask_;
+      while (slots_[slot] != kUnknown)
+        slot = (slot + 1) & mask_;
       slots_[slot] = static_cast<std::uint16_t>(index);
     }
     entries_.back().next = 0;
@@ -222,7 +243,8 @@ class KeyTable {
   std::uint16_t find(std::uint16_t previous, const char* key, std::size_t size) {
     std::uint16_t& hint = previous == kUnknown ? first_ : entries_[previous].next;
     const Entry& guess = entries_[hint];
-    if (guess.size == size && same_text(guess.text.data(), key, size)) [[likely]] return hint;
+    if (guess.size == size && same_text(guess.text.data(), key, size)) [[likely]]
+      return hint;
     std::size_t slot = hash_text(key, size) & mask_;
     while (slots_[slot] != kUnknown) {
       const Entry& entry = entries_[slots_[slot]];
@@ -252,16 +274,19 @@ class KeyTable {
 }  // namespace
 
 bool is_yyyymmdd(std::string_view text) {
-  if (text.size() != 8) return false;
+  if (text.size() != 8)
+    return false;
   int digits[8];
   for (int i = 0; i < 8; ++i) {
-    if (!is_digit(text[i])) return false;
+    if (!is_digit(text[i]))
+      return false;
     digits[i] = text[i] - '0';
   }
   const int year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3];
   const int month = digits[4] * 10 + digits[5];
   const int day = digits[6] * 10 + digits[7];
-  if (year < 1900 || year > 2999 || month < 1 || month > 12 || day < 1) return false;
+  if (year < 1900 || year > 2999 || month < 1 || month > 12 || day < 1)
+    return false;
   constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
   return day <= kDays[month - 1] + (month == 2 && leap ? 1 : 0);
@@ -281,7 +306,8 @@ void Drift::add(std::string_view path, std::string_view type) {
 
 std::vector<Drift::Entry> Drift::entries() const {
   std::vector<Entry> result;
-  for (const auto& [key, count] : counts_) result.push_back({key.first, key.second, count});
+  for (const auto& [key, count] : counts_)
+    result.push_back({key.first, key.second, count});
   return result;
 }
 
@@ -291,15 +317,19 @@ struct JsonReader::State {
     tables.resize(layout.nodes.size() + 1);
     element_index.resize(layout.streams.size());
     for (std::uint16_t node : layout.top_level) {
-      const bool own = node == layout.unknown_fields || node == layout.event_id || node == layout.source_object || node == layout.line ||
-                       node == layout.ingested_at;
-      if (!own) tables.back().add(layout.nodes[node].name, node);
-      if (!own && layout.nodes[node].required) required.push_back(node);
+      const bool own = node == layout.unknown_fields || node == layout.event_id || node == layout.source_object ||
+                       node == layout.line || node == layout.ingested_at;
+      if (!own)
+        tables.back().add(layout.nodes[node].name, node);
+      if (!own && layout.nodes[node].required)
+        required.push_back(node);
     }
     tables.back().finish();
     for (std::size_t node = 0; node < layout.nodes.size(); ++node) {
-      if (layout.nodes[node].kind != Node::Kind::structure) continue;
-      for (std::uint16_t child : layout.nodes[node].children) tables[node].add(layout.nodes[child].name, child);
+      if (layout.nodes[node].kind != Node::Kind::structure)
+        continue;
+      for (std::uint16_t child : layout.nodes[node].children)
+        tables[node].add(layout.nodes[child].name, child);
       tables[node].finish();
     }
     reserve_index(kRunBytes + (64 << 10));
@@ -321,13 +351,14 @@ struct JsonReader::State {
   const std::uint32_t* next = nullptr;  // the next structural position
   std::uint32_t end = 0;                // of the record
   Rejection rejection;
-  std::string unknown;      // members of the JSON object of unknown fields
-  Buffer<char> unescaped;   // as large as the record before it is begun, so views of it stay
+  std::string unknown;     // members of the JSON object of unknown fields
+  Buffer<char> unescaped;  // as large as the record before it is begun, so views of it stay
   std::string client_event_id;
   std::vector<std::pair<std::string, std::string_view>> seen;  // unknown fields, for drift
 
   void reserve_index(std::size_t bytes) {
-    if (bytes <= index_capacity) return;
+    if (bytes <= index_capacity)
+      return;
     parser.reset();
     const auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(bytes, 64, parser);
     SHOPLAKE_CHECK(error == simdjson::SUCCESS);
@@ -352,11 +383,16 @@ struct JsonReader::State {
   }
   [[gnu::noinline]] bool wrong_type(const Node& node, char first) {
     std::string_view expected = "struct";
-    if (node.kind == Node::Kind::list) expected = "list";
+    if (node.kind == Node::Kind::list)
+      expected = "list";
     if (node.kind == Node::Kind::leaf) {
-      expected = node.type == ColumnType::boolean ? "boolean" : node.type == ColumnType::real ? "double" : node.type == ColumnType::text ? "string" : "long";
+      expected = node.type == ColumnType::boolean ? "boolean"
+                 : node.type == ColumnType::real  ? "double"
+                 : node.type == ColumnType::text  ? "string"
+                                                  : "long";
     }
-    return reject(reason::kWrongType, fmt::format("{} must be {}, but is {}", node.json_path, expected, type_name(first)));
+    return reject(reason::kWrongType,
+                  fmt::format("{} must be {}, but is {}", node.json_path, expected, type_name(first)));
   }
   [[gnu::noinline]] bool duplicate(const Node& node) {
     return reject(reason::kDuplicateField, fmt::format("{} is given twice", node.json_path));
@@ -379,7 +415,8 @@ struct JsonReader::State {
   // The end of the scalar that begins at the position before `next`.
   std::uint32_t scalar_end() const {
     std::uint32_t at = std::min(*next, end);
-    while (is_space(text[at - 1])) --at;
+    while (is_space(text[at - 1]))
+      --at;
     return at;
   }
   bool is_literal(std::uint32_t at, std::string_view literal) const {
@@ -388,16 +425,19 @@ struct JsonReader::State {
   // The inside of the string that begins at `at`, a position just taken; escapes are still in it.
   bool raw_string(std::uint32_t at, std::string_view& inside) {
     const std::uint32_t close = scalar_end() - 1;
-    if (close <= at || text[close] != '"') [[unlikely]] return malformed("a string is not closed");
+    if (close <= at || text[close] != '"') [[unlikely]]
+      return malformed("a string is not closed");
     inside = std::string_view(text + at + 1, close - at - 1);
     return true;
   }
   bool string(std::uint32_t at, std::string_view& value) {
-    if (!raw_string(at, value)) return false;
+    if (!raw_string(at, value))
+      return false;
     if (has_backslash(value.data(), value.size())) [[unlikely]] {
       char* place = unescaped.end();
       std::size_t size = 0;
-      if (!unescape(value, place, size)) return malformed("a string has an invalid escape");
+      if (!unescape(value, place, size))
+        return malformed("a string has an invalid escape");
       unescaped.extend(size);
       value = std::string_view(place, size);
     }
@@ -405,18 +445,21 @@ struct JsonReader::State {
   }
   bool number(std::uint32_t at, std::string_view& token, bool& is_integer) {
     const std::uint32_t token_end = scalar_end();
-    if (scan_number(text + at, text + token_end, is_integer) != text + token_end) return malformed("a value is not JSON");
+    if (scan_number(text + at, text + token_end, is_integer) != text + token_end)
+      return malformed("a value is not JSON");
     token = std::string_view(text + at, token_end - at);
     return true;
   }
 
   bool leaf(std::uint16_t node_index) {
     const Node& node = layout.nodes[node_index];
-    if (*next >= end) return malformed("the record ends early");
+    if (*next >= end)
+      return malformed("the record ends early");
     const std::uint32_t at = *next++;
     const char first = text[at];
     if (first == 'n') {
-      if (!is_literal(at, "null")) return malformed("a value is not JSON");
+      if (!is_literal(at, "null"))
+        return malformed("a value is not JSON");
       return true;
     }
     switch (node.type) {
@@ -433,17 +476,22 @@ struct JsonReader::State {
     std::string_view value;
     bool is_integer = false;
     if (first == '"') [[likely]] {
-      if (!string(at, value)) return false;
+      if (!string(at, value))
+        return false;
     } else if (first == 't' || first == 'f') {
-      if (!is_literal(at, first == 't' ? "true" : "false")) return malformed("a value is not JSON");
+      if (!is_literal(at, first == 't' ? "true" : "false"))
+        return malformed("a value is not JSON");
       value = first == 't' ? "true" : "false";
     } else if (first == '-' || is_digit(first)) {
-      if (!number(at, value, is_integer)) return false;
+      if (!number(at, value, is_integer))
+        return false;
     } else {
       --next;
       return first == '{' || first == '[' ? wrong_type(node, first) : malformed("a value is expected");
     }
-    if (node.is_date && !is_yyyymmdd(value)) return reject(reason::kInvalidDate, fmt::format("{} is \"{}\", not a day as YYYYMMDD", node.json_path, value.substr(0, 40)));
+    if (node.is_date && !is_yyyymmdd(value))
+      return reject(reason::kInvalidDate,
+                    fmt::format("{} is \"{}\", not a day as YYYYMMDD", node.json_path, value.substr(0, 40)));
     return builder.set_text(node_index, value) || duplicate(node);
   }
 
@@ -451,8 +499,10 @@ struct JsonReader::State {
     std::string_view token;
     std::int64_t value = 0;
     if (first == '"') {
-      if (!string(at, token)) return false;
-      if (!to_integer(token, value)) return wrong_type(node, first);
+      if (!string(at, token))
+        return false;
+      if (!to_integer(token, value))
+        return wrong_type(node, first);
     } else if (first == '-' || is_digit(first)) {
       const std::uint32_t token_end = scalar_end();
       // The common case: up to 18 digits without a sign.
@@ -469,12 +519,15 @@ struct JsonReader::State {
         value = static_cast<std::int64_t>(digits);
       } else {
         bool is_integer = false;
-        if (!number(at, token, is_integer)) return false;
-        if (!to_integer(token, value)) return wrong_type(node, first);
+        if (!number(at, token, is_integer))
+          return false;
+        if (!to_integer(token, value))
+          return wrong_type(node, first);
       }
     } else {
       --next;
-      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first) : malformed("a value is expected");
+      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
+                                                                          : malformed("a value is expected");
     }
     return builder.set_integer(node_index, value) || duplicate(node);
   }
@@ -484,21 +537,26 @@ struct JsonReader::State {
     bool is_integer = false;
     double value = 0;
     if (first == '"') {
-      if (!string(at, token)) return false;
+      if (!string(at, token))
+        return false;
       const char* token_end = token.data() + token.size();
       if (token == "NaN") {
         value = std::numeric_limits<double>::quiet_NaN();
       } else if (token == "Infinity" || token == "-Infinity") {
         value = token[0] == '-' ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-      } else if (token.empty() || scan_number(token.data(), token_end, is_integer) != token_end || !to_real(token, value)) {
+      } else if (token.empty() || scan_number(token.data(), token_end, is_integer) != token_end ||
+                 !to_real(token, value)) {
         return wrong_type(node, first);
       }
     } else if (first == '-' || is_digit(first)) {
-      if (!number(at, token, is_integer)) return false;
-      if (!to_real(token, value)) return wrong_type(node, first);
+      if (!number(at, token, is_integer))
+        return false;
+      if (!to_real(token, value))
+        return wrong_type(node, first);
     } else {
       --next;
-      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first) : malformed("a value is expected");
+      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
+                                                                          : malformed("a value is expected");
     }
     return builder.set_real(node_index, value) || duplicate(node);
   }
@@ -508,37 +566,46 @@ struct JsonReader::State {
     bool value = false;
     if (first == 't' || first == 'f') {
       value = first == 't';
-      if (!is_literal(at, value ? "true" : "false")) return malformed("a value is not JSON");
+      if (!is_literal(at, value ? "true" : "false"))
+        return malformed("a value is not JSON");
     } else if (first == '"') {
-      if (!string(at, token)) return false;
-      if (token != "true" && token != "false") return wrong_type(node, first);
+      if (!string(at, token))
+        return false;
+      if (token != "true" && token != "false")
+        return wrong_type(node, first);
       value = token == "true";
     } else {
       --next;
-      return first == '{' || first == '[' || first == '-' || is_digit(first) ? wrong_type(node, first) : malformed("a value is expected");
+      return first == '{' || first == '[' || first == '-' || is_digit(first) ? wrong_type(node, first)
+                                                                             : malformed("a value is expected");
     }
     return builder.set_boolean(node_index, value) || duplicate(node);
   }
 
   bool value(std::uint16_t node_index) {
     const Node& node = layout.nodes[node_index];
-    if (node.kind == Node::Kind::leaf) return leaf(node_index);
+    if (node.kind == Node::Kind::leaf)
+      return leaf(node_index);
     const char first = peek();
     if (first == 'n') {
       const std::uint32_t at = *next++;
       return is_literal(at, "null") || malformed("a value is not JSON");
     }
     if (node.kind == Node::Kind::structure) {
-      if (first != '{') return bad_container(node, first);
-      if (!builder.open_struct(node_index)) return duplicate(node);
+      if (first != '{')
+        return bad_container(node, first);
+      if (!builder.open_struct(node_index))
+        return duplicate(node);
       return object(tables[node_index], node_index);
     }
-    if (first != '[') return bad_container(node, first);
+    if (first != '[')
+      return bad_container(node, first);
     return list(node_index);
   }
 
   bool bad_container(const Node& node, char first) {
-    if (first == '{' || first == '[' || first == '"' || first == 't' || first == 'f' || first == '-' || is_digit(first)) return wrong_type(node, first);
+    if (first == '{' || first == '[' || first == '"' || first == 't' || first == 'f' || first == '-' || is_digit(first))
+      return wrong_type(node, first);
     return malformed(first == '\0' ? "the record ends early" : "a value is expected");
   }
 
@@ -549,7 +616,8 @@ struct JsonReader::State {
       ++next;
       return builder.set_empty_list(node_index) || duplicate(node);
     }
-    if (!builder.open_list(node_index)) return duplicate(node);
+    if (!builder.open_list(node_index))
+      return duplicate(node);
     const std::uint16_t element = node.children.front();
     const bool of_structs = layout.nodes[element].kind == Node::Kind::structure;
     std::uint32_t& index = element_index[node.child_stream];
@@ -559,14 +627,18 @@ struct JsonReader::State {
       if (first == 'n') {
         builder.open_element(node_index, false);
         const std::uint32_t at = *next++;
-        if (!is_literal(at, "null")) return malformed("a value is not JSON");
+        if (!is_literal(at, "null"))
+          return malformed("a value is not JSON");
       } else if (of_structs) {
-        if (first != '{') return bad_container(layout.nodes[element], first);
+        if (first != '{')
+          return bad_container(layout.nodes[element], first);
         builder.open_element(node_index, true);
-        if (!object(tables[element], element)) return false;
+        if (!object(tables[element], element))
+          return false;
       } else {
         builder.open_element(node_index, true);
-        if (!leaf(element)) return false;
+        if (!leaf(element))
+          return false;
       }
       const char separator = peek();
       ++index;
@@ -574,7 +646,8 @@ struct JsonReader::State {
         ++next;
         continue;
       }
-      if (separator != ']') return malformed("a comma or ] is expected");
+      if (separator != ']')
+        return malformed("a comma or ] is expected");
       ++next;
       return true;
     }
@@ -589,29 +662,36 @@ struct JsonReader::State {
     }
     std::uint16_t previous = KeyTable::kUnknown;
     while (true) {
-      if (peek() != '"') return malformed("a key is expected");
+      if (peek() != '"')
+        return malformed("a key is expected");
       const std::uint32_t at = *next++;
       std::string_view key;
-      if (!raw_string(at, key)) return false;
-      if (peek() != ':') return malformed("a colon is expected");
+      if (!raw_string(at, key))
+        return false;
+      if (peek() != ':')
+        return malformed("a colon is expected");
       ++next;
       std::uint16_t entry = table.find(previous, key.data(), key.size());
       if (entry == KeyTable::kUnknown && has_backslash(key.data(), key.size())) {
-        if (!string_again(key)) return false;
+        if (!string_again(key))
+          return false;
         entry = table.find(previous, key.data(), key.size());
       }
       if (entry == KeyTable::kUnknown) {
-        if (!unknown_field(node, key)) return false;
+        if (!unknown_field(node, key))
+          return false;
       } else {
         previous = entry;
-        if (!value(table.node(entry))) return false;
+        if (!value(table.node(entry)))
+          return false;
       }
       const char separator = peek();
       if (separator == ',') [[likely]] {
         ++next;
         continue;
       }
-      if (separator != '}') return malformed("a comma or } is expected");
+      if (separator != '}')
+        return malformed("a comma or } is expected");
       ++next;
       return true;
     }
@@ -620,7 +700,8 @@ struct JsonReader::State {
   bool string_again(std::string_view& raw) {
     char* place = unescaped.end();
     std::size_t size = 0;
-    if (!unescape(raw, place, size)) return malformed("a key has an invalid escape");
+    if (!unescape(raw, place, size))
+      return malformed("a key has an invalid escape");
     std::memset(place + size, 0, 8);  // keys are compared by whole words; the slack behind the record's size holds them
     unescaped.extend(size);
     raw = std::string_view(place, size);
@@ -630,12 +711,12 @@ struct JsonReader::State {
   // Keeps a field that the contract does not name: "path": value in the object of unknown fields.
   [[gnu::noinline]] bool unknown_field(int node, std::string_view key) {
     const char first = peek();
-    const std::string_view type = first == '"'                ? "string"
-                                  : first == '{'              ? "object"
-                                  : first == '['              ? "array"
-                                  : first == 'n'              ? "null"
+    const std::string_view type = first == '"'                   ? "string"
+                                  : first == '{'                 ? "object"
+                                  : first == '['                 ? "array"
+                                  : first == 'n'                 ? "null"
                                   : first == 't' || first == 'f' ? "boolean"
-                                                              : "number";
+                                                                 : "number";
     std::string path;
     std::string indexed;
     if (node >= 0) {
@@ -644,25 +725,30 @@ struct JsonReader::State {
     }
     path += key;
     indexed += key;
-    if (unknown.size() > 1) unknown.push_back(',');
+    if (unknown.size() > 1)
+      unknown.push_back(',');
     append_json_string(unknown, indexed);
     unknown.push_back(':');
     const std::size_t value_at = unknown.size();
-    if (!copy_value(kUnknownDepthMax)) return false;
+    if (!copy_value(kUnknownDepthMax))
+      return false;
     seen.emplace_back(std::move(path), type);
     if (node < 0 && (type == "string" || type == "number")) {
       for (const std::string& name : builder.client_event_id_names()) {
-        if (name != key) continue;
+        if (name != key)
+          continue;
         if (type == "string") {
           std::string_view inside(unknown.data() + value_at + 1, unknown.size() - value_at - 2);
           std::string decoded(inside.size(), '\0');
           std::size_t size = 0;
-          if (!unescape(inside, decoded.data(), size)) return malformed("a string has an invalid escape");
+          if (!unescape(inside, decoded.data(), size))
+            return malformed("a string has an invalid escape");
           client_event_id.assign(decoded, 0, size);
         } else {
           client_event_id.assign(unknown, value_at);
         }
-        if (!client_event_id.empty()) builder.set_client_event_id(client_event_id);
+        if (!client_event_id.empty())
+          builder.set_client_event_id(client_event_id);
       }
     }
     return true;
@@ -670,15 +756,19 @@ struct JsonReader::State {
 
   std::string indexed_path(int node) const {
     const Node& description = layout.nodes[node];
-    if (description.parent < 0) return description.name;
-    if (description.is_element) return fmt::format("{}[{}]", indexed_path(description.parent), element_index[description.stream]);
+    if (description.parent < 0)
+      return description.name;
+    if (description.is_element)
+      return fmt::format("{}[{}]", indexed_path(description.parent), element_index[description.stream]);
     return indexed_path(description.parent) + "." + description.name;
   }
 
   // Checks the value at `next` by the grammar and appends it without white space to `unknown`.
   bool copy_value(int depth) {
-    if (depth == 0) return malformed("a value nests too deeply");
-    if (*next >= end) return malformed("the record ends early");
+    if (depth == 0)
+      return malformed("a value nests too deeply");
+    if (*next >= end)
+      return malformed("the record ends early");
     const std::uint32_t at = *next++;
     std::string_view token;
     bool is_integer = false;
@@ -699,13 +789,17 @@ struct JsonReader::State {
         }
         while (true) {
           if (is_object) {
-            if (peek() != '"') return malformed("a key is expected");
-            if (!copy_string(*next++)) return false;
-            if (peek() != ':') return malformed("a colon is expected");
+            if (peek() != '"')
+              return malformed("a key is expected");
+            if (!copy_string(*next++))
+              return false;
+            if (peek() != ':')
+              return malformed("a colon is expected");
             ++next;
             unknown.push_back(':');
           }
-          if (!copy_value(depth - 1)) return false;
+          if (!copy_value(depth - 1))
+            return false;
           const char separator = peek();
           ++next;
           if (separator == ',') {
@@ -725,22 +819,26 @@ struct JsonReader::State {
           --next;
           return malformed("a value is expected");
         }
-        if (!number(at, token, is_integer)) return false;
+        if (!number(at, token, is_integer))
+          return false;
         unknown.append(token);
         return true;
     }
-    if (!is_literal(at, token)) return malformed("a value is not JSON");
+    if (!is_literal(at, token))
+      return malformed("a value is not JSON");
     unknown.append(token);
     return true;
   }
 
   bool copy_string(std::uint32_t at) {
     std::string_view inside;
-    if (!raw_string(at, inside)) return false;
+    if (!raw_string(at, inside))
+      return false;
     if (has_backslash(inside.data(), inside.size())) {
       std::string decoded(inside.size(), '\0');
       std::size_t size = 0;
-      if (!unescape(inside, decoded.data(), size)) return malformed("a string has an invalid escape");
+      if (!unescape(inside, decoded.data(), size))
+        return malformed("a string has an invalid escape");
     }
     unknown.push_back('"');
     unknown.append(inside);
@@ -759,10 +857,13 @@ struct JsonReader::State {
       if (c == '{' || c == '[') {
         ++depth;
       } else if (c == '}' || c == ']') {
-        if (--depth <= 0) break;
+        if (--depth <= 0)
+          break;
       } else if (c == '"' && depth == 1 && at[1] < end && text[at[1]] == ':') {
         const std::size_t name = field.name.size();
-        if (at[1] - *at < name + 2 || text[*at + 1 + name] != '"' || std::memcmp(text + *at + 1, field.name.data(), name) != 0) continue;
+        if (at[1] - *at < name + 2 || text[*at + 1 + name] != '"' ||
+            std::memcmp(text + *at + 1, field.name.data(), name) != 0)
+          continue;
         next = at + 2;
         found = true;
         break;
@@ -783,7 +884,8 @@ struct JsonReader::State {
       }
     }
     next = begin;
-    if (!found) return reject(reason::kMissingField, fmt::format("{} is missing", field.name));
+    if (!found)
+      return reject(reason::kMissingField, fmt::format("{} is missing", field.name));
     if (!fits || !is_yyyymmdd(partition)) {
       return reject(reason::kInvalidDate, fmt::format("{} is not a day as YYYYMMDD", field.name));
     }
@@ -800,10 +902,17 @@ struct JsonReader::State {
     begin_of_record = *next;
     const char first = peek();
     if (first != '{') {
-      if (first == '\0') return reject(reason::kMalformed, "the record is empty");
-      const std::string_view type = first == '[' ? "an array" : first == '"' ? "a string" : first == 'n' ? "null" : first == 't' || first == 'f' ? "a boolean" : "a number";
-      if (!copy_value(kUnknownDepthMax)) return false;
-      if (*next < end) return malformed("something follows the value");
+      if (first == '\0')
+        return reject(reason::kMalformed, "the record is empty");
+      const std::string_view type = first == '['                   ? "an array"
+                                    : first == '"'                 ? "a string"
+                                    : first == 'n'                 ? "null"
+                                    : first == 't' || first == 'f' ? "a boolean"
+                                                                   : "a number";
+      if (!copy_value(kUnknownDepthMax))
+        return false;
+      if (*next < end)
+        return malformed("something follows the value");
       return reject(reason::kNotAnObject, fmt::format("the record is {}, not an object", type));
     }
     std::string_view partition;
@@ -823,14 +932,17 @@ struct JsonReader::State {
     char day[8];  // the text may be moved by unescaping
     std::memcpy(day, partition.data(), sizeof(day));
     if (!builder.begin(std::string_view(day, sizeof(day)))) {
-      return reject(reason::kTooManyPartitions, fmt::format("{} would be the day number {} of this load", std::string_view(day, 8), kPartitionsMax + 1));
+      return reject(reason::kTooManyPartitions, fmt::format("{} would be the day number {} of this load",
+                                                            std::string_view(day, 8), kPartitionsMax + 1));
     }
     unknown.push_back('{');
     bool accepted_record = object(tables.back(), -1);
-    if (accepted_record && *next < end) accepted_record = malformed("something follows the object");
+    if (accepted_record && *next < end)
+      accepted_record = malformed("something follows the object");
     if (accepted_record) {
       for (std::uint16_t node : required) {
-        if (builder.has_value(node)) continue;
+        if (builder.has_value(node))
+          continue;
         accepted_record = reject(reason::kMissingField, fmt::format("{} is missing", layout.nodes[node].name));
         break;
       }
@@ -845,7 +957,8 @@ struct JsonReader::State {
       unknown.clear();
     }
     builder.finish(line, span.length, unknown);
-    for (const auto& [path, type] : seen) drift.add(path, type);
+    for (const auto& [path, type] : seen)
+      drift.add(path, type);
     ++accepted;
     return true;
   }
@@ -857,14 +970,16 @@ JsonReader::~JsonReader() = default;
 
 std::int64_t JsonReader::accepted() const { return state_->accepted; }
 
-void JsonReader::read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line, const OnRejection& on_rejection) {
+void JsonReader::read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line,
+                      const OnRejection& on_rejection) {
   State& state = *state_;
   std::size_t first = 0;
   while (first < records.size()) {
     // A run of records that are indexed at once; a single large one is a run of its own.
     const std::uint32_t run_begin = records[first].offset;
     std::size_t last = first;
-    while (last + 1 < records.size() && records[last + 1].offset + records[last + 1].length - run_begin <= kRunBytes) ++last;
+    while (last + 1 < records.size() && records[last + 1].offset + records[last + 1].length - run_begin <= kRunBytes)
+      ++last;
     const std::uint32_t run_end = records[last].offset + records[last].length;
     state.text = block + run_begin;
     const bool indexed = state.index(block + run_begin, run_end - run_begin) == simdjson::SUCCESS;
@@ -874,12 +989,16 @@ void JsonReader::read(const char* block, const std::vector<RecordSpan>& records,
       const std::int64_t line = first_line + span.line;
       if (indexed) {
         const std::uint32_t begin = span.offset - run_begin;
-        while (*state.next < begin) ++state.next;
+        while (*state.next < begin)
+          ++state.next;
         state.end = begin + span.length;
-        if (*state.next >= state.end) state.reject(reason::kMalformed, "the record is empty");
-        else if (state.record(span, line)) continue;
+        if (*state.next >= state.end)
+          state.reject(reason::kMalformed, "the record is empty");
+        else if (state.record(span, line))
+          continue;
         on_rejection(span, state.rejection);
-        while (*state.next < state.end) ++state.next;
+        while (*state.next < state.end)
+          ++state.next;
         continue;
       }
       // Some record of the run is not text or leaves a string open: find which, one by one.
@@ -889,16 +1008,18 @@ void JsonReader::read(const char* block, const std::vector<RecordSpan>& records,
         if (error == simdjson::UTF8_ERROR) {
           state.reject(reason::kInvalidUtf8, "the record is not valid UTF-8");
         } else {
-          state.reject(reason::kMalformed, error == simdjson::UNCLOSED_STRING    ? "a string is not closed"
-                                           : error == simdjson::UNESCAPED_CHARS ? "a string has a control character that is not escaped"
-                                                                                : "the record has no structure");
+          state.reject(reason::kMalformed, error == simdjson::UNCLOSED_STRING ? "a string is not closed"
+                                           : error == simdjson::UNESCAPED_CHARS
+                                               ? "a string has a control character that is not escaped"
+                                               : "the record has no structure");
         }
         on_rejection(span, state.rejection);
         continue;
       }
       state.next = state.parser->structural_indexes.get();
       state.end = span.length;
-      if (!state.record(span, line)) on_rejection(span, state.rejection);
+      if (!state.record(span, line))
+        on_rejection(span, state.rejection);
     }
     first = last + 1;
   }

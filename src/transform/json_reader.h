@@ -1,13 +1,13 @@
 // JsonReader: JSON records into a RecordBuilder, by contract.
 //
-// simdjson finds the structure of a whole run of records at once (its stage 1: UTF-8, strings, structural characters); a walker
-// of our own follows the contract over those positions. Keys are guessed from the record before, texts are views of the
-// input, nothing is allocated for a record. The walker checks the full JSON grammar (RFC 8259), also of fields that the contract does
-// not name: a malformed record never loads in part.
+// simdjson finds the structure of a whole run of records at once (its stage 1: UTF-8, strings, structural characters);
+// a walker of our own follows the contract over those positions. Keys are guessed from the record before, texts are
+// views of the input, nothing is allocated for a record. The walker checks the full JSON grammar (RFC 8259), also of
+// fields that the contract does not name: a malformed record never loads in part.
 //
-// Coercions (docs/formats/contract.md): long from a number or text that is integral; double from a number or numeric text, "NaN",
-// "Infinity", "-Infinity"; string from a number or boolean, by its spelling; boolean from true, false and their texts. null and
-// absent are NULL. Anything else rejects the record. Not thread safe.
+// Coercions (docs/formats/contract.md): long from a number or text that is integral; double from a number or numeric
+// text, "NaN", "Infinity", "-Infinity"; string from a number or boolean, by its spelling; boolean from true, false and
+// their texts. null and absent are NULL. Anything else rejects the record. Not thread safe.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ struct Rejection {
 struct RecordSpan {
   std::uint32_t offset = 0;  // in the block
   std::uint32_t length = 0;
-  std::uint32_t line = 0;    // counted from the block's first line
+  std::uint32_t line = 0;  // counted from the block's first line
 };
 
 // Bytes of whole records; at least kBlockPadding readable bytes follow `size`.
@@ -81,7 +81,8 @@ class JsonReader {
   ~JsonReader();
 
   // Reads the records of a block in order; `first_line` is the number of the block's first line.
-  void read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line, const OnRejection& on_rejection);
+  void read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line,
+            const OnRejection& on_rejection);
   std::int64_t accepted() const;
 
  private:

@@ -22,7 +22,8 @@ ColumnType leaf_type(Type type) {
 
 Column column_of(const Field& field) {
   Column column{field.name, field.type, false, {}};
-  for (const Field& child : field.fields) column.children.push_back(column_of(child));
+  for (const Field& child : field.fields)
+    column.children.push_back(column_of(child));
   return column;
 }
 
@@ -30,7 +31,8 @@ Field field_of(const Column& column) {
   Field field;
   field.name = column.name;
   field.type = column.type;
-  for (const Column& child : column.children) field.fields.push_back(field_of(child));
+  for (const Column& child : column.children)
+    field.fields.push_back(field_of(child));
   return field;
 }
 
@@ -38,7 +40,8 @@ class Builder {
  public:
   explicit Builder(const FieldIds& field_ids) : field_ids_(field_ids) { layout_.streams.push_back({}); }
 
-  Result<std::uint16_t> add(const Field& field, std::int16_t parent, std::uint16_t stream, std::uint8_t parent_level, bool is_element) {
+  Result<std::uint16_t> add(const Field& field, std::int16_t parent, std::uint16_t stream, std::uint8_t parent_level,
+                            bool is_element) {
     const auto index = static_cast<std::uint16_t>(layout_.nodes.size());
     layout_.nodes.emplace_back();
     {
@@ -82,8 +85,9 @@ class Builder {
       opened.repetition_level = static_cast<std::uint8_t>(layout_.streams[stream].repetition_level + 1);
       layout_.streams.push_back(opened);
       // One level for "has elements", one for "the element is present".
-      const std::uint16_t element = SHOPLAKE_TRY(add(field.fields.front(), static_cast<std::int16_t>(index), child_stream,
-                                                     static_cast<std::uint8_t>(layout_.nodes[index].level + 1), true));
+      const std::uint16_t element =
+          SHOPLAKE_TRY(add(field.fields.front(), static_cast<std::int16_t>(index), child_stream,
+                           static_cast<std::uint8_t>(layout_.nodes[index].level + 1), true));
       layout_.nodes[index].children.push_back(element);
       layout_.streams[child_stream].element = element;
     } else {
@@ -91,7 +95,8 @@ class Builder {
       layout_.nodes[index].leaf = static_cast<std::int16_t>(layout_.leaves.size());
       layout_.leaves.push_back(index);
     }
-    if (parent < 0) layout_.top_level.push_back(index);
+    if (parent < 0)
+      layout_.top_level.push_back(index);
     return index;
   }
 
@@ -111,23 +116,27 @@ class Builder {
 };
 
 std::int16_t child(const Layout& layout, std::int16_t node, std::string_view name) {
-  if (node < 0) return -1;
+  if (node < 0)
+    return -1;
   for (std::uint16_t index : layout.nodes[node].children) {
-    if (layout.nodes[index].name == name) return static_cast<std::int16_t>(index);
+    if (layout.nodes[index].name == name)
+      return static_cast<std::int16_t>(index);
   }
   return -1;
 }
 
 std::int16_t top(const Layout& layout, std::string_view name) {
   for (std::uint16_t index : layout.top_level) {
-    if (layout.nodes[index].name == name) return static_cast<std::int16_t>(index);
+    if (layout.nodes[index].name == name)
+      return static_cast<std::int16_t>(index);
   }
   return -1;
 }
 
 void assign_roles(Layout& layout, const contract::Contract& contract) {
   const auto set = [&](std::int16_t node, Role role, Node::Kind kind = Node::Kind::leaf) {
-    if (node >= 0 && layout.nodes[node].kind == kind) layout.nodes[node].role = role;
+    if (node >= 0 && layout.nodes[node].kind == kind)
+      layout.nodes[node].role = role;
   };
   set(top(layout, "stream_id"), Role::stream_id);
   set(top(layout, "user_id"), Role::user_id);
@@ -137,7 +146,8 @@ void assign_roles(Layout& layout, const contract::Contract& contract) {
   set(top(layout, "batch_page_id"), Role::batch_page_id);
   set(top(layout, "batch_ordering_id"), Role::batch_ordering_id);
   set(top(layout, "batch_event_index"), Role::batch_event_index);
-  for (const std::string& name : contract.client_event_id) set(top(layout, name), Role::client_event_id);
+  for (const std::string& name : contract.client_event_id)
+    set(top(layout, name), Role::client_event_id);
   const std::int16_t params = top(layout, "event_params");
   if (params >= 0 && layout.nodes[params].kind == Node::Kind::list) {
     set(params, Role::params, Node::Kind::list);
@@ -155,7 +165,8 @@ void assign_roles(Layout& layout, const contract::Contract& contract) {
 
 std::vector<Column> table_columns(const contract::Contract& contract) {
   std::vector<Column> columns;
-  for (const Field& field : contract.fields) columns.push_back(column_of(field));
+  for (const Field& field : contract.fields)
+    columns.push_back(column_of(field));
   columns.push_back({contract.unknown_fields_column, Type::text, false, {}});
   columns.push_back({std::string(kEventIdColumn), Type::text, false, {}});
   columns.push_back({std::string(kSourceObjectColumn), Type::text, false, {}});
@@ -166,7 +177,8 @@ std::vector<Column> table_columns(const contract::Contract& contract) {
 
 Result<Layout> make_layout(const contract::Contract& contract, const FieldIds& field_ids) {
   Builder builder(field_ids);
-  for (const Field& field : contract.fields) SHOPLAKE_TRY(builder.add(field, -1, 0, 0, false));
+  for (const Field& field : contract.fields)
+    SHOPLAKE_TRY(builder.add(field, -1, 0, 0, false));
   Layout& layout = builder.layout_;
   layout.unknown_fields = SHOPLAKE_TRY(builder.add_column(contract.unknown_fields_column, ColumnType::text));
   layout.nodes[layout.unknown_fields].treatment = contract.unknown_fields_treatment;
@@ -175,7 +187,8 @@ Result<Layout> make_layout(const contract::Contract& contract, const FieldIds& f
   layout.line = SHOPLAKE_TRY(builder.add_column(std::string(kLineColumn), ColumnType::integer));
   layout.ingested_at = SHOPLAKE_TRY(builder.add_column(std::string(kIngestedAtColumn), ColumnType::timestamp));
   layout.partition = top(layout, contract.partition_by);
-  if (contract.event_identity != contract::EventIdentity::none) assign_roles(layout, contract);
+  if (contract.event_identity != contract::EventIdentity::none)
+    assign_roles(layout, contract);
   return std::move(layout);
 }
 
@@ -183,7 +196,8 @@ Result<Layout> make_layout(const std::vector<Column>& columns, const FieldIds& f
   Builder builder(field_ids);
   for (const Column& column : columns) {
     const std::uint16_t index = SHOPLAKE_TRY(builder.add(field_of(column), -1, 0, 0, false));
-    if (column.is_timestamp) builder.layout_.nodes[index].type = ColumnType::timestamp;
+    if (column.is_timestamp)
+      builder.layout_.nodes[index].type = ColumnType::timestamp;
   }
   return std::move(builder.layout_);
 }

@@ -1,9 +1,11 @@
-// Layout: a table's columns laid out for writing: the tree of the contract's fields flattened into nodes, with Parquet's
-// definition and repetition levels, the Iceberg field ids, and what the event identity needs to know. Immutable; made once a load.
+// Layout: a table's columns laid out for writing: the tree of the contract's fields flattened into nodes, with
+// Parquet's definition and repetition levels, the Iceberg field ids, and what the event identity needs to know.
+// Immutable; made once a load.
 //
-// Level streams. Every node has one entry ("slot") for each slot of its level stream. Stream 0 has one slot a record; each list
-// opens a stream with one slot for each element, and one for each list that is absent or empty, exactly as Parquet's
-// repetition levels count. Source: Dremel, Melnik et al. 2010; https://parquet.apache.org/docs/file-format/nestedencoding/
+// Level streams. Every node has one entry ("slot") for each slot of its level stream. Stream 0 has one slot a record;
+// each list opens a stream with one slot for each element, and one for each list that is absent or empty, exactly as
+// Parquet's repetition levels count. Source: Dremel, Melnik et al. 2010;
+// https://parquet.apache.org/docs/file-format/nestedencoding/
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,13 @@ namespace shoplake::transform {
 
 using base::Result;
 
-enum class ColumnType : std::uint8_t { boolean, integer, real, text, timestamp };  // timestamp: microseconds UTC in an integer
+enum class ColumnType : std::uint8_t {
+  boolean,
+  integer,
+  real,
+  text,
+  timestamp
+};  // timestamp: microseconds UTC in an integer
 
 // What a value means for the event identity.
 enum class Role : std::uint8_t {
@@ -50,22 +58,22 @@ struct Node {
   ColumnType type = ColumnType::text;  // of a leaf
   Role role = Role::none;
   contract::Treatment treatment = contract::Treatment::keep;
-  bool required = false;     // checked, not encoded: every column is optional in the file
+  bool required = false;  // checked, not encoded: every column is optional in the file
   bool is_date = false;
   bool is_element = false;   // of a list
   std::uint8_t level = 0;    // definition level of "present"; a list: present but empty; with elements it is level + 1
   std::int16_t parent = -1;  // node; -1: the record
   std::uint16_t stream = 0;  // whose slots this node has
   std::uint16_t child_stream = 0;  // of a list
-  std::int16_t leaf = -1;    // index among leaves, in file order
+  std::int16_t leaf = -1;          // index among leaves, in file order
   std::int32_t field_id = 0;
   std::vector<std::uint16_t> children;  // of a struct: in declared order; of a list: its element
 };
 
 struct Stream {
-  std::uint16_t parent = 0;  // stream that the list's slots are in
-  std::int16_t list = -1;    // node; -1 for stream 0
-  std::uint16_t element = 0; // node whose levels this stream's entries are
+  std::uint16_t parent = 0;   // stream that the list's slots are in
+  std::int16_t list = -1;     // node; -1 for stream 0
+  std::uint16_t element = 0;  // node whose levels this stream's entries are
   std::uint8_t repetition_level = 0;
 };
 
@@ -76,8 +84,8 @@ inline constexpr std::string_view kLineColumn = "_shoplake_line";
 inline constexpr std::string_view kIngestedAtColumn = "_shoplake_ingested_at";
 
 struct Layout {
-  std::vector<Node> nodes;        // parents before children
-  std::vector<Stream> streams;    // parents before children
+  std::vector<Node> nodes;               // parents before children
+  std::vector<Stream> streams;           // parents before children
   std::vector<std::uint16_t> top_level;  // nodes of the record's own fields, in column order
   std::vector<std::uint16_t> leaves;     // node of each leaf
   std::int16_t partition = -1;           // node

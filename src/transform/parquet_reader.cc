@@ -19,8 +19,9 @@ constexpr std::int64_t kBatchRowsRead = 2'048;
 constexpr std::size_t kJsonBytes = 1 << 20;
 
 base::Error unreadable(std::string_view name, std::string_view why) {
-  return base::make_error(base::ErrorKind::input, "transform.parquet", fmt::format("{} cannot be read as Parquet: {}", name, why),
-                          "The file is damaged or uses a feature that is not supported; get it again or write it anew.");
+  return base::make_error(
+      base::ErrorKind::input, "transform.parquet", fmt::format("{} cannot be read as Parquet: {}", name, why),
+      "The file is damaged or uses a feature that is not supported; get it again or write it anew.");
 }
 
 // Arrow's view of an Env file.
@@ -39,17 +40,22 @@ class ArrowFile final : public arrow::io::RandomAccessFile {
   }
   arrow::Result<std::int64_t> GetSize() override {
     auto size = file_.size();
-    if (!size.ok()) return arrow::Status::IOError(size.error().message);
+    if (!size.ok())
+      return arrow::Status::IOError(size.error().message);
     return static_cast<std::int64_t>(*size);
   }
   arrow::Result<std::int64_t> ReadAt(std::int64_t position, std::int64_t size, void* out) override {
-    if (position < 0 || size < 0) return arrow::Status::Invalid("a negative position or size");
-    auto got = file_.read(static_cast<std::uint64_t>(position), static_cast<std::size_t>(size), static_cast<char*>(out));
-    if (!got.ok()) return arrow::Status::IOError(got.error().message);
+    if (position < 0 || size < 0)
+      return arrow::Status::Invalid("a negative position or size");
+    auto got =
+        file_.read(static_cast<std::uint64_t>(position), static_cast<std::size_t>(size), static_cast<char*>(out));
+    if (!got.ok())
+      return arrow::Status::IOError(got.error().message);
     return static_cast<std::int64_t>(*got);
   }
   arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(std::int64_t position, std::int64_t size) override {
-    if (size < 0) return arrow::Status::Invalid("a negative size");
+    if (size < 0)
+      return arrow::Status::Invalid("a negative size");
     ARROW_ASSIGN_OR_RAISE(const std::int64_t end, GetSize());
     size = std::min(size, std::max<std::int64_t>(0, end - position));  // a damaged footer may ask for anything
     ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(size));
@@ -112,7 +118,8 @@ std::string day_text(std::int64_t days) {
   const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const std::int64_t shifted_month = (5 * day_of_year + 2) / 153;
   const std::int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-  return fmt::format("{:04}{:02}{:02}", year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day_of_year - (153 * shifted_month + 2) / 5 + 1);
+  return fmt::format("{:04}{:02}{:02}", year_of_era + era * 400 + (month <= 2 ? 1 : 0), month,
+                     day_of_year - (153 * shifted_month + 2) / 5 + 1);
 }
 
 // Appends the value as JSON. False: the type has no JSON form.
@@ -121,23 +128,29 @@ bool append_value(Buffer<char>& out, const arrow::Array& array, std::int64_t row
 bool append_list(Buffer<char>& out, const arrow::Array& values, std::int64_t begin, std::int64_t end) {
   out.push_back('[');
   for (std::int64_t row = begin; row < end; ++row) {
-    if (row > begin) out.push_back(',');
-    if (!append_value(out, values, row)) return false;
+    if (row > begin)
+      out.push_back(',');
+    if (!append_value(out, values, row))
+      return false;
   }
   out.push_back(']');
   return true;
 }
 
-bool append_struct(Buffer<char>& out, const arrow::StructType& type, const std::vector<std::shared_ptr<arrow::Array>>& fields, std::int64_t row) {
+bool append_struct(Buffer<char>& out, const arrow::StructType& type,
+                   const std::vector<std::shared_ptr<arrow::Array>>& fields, std::int64_t row) {
   out.push_back('{');
   bool first = true;
   for (int field = 0; field < type.num_fields(); ++field) {
-    if (fields[static_cast<std::size_t>(field)]->IsNull(row)) continue;  // absent and null are one
-    if (!first) out.push_back(',');
+    if (fields[static_cast<std::size_t>(field)]->IsNull(row))
+      continue;  // absent and null are one
+    if (!first)
+      out.push_back(',');
     first = false;
     append_string(out, type.field(field)->name());
     out.push_back(':');
-    if (!append_value(out, *fields[static_cast<std::size_t>(field)], row)) return false;
+    if (!append_value(out, *fields[static_cast<std::size_t>(field)], row))
+      return false;
   }
   out.push_back('}');
   return true;
@@ -162,9 +175,15 @@ bool append_value(Buffer<char>& out, const arrow::Array& array, std::int64_t row
   }
   switch (array.type_id()) {
     case arrow::Type::NA: append_text(out, "null"); return true;
-    case arrow::Type::BOOL: append_text(out, static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false"); return true;
-    case arrow::Type::INT8: append_text(out, std::to_string(static_cast<const arrow::Int8Array&>(array).Value(row))); return true;
-    case arrow::Type::UINT8: append_text(out, std::to_string(static_cast<const arrow::UInt8Array&>(array).Value(row))); return true;
+    case arrow::Type::BOOL:
+      append_text(out, static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false");
+      return true;
+    case arrow::Type::INT8:
+      append_text(out, std::to_string(static_cast<const arrow::Int8Array&>(array).Value(row)));
+      return true;
+    case arrow::Type::UINT8:
+      append_text(out, std::to_string(static_cast<const arrow::UInt8Array&>(array).Value(row)));
+      return true;
     case arrow::Type::INT16: return append_integer<arrow::Int16Array>(out, array, row);
     case arrow::Type::UINT16: return append_integer<arrow::UInt16Array>(out, array, row);
     case arrow::Type::INT32: return append_integer<arrow::Int32Array>(out, array, row);
@@ -178,9 +197,15 @@ bool append_value(Buffer<char>& out, const arrow::Array& array, std::int64_t row
     case arrow::Type::LARGE_STRING:
     case arrow::Type::LARGE_BINARY: return append_bytes<arrow::LargeBinaryArray>(out, array, row);
     case arrow::Type::FIXED_SIZE_BINARY: return append_bytes<arrow::FixedSizeBinaryArray>(out, array, row);
-    case arrow::Type::DECIMAL128: append_text(out, static_cast<const arrow::Decimal128Array&>(array).FormatValue(row)); return true;
-    case arrow::Type::DECIMAL256: append_text(out, static_cast<const arrow::Decimal256Array&>(array).FormatValue(row)); return true;
-    case arrow::Type::DATE32: append_string(out, day_text(static_cast<const arrow::Date32Array&>(array).Value(row))); return true;
+    case arrow::Type::DECIMAL128:
+      append_text(out, static_cast<const arrow::Decimal128Array&>(array).FormatValue(row));
+      return true;
+    case arrow::Type::DECIMAL256:
+      append_text(out, static_cast<const arrow::Decimal256Array&>(array).FormatValue(row));
+      return true;
+    case arrow::Type::DATE32:
+      append_string(out, day_text(static_cast<const arrow::Date32Array&>(array).Value(row)));
+      return true;
     case arrow::Type::TIMESTAMP: {
       std::int64_t value = static_cast<const arrow::TimestampArray&>(array).Value(row);
       switch (static_cast<const arrow::TimestampType&>(*array.type()).unit()) {  // always microseconds in the lake
@@ -227,13 +252,16 @@ struct ParquetReader::State {
   std::int64_t first_row = 1;
 
   Result<void> flush(const Callbacks& callbacks) {
-    if (records.empty()) return {};
+    if (records.empty())
+      return {};
     json.extend(kBlockPadding);
     json.truncate(json.size() - kBlockPadding);
     Result<void> outcome;
     reader.read(json.data(), records, first_row, [&](const RecordSpan& span, const Rejection& rejection) {
-      if (!outcome.ok()) return;
-      outcome = callbacks.on_rejection(first_row + span.line, rejection, std::string(json.data() + span.offset, span.length));
+      if (!outcome.ok())
+        return;
+      outcome =
+          callbacks.on_rejection(first_row + span.line, rejection, std::string(json.data() + span.offset, span.length));
     });
     first_row += static_cast<std::int64_t>(records.size());
     json.clear();
@@ -250,36 +278,47 @@ struct ParquetReader::State {
     arrow_properties.set_pre_buffer(false);
     parquet::arrow::FileReaderBuilder builder;
     arrow::Status status = builder.Open(std::make_shared<ArrowFile>(file), properties);
-    if (!status.ok()) return unreadable(name, status.message());
+    if (!status.ok())
+      return unreadable(name, status.message());
     std::unique_ptr<parquet::arrow::FileReader> parquet_reader;
     builder.properties(arrow_properties);
     auto built = builder.Build();
-    if (!built.ok()) return unreadable(name, built.status().message());
+    if (!built.ok())
+      return unreadable(name, built.status().message());
     parquet_reader = std::move(built).ValueUnsafe();
     const std::int64_t total_rows = std::max<std::int64_t>(1, parquet_reader->parquet_reader()->metadata()->num_rows());
     auto batches = parquet_reader->GetRecordBatchReader();
-    if (!batches.ok()) return unreadable(name, batches.status().message());
+    if (!batches.ok())
+      return unreadable(name, batches.status().message());
     std::int64_t rows_done = 0;
     while (true) {
       std::shared_ptr<arrow::RecordBatch> batch;
       status = (*batches)->ReadNext(&batch);
-      if (!status.ok()) return unreadable(name, status.message());
-      if (!batch) break;
+      if (!status.ok())
+        return unreadable(name, status.message());
+      if (!batch)
+        break;
       status = batch->ValidateFull();  // offsets and UTF-8 of damaged files
-      if (!status.ok()) return unreadable(name, status.message());
+      if (!status.ok())
+        return unreadable(name, status.message());
       const auto type = arrow::struct_(batch->schema()->fields());
       for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
         const std::size_t begin = json.size();
         if (!append_struct(json, static_cast<const arrow::StructType&>(*type), batch->columns(), row)) {
           return unreadable(name, "a column has a type without a JSON form: " + batch->schema()->ToString());
         }
-        if (json.size() - begin > contract::kRecordBytesMaxLimit) return unreadable(name, fmt::format("row {} is larger than {} bytes", rows_done + row + 1, contract::kRecordBytesMaxLimit));
-        records.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(json.size() - begin), static_cast<std::uint32_t>(records.size())});
-        if (json.size() >= kJsonBytes) SHOPLAKE_TRY(flush(callbacks));
+        if (json.size() - begin > contract::kRecordBytesMaxLimit)
+          return unreadable(
+              name, fmt::format("row {} is larger than {} bytes", rows_done + row + 1, contract::kRecordBytesMaxLimit));
+        records.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(json.size() - begin),
+                           static_cast<std::uint32_t>(records.size())});
+        if (json.size() >= kJsonBytes)
+          SHOPLAKE_TRY(flush(callbacks));
       }
       SHOPLAKE_TRY(flush(callbacks));
       rows_done += batch->num_rows();
-      SHOPLAKE_TRY(callbacks.on_progress(static_cast<std::uint64_t>(static_cast<double>(file_size) * static_cast<double>(rows_done) / static_cast<double>(total_rows))));
+      SHOPLAKE_TRY(callbacks.on_progress(static_cast<std::uint64_t>(
+          static_cast<double>(file_size) * static_cast<double>(rows_done) / static_cast<double>(total_rows))));
     }
     return {};
   }

@@ -1,5 +1,6 @@
-// ParquetReader: rows of a Parquet file into a RecordBuilder, by contract: columns are matched by name at every level, types are
-// coerced by the rules of JSON input, so that a Parquet file and the NDJSON of the same rows give the same table.
+// ParquetReader: rows of a Parquet file into a RecordBuilder, by contract: columns are matched by name at every level,
+// types are coerced by the rules of JSON input, so that a Parquet file and the NDJSON of the same rows give the same
+// table.
 //
 // The file is read in batches of rows; Arrow decodes. Not thread safe.
 #pragma once

@@ -19,7 +19,7 @@ constexpr std::string_view kMagic = "PAR1";
 constexpr std::string_view kCreatedBy = "shoplake version 0.1.0";
 constexpr std::size_t kStatisticCodePoints = 64;  // longer texts are cut in the file's own statistics
 constexpr std::size_t kWriteBytes = 1 << 20;      // columns are gathered into writes of this size
-constexpr std::size_t kBoundCodePoints = 16;     // and in Iceberg's bounds
+constexpr std::size_t kBoundCodePoints = 16;      // and in Iceberg's bounds
 
 enum Encoding : std::int32_t { kPlain = 0, kRle = 3, kRleDictionary = 8 };
 enum PageType : std::int32_t { kDataPage = 0, kDictionaryPage = 2 };
@@ -49,27 +49,33 @@ bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 
 std::string_view cut_code_points(std::string_view text, std::size_t code_points) {
   std::size_t at = 0;
   while (at < text.size()) {
-    if (!is_continuation(text[at]) && code_points-- == 0) break;
+    if (!is_continuation(text[at]) && code_points-- == 0)
+      break;
     ++at;
   }
   return text.substr(0, at);
 }
 
-// The least text greater than every text that begins with `prefix`, by adding one to its last code point that has a successor.
+// The least text greater than every text that begins with `prefix`, by adding one to its last code point that has a
+// successor.
 std::optional<std::string> successor(std::string_view prefix) {
   std::string text(prefix);
   while (!text.empty()) {
     std::size_t start = text.size() - 1;
-    while (start > 0 && is_continuation(text[start])) --start;
+    while (start > 0 && is_continuation(text[start]))
+      --start;
     const std::string_view last = std::string_view(text).substr(start);
     std::uint32_t code = 0;
     const auto lead = static_cast<unsigned char>(last[0]);
     code = last.size() == 1 ? lead : last.size() == 2 ? lead & 0x1Fu : last.size() == 3 ? lead & 0x0Fu : lead & 0x07u;
-    for (std::size_t i = 1; i < last.size(); ++i) code = code << 6 | (static_cast<unsigned char>(last[i]) & 0x3Fu);
+    for (std::size_t i = 1; i < last.size(); ++i)
+      code = code << 6 | (static_cast<unsigned char>(last[i]) & 0x3Fu);
     ++code;
-    if (code == 0xD800) code = 0xE000;  // surrogates are no text
+    if (code == 0xD800)
+      code = 0xE000;  // surrogates are no text
     text.resize(start);
-    if (code > 0x10FFFF) continue;
+    if (code > 0x10FFFF)
+      continue;
     if (code < 0x80) {
       text.push_back(static_cast<char>(code));
     } else if (code < 0x800) {
@@ -113,7 +119,8 @@ struct Range {
   }
   void merge(const Range& other, ColumnType type) {
     nan_count += other.nan_count;
-    if (!other.has_values) return;
+    if (!other.has_values)
+      return;
     if (type == ColumnType::text) {
       add(other.text_min);
       add(other.text_max);
@@ -127,7 +134,8 @@ struct Range {
   }
   // Iceberg's single-value form; texts cut to `code_points`.
   std::optional<std::string> lower(ColumnType type, std::size_t code_points) const {
-    if (!has_values) return std::nullopt;
+    if (!has_values)
+      return std::nullopt;
     switch (type) {
       case ColumnType::boolean: return std::string(1, static_cast<char>(integer_min));
       case ColumnType::integer:
@@ -138,7 +146,8 @@ struct Range {
     return std::nullopt;
   }
   std::optional<std::string> upper(ColumnType type, std::size_t code_points) const {
-    if (!has_values) return std::nullopt;
+    if (!has_values)
+      return std::nullopt;
     switch (type) {
       case ColumnType::boolean: return std::string(1, static_cast<char>(integer_max));
       case ColumnType::integer:
@@ -146,7 +155,8 @@ struct Range {
       case ColumnType::real: return raw_bytes(real_max == 0 ? 0.0 : real_max);
       case ColumnType::text: {
         const std::string_view cut = cut_code_points(text_max, code_points);
-        if (cut.size() == text_max.size()) return text_max;
+        if (cut.size() == text_max.size())
+          return text_max;
         return successor(cut);
       }
     }
@@ -156,7 +166,7 @@ struct Range {
 
 // One column chunk of the open row group.
 struct Chunk {
-  Buffer<char> pages;  // headers and compressed bodies
+  Buffer<char> pages;            // headers and compressed bodies
   std::int64_t value_count = 0;  // with nulls
   std::int64_t null_count = 0;
   std::int64_t uncompressed_bytes = 0;
@@ -167,7 +177,9 @@ struct Chunk {
   std::uint32_t dictionary_size = 0;
   Range range;
 
-  std::size_t held_bytes() const { return pages.capacity_bytes() + local_ids.capacity_bytes() + dictionary.capacity_bytes(); }
+  std::size_t held_bytes() const {
+    return pages.capacity_bytes() + local_ids.capacity_bytes() + dictionary.capacity_bytes();
+  }
 };
 
 struct ChunkMetadata {
@@ -195,8 +207,8 @@ struct PageEncoder::State {
   Buffer<char> body;
   Buffer<std::uint32_t> indices;
   // Encoded levels of the set being written that several columns share.
-  std::vector<Buffer<char>> repetition;   // by stream
-  std::vector<Buffer<char>> null_pages;   // by node: the page of a child column without values
+  std::vector<Buffer<char>> repetition;  // by stream
+  std::vector<Buffer<char>> null_pages;  // by node: the page of a child column without values
   std::vector<std::size_t> null_page_bytes;
 };
 
@@ -233,15 +245,17 @@ struct ParquetWriter::State {
   }
 
   // Appends a page: header and compressed body. Returns its uncompressed size with the header.
-  std::size_t append_page(Buffer<char>& out, const Buffer<char>& body, PageType type, std::size_t value_count, Encoding encoding,
-                          arrow::util::Codec& codec) {
+  std::size_t append_page(Buffer<char>& out, const Buffer<char>& body, PageType type, std::size_t value_count,
+                          Encoding encoding, arrow::util::Codec& codec) {
     // The header comes first but holds the compressed size: compress behind a gap that no header exceeds.
     constexpr std::size_t kHeaderBytesMax = 64;
-    const std::int64_t room = codec.MaxCompressedLen(static_cast<std::int64_t>(body.size()), reinterpret_cast<const std::uint8_t*>(body.data()));
+    const std::int64_t room = codec.MaxCompressedLen(static_cast<std::int64_t>(body.size()),
+                                                     reinterpret_cast<const std::uint8_t*>(body.data()));
     const std::size_t start = out.size();
     out.extend(kHeaderBytesMax + static_cast<std::size_t>(room));
     std::uint8_t* compressed = reinterpret_cast<std::uint8_t*>(out.data() + start + kHeaderBytesMax);
-    const std::int64_t size = *codec.Compress(static_cast<std::int64_t>(body.size()), reinterpret_cast<const std::uint8_t*>(body.data()), room, compressed);
+    const std::int64_t size = *codec.Compress(static_cast<std::int64_t>(body.size()),
+                                              reinterpret_cast<const std::uint8_t*>(body.data()), room, compressed);
     header.clear();
     CompactWriter thrift(header);
     thrift.begin_struct();
@@ -286,7 +300,8 @@ std::size_t ParquetWriter::held_bytes() const { return state_->open_bytes; }
 std::int64_t ParquetWriter::rows() const { return state_->rows + state_->open_rows; }
 bool ParquetWriter::is_file_open() const { return state_->file != nullptr; }
 
-void ParquetWriter::State::append_constant(const ColumnSet& set, std::size_t leaf, const Constant& constant, PageEncoder::State& encoder) {
+void ParquetWriter::State::append_constant(const ColumnSet& set, std::size_t leaf, const Constant& constant,
+                                           PageEncoder::State& encoder) {
   const Node& node = options.layout->nodes[options.layout->leaves[leaf]];
   Chunk& chunk = chunks[leaf];
   if (chunk.dictionary_size == 0) {
@@ -309,7 +324,8 @@ void ParquetWriter::State::append_constant(const ColumnSet& set, std::size_t lea
   finish_length(body, 0);
   body.push_back(1);  // width of the indices
   encode_run(0, set.rows, 1, body);
-  chunk.uncompressed_bytes += static_cast<std::int64_t>(append_page(chunk.pages, body, kDataPage, set.rows, kRleDictionary, *encoder.codec));
+  chunk.uncompressed_bytes +=
+      static_cast<std::int64_t>(append_page(chunk.pages, body, kDataPage, set.rows, kRleDictionary, *encoder.codec));
   chunk.value_count += set.rows;
   chunk.has_dictionary = true;
 }
@@ -411,7 +427,8 @@ void ParquetWriter::State::append_leaf(ColumnSet& set, std::size_t leaf, PageEnc
       }
       break;
     case ColumnType::text:
-      if (value_count == 0) break;
+      if (value_count == 0)
+        break;
       if (values.is_plain) {
         body.append(values.plain.data(), values.plain.size());
         for (std::size_t i = 0; i < value_count; ++i) {
@@ -463,15 +480,18 @@ void ParquetWriter::State::append_leaf(ColumnSet& set, std::size_t leaf, PageEnc
 
 Result<void> ParquetWriter::append(ColumnSet& set, PageEncoder& encoder) {
   State& state = *state_;
-  if (set.rows == 0) return {};
+  if (set.rows == 0)
+    return {};
   const Layout& layout = *state.options.layout;
   set.complete(layout);
   PageEncoder::State& scratch = *encoder.state_;
   scratch.repetition.resize(layout.streams.size());
   scratch.null_pages.resize(layout.nodes.size() + 1);
   scratch.null_page_bytes.resize(layout.nodes.size() + 1);
-  for (Buffer<char>& shared : scratch.repetition) shared.clear();
-  for (Buffer<char>& shared : scratch.null_pages) shared.clear();
+  for (Buffer<char>& shared : scratch.repetition)
+    shared.clear();
+  for (Buffer<char>& shared : scratch.null_pages)
+    shared.clear();
   state.open_bytes = 0;
   for (std::size_t leaf = 0; leaf < state.chunks.size(); ++leaf) {
     const auto constant = state.options.constants->find(static_cast<std::int16_t>(leaf));
@@ -483,7 +503,8 @@ Result<void> ParquetWriter::append(ColumnSet& set, PageEncoder& encoder) {
     state.open_bytes += state.chunks[leaf].held_bytes();
   }
   state.open_rows += set.rows;
-  if (state.open_rows >= kRowGroupRows || state.open_bytes >= kRowGroupBytes) return finish_row_group(encoder);
+  if (state.open_rows >= kRowGroupRows || state.open_bytes >= kRowGroupBytes)
+    return finish_row_group(encoder);
   return {};
 }
 
@@ -494,8 +515,10 @@ Result<void> ParquetWriter::State::open() {
 
 Result<void> ParquetWriter::finish_row_group(PageEncoder& encoder) {
   State& state = *state_;
-  if (state.open_rows == 0) return {};
-  if (!state.file) SHOPLAKE_TRY(state.open());
+  if (state.open_rows == 0)
+    return {};
+  if (!state.file)
+    SHOPLAKE_TRY(state.open());
   RowGroupMetadata group;
   group.rows = state.open_rows;
   group.offset = state.file_size;
@@ -512,8 +535,8 @@ Result<void> ParquetWriter::finish_row_group(PageEncoder& encoder) {
     const std::int64_t start = at();
     if (chunk.has_dictionary) {
       metadata.dictionary_offset = start;
-      metadata.uncompressed_bytes += static_cast<std::int64_t>(
-          state.append_page(pending, chunk.dictionary, kDictionaryPage, chunk.dictionary_size, kPlain, *encoder.state_->codec));
+      metadata.uncompressed_bytes += static_cast<std::int64_t>(state.append_page(
+          pending, chunk.dictionary, kDictionaryPage, chunk.dictionary_size, kPlain, *encoder.state_->codec));
     }
     metadata.data_offset = at();
     pending.append(chunk.pages.data(), chunk.pages.size());
@@ -536,16 +559,23 @@ Result<void> ParquetWriter::finish_row_group(PageEncoder& encoder) {
 void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_t index) const {
   const Node& node = options.layout->nodes[index];
   thrift.begin_struct();
-  if (node.kind == Node::Kind::leaf) thrift.field_i32(1, physical_type(node.type));
+  if (node.kind == Node::Kind::leaf)
+    thrift.field_i32(1, physical_type(node.type));
   thrift.field_i32(3, 1);  // optional
   thrift.field_text(4, node.name);
-  if (node.kind == Node::Kind::structure) thrift.field_i32(5, static_cast<std::int32_t>(node.children.size()));
-  if (node.kind == Node::Kind::list) thrift.field_i32(5, 1);
-  if (node.kind == Node::Kind::leaf && node.type == ColumnType::text) thrift.field_i32(6, 0);        // UTF8
-  if (node.kind == Node::Kind::leaf && node.type == ColumnType::timestamp) thrift.field_i32(6, 10);  // TIMESTAMP_MICROS
-  if (node.kind == Node::Kind::list) thrift.field_i32(6, 3);                                         // LIST
+  if (node.kind == Node::Kind::structure)
+    thrift.field_i32(5, static_cast<std::int32_t>(node.children.size()));
+  if (node.kind == Node::Kind::list)
+    thrift.field_i32(5, 1);
+  if (node.kind == Node::Kind::leaf && node.type == ColumnType::text)
+    thrift.field_i32(6, 0);  // UTF8
+  if (node.kind == Node::Kind::leaf && node.type == ColumnType::timestamp)
+    thrift.field_i32(6, 10);  // TIMESTAMP_MICROS
+  if (node.kind == Node::Kind::list)
+    thrift.field_i32(6, 3);  // LIST
   thrift.field_i32(9, node.field_id);
-  if (node.kind == Node::Kind::list || (node.kind == Node::Kind::leaf && (node.type == ColumnType::text || node.type == ColumnType::timestamp))) {
+  if (node.kind == Node::Kind::list ||
+      (node.kind == Node::Kind::leaf && (node.type == ColumnType::text || node.type == ColumnType::timestamp))) {
     thrift.field_struct(10);
     if (node.kind == Node::Kind::list) {
       thrift.field_struct(3);
@@ -572,7 +602,8 @@ void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_
     thrift.field_i32(5, 1);
     thrift.end_struct();
   }
-  for (std::uint16_t child : node.children) write_schema_node(thrift, child);
+  for (std::uint16_t child : node.children)
+    write_schema_node(thrift, child);
 }
 
 void ParquetWriter::State::write_footer(Buffer<char>& out) const {
@@ -581,20 +612,23 @@ void ParquetWriter::State::write_footer(Buffer<char>& out) const {
   thrift.begin_struct();
   thrift.field_i32(1, 1);
   std::size_t elements = 1 + layout.nodes.size();
-  for (const Node& node : layout.nodes) elements += node.kind == Node::Kind::list ? 1 : 0;
+  for (const Node& node : layout.nodes)
+    elements += node.kind == Node::Kind::list ? 1 : 0;
   thrift.field_list(2, CompactWriter::kStruct, elements);
   thrift.begin_struct();
   thrift.field_text(4, "table");
   thrift.field_i32(5, static_cast<std::int32_t>(layout.top_level.size()));
   thrift.end_struct();
-  for (std::uint16_t node : layout.top_level) write_schema_node(thrift, node);
+  for (std::uint16_t node : layout.top_level)
+    write_schema_node(thrift, node);
   thrift.field_i64(3, rows);
 
   std::vector<std::vector<std::string>> paths(layout.leaves.size());
   for (std::size_t leaf = 0; leaf < paths.size(); ++leaf) {
     for (int node = layout.leaves[leaf]; node >= 0; node = layout.nodes[node].parent) {
       paths[leaf].push_back(layout.nodes[node].name);
-      if (layout.nodes[node].is_element) paths[leaf].push_back("list");
+      if (layout.nodes[node].is_element)
+        paths[leaf].push_back("list");
     }
     std::reverse(paths[leaf].begin(), paths[leaf].end());
   }
@@ -614,18 +648,23 @@ void ParquetWriter::State::write_footer(Buffer<char>& out) const {
       thrift.field_i64(2, 0);
       thrift.field_struct(3);
       thrift.field_i32(1, physical_type(node.type));
-      thrift.field_list(2, CompactWriter::kI32, 1 + (chunk.has_plain || chunk.has_dictionary ? 1 : 0) + (chunk.has_dictionary ? 1 : 0));
+      thrift.field_list(2, CompactWriter::kI32,
+                        1 + (chunk.has_plain || chunk.has_dictionary ? 1 : 0) + (chunk.has_dictionary ? 1 : 0));
       thrift.zigzag(kRle);
-      if (chunk.has_plain || chunk.has_dictionary) thrift.zigzag(kPlain);
-      if (chunk.has_dictionary) thrift.zigzag(kRleDictionary);
+      if (chunk.has_plain || chunk.has_dictionary)
+        thrift.zigzag(kPlain);
+      if (chunk.has_dictionary)
+        thrift.zigzag(kRleDictionary);
       thrift.field_list(3, CompactWriter::kBinary, paths[leaf].size());
-      for (const std::string& part : paths[leaf]) thrift.text(part);
+      for (const std::string& part : paths[leaf])
+        thrift.text(part);
       thrift.field_i32(4, kSnappy);
       thrift.field_i64(5, chunk.value_count);
       thrift.field_i64(6, chunk.uncompressed_bytes);
       thrift.field_i64(7, chunk.compressed_bytes);
       thrift.field_i64(9, chunk.data_offset);
-      if (chunk.dictionary_offset >= 0) thrift.field_i64(11, chunk.dictionary_offset);
+      if (chunk.dictionary_offset >= 0)
+        thrift.field_i64(11, chunk.dictionary_offset);
       thrift.field_struct(12);
       thrift.field_i64(3, chunk.null_count);
       const auto upper = chunk.range.upper(node.type, kStatisticCodePoints);
@@ -662,7 +701,8 @@ DataFile ParquetWriter::State::data_file() const {
   result.record_count = rows;
   result.file_size_bytes = file_size;
   result.partition = options.partition;
-  for (const RowGroupMetadata& group : row_groups) result.split_offsets.push_back(group.offset);
+  for (const RowGroupMetadata& group : row_groups)
+    result.split_offsets.push_back(group.offset);
   for (std::size_t leaf = 0; leaf < layout.leaves.size(); ++leaf) {
     const Node& node = layout.nodes[layout.leaves[leaf]];
     ColumnStatistics statistics;
@@ -675,7 +715,8 @@ DataFile ParquetWriter::State::data_file() const {
       statistics.null_count += chunk.null_count;
       range.merge(chunk.range, node.type);
     }
-    if (node.type == ColumnType::real) statistics.nan_count = range.nan_count;
+    if (node.type == ColumnType::real)
+      statistics.nan_count = range.nan_count;
     // Iceberg keeps no bounds of values inside lists.
     if (node.stream == 0) {
       statistics.lower_bound = range.lower(node.type, kBoundCodePoints);
@@ -689,7 +730,8 @@ DataFile ParquetWriter::State::data_file() const {
 Result<DataFile> ParquetWriter::finish(PageEncoder& encoder) {
   State& state = *state_;
   SHOPLAKE_TRY(finish_row_group(encoder));
-  if (!state.file) SHOPLAKE_TRY(state.open());
+  if (!state.file)
+    SHOPLAKE_TRY(state.open());
   Buffer<char> footer;
   state.write_footer(footer);
   const auto length = static_cast<std::uint32_t>(footer.size());

@@ -1,9 +1,10 @@
-// ParquetWriter: one Parquet file of one partition, from ColumnSets. Pages are encoded and compressed as the sets come and are kept
-// in memory, small, until their row group is complete; so row groups are large whatever the sets' sizes.
+// ParquetWriter: one Parquet file of one partition, from ColumnSets. Pages are encoded and compressed as the sets come
+// and are kept in memory, small, until their row group is complete; so row groups are large whatever the sets' sizes.
 //
-// Why not Arrow's writer: it would have to rebuild Arrow arrays, definition levels and dictionaries that a ColumnSet already
-// has, and spends as much on a column without values as on a full one; measured in docs/performance.md. Files are ordinary
-// Parquet (data page v1, PLAIN and RLE_DICTIONARY, Snappy) with Iceberg's field ids; tests read them with Arrow and DuckDB.
+// Why not Arrow's writer: it would have to rebuild Arrow arrays, definition levels and dictionaries that a ColumnSet
+// already has, and spends as much on a column without values as on a full one; measured in docs/performance.md. Files
+// are ordinary Parquet (data page v1, PLAIN and RLE_DICTIONARY, Snappy) with Iceberg's field ids; tests read them with
+// Arrow and DuckDB.
 //
 // Not thread safe; different writers may run on different threads, each with its own PageEncoder.
 #pragma once

@@ -60,13 +60,15 @@ struct PartitionFiles::State {
 
   void fail(base::Error why) {
     const std::lock_guard lock(mutex);
-    if (!error) error = std::move(why);
+    if (!error)
+      error = std::move(why);
     failed = true;
   }
 
   // Under `mutex`.
   void know(std::size_t number, const std::string& name) {
-    while (partitions.size() <= number) partitions.push_back(std::make_unique<Partition>());
+    while (partitions.size() <= number)
+      partitions.push_back(std::make_unique<Partition>());
     partitions[number]->name = name;
   }
 
@@ -78,9 +80,10 @@ struct PartitionFiles::State {
   Result<void> append(Partition& partition, ColumnSet& set, PageEncoder& encoder) {
     if (!partition.writer) {
       if (partition.directory.empty()) {
-        partition.directory = options.partition_column.empty()
-                                  ? options.directory
-                                  : io::join_path(options.directory, fmt::format("{}={}", options.partition_column, partition.name));
+        partition.directory =
+            options.partition_column.empty()
+                ? options.directory
+                : io::join_path(options.directory, fmt::format("{}={}", options.partition_column, partition.name));
         SHOPLAKE_TRY(options.env->create_directories(partition.directory));
       }
       ParquetWriterOptions writer;
@@ -88,8 +91,10 @@ struct PartitionFiles::State {
       writer.layout = options.layout;
       writer.dictionaries = options.dictionaries;
       writer.constants = &options.constants;
-      writer.path = io::join_path(partition.directory, fmt::format("{:05}-{}.parquet", partition.part++, options.file_stem));
-      if (!options.partition_column.empty()) writer.partition.push_back(partition.name);
+      writer.path =
+          io::join_path(partition.directory, fmt::format("{:05}-{}.parquet", partition.part++, options.file_stem));
+      if (!options.partition_column.empty())
+        writer.partition.push_back(partition.name);
       {
         const std::lock_guard lock(mutex);
         paths.push_back(writer.path);
@@ -100,7 +105,8 @@ struct PartitionFiles::State {
   }
 
   static Result<void> end_file(Partition& partition, PageEncoder& encoder) {
-    if (!partition.writer) return {};
+    if (!partition.writer)
+      return {};
     partition.files.push_back(SHOPLAKE_TRY(partition.writer->finish(encoder)));
     partition.writer.reset();
     return {};
@@ -114,17 +120,22 @@ struct PartitionFiles::State {
     Partition* first_open = nullptr;
     const std::lock_guard lock(mutex);
     for (const auto& candidate : partitions) {
-      if (!candidate->writer) continue;
+      if (!candidate->writer)
+        continue;
       const std::size_t bytes = candidate->writer->held_bytes();
       held += bytes;
-      if (bytes > 0 && (largest == nullptr || bytes > largest->writer->held_bytes())) largest = candidate.get();
+      if (bytes > 0 && (largest == nullptr || bytes > largest->writer->held_bytes()))
+        largest = candidate.get();
       if (candidate->writer->is_file_open()) {
         ++open;
-        if (first_open == nullptr) first_open = candidate.get();
+        if (first_open == nullptr)
+          first_open = candidate.get();
       }
     }
-    if (held > kHeldPagesBytes && largest != nullptr) SHOPLAKE_TRY(largest->writer->finish_row_group(encoder));
-    if (open > kOpenFilesMax && first_open != nullptr && first_open->writer) SHOPLAKE_TRY(end_file(*first_open, encoder));
+    if (held > kHeldPagesBytes && largest != nullptr)
+      SHOPLAKE_TRY(largest->writer->finish_row_group(encoder));
+    if (open > kOpenFilesMax && first_open != nullptr && first_open->writer)
+      SHOPLAKE_TRY(end_file(*first_open, encoder));
     return {};
   }
 
@@ -132,18 +143,22 @@ struct PartitionFiles::State {
     PageEncoder encoder;
     while (auto job = jobs.pop()) {
       if (!failed) {
-        if (auto done = append(partition(job->partition), *job->set, encoder); !done.ok()) fail(std::move(done).error());
-        if (auto done = keep_bounds(encoder); !done.ok()) fail(std::move(done).error());
+        if (auto done = append(partition(job->partition), *job->set, encoder); !done.ok())
+          fail(std::move(done).error());
+        if (auto done = keep_bounds(encoder); !done.ok())
+          fail(std::move(done).error());
       }
       job->set->clear();
       const std::lock_guard lock(mutex);
-      if (spares.size() < kSparesMax) spares.push_back(std::move(job->set));
+      if (spares.size() < kSparesMax)
+        spares.push_back(std::move(job->set));
     }
     seconds = seconds + thread_seconds();
   }
 
   void remove_files() {
-    for (const std::string& path : paths) static_cast<void>(options.env->remove_file(path));
+    for (const std::string& path : paths)
+      static_cast<void>(options.env->remove_file(path));
   }
 };
 
@@ -152,7 +167,8 @@ PartitionFiles::PartitionFiles(PartitionFilesOptions options) : state_(std::make
 PartitionFiles::~PartitionFiles() {
   State& state = *state_;
   state.jobs.close();
-  if (state.thread.joinable()) state.thread.join();
+  if (state.thread.joinable())
+    state.thread.join();
   if (!state.finished) {
     state.partitions.clear();  // closes the files
     state.remove_files();
@@ -164,7 +180,8 @@ double PartitionFiles::busy_seconds() const { return state_->seconds; }
 std::unique_ptr<ColumnSet> PartitionFiles::acquire() {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  if (state.spares.empty()) return std::make_unique<ColumnSet>(*state.options.layout);
+  if (state.spares.empty())
+    return std::make_unique<ColumnSet>(*state.options.layout);
   auto set = std::move(state.spares.back());
   state.spares.pop_back();
   return set;
@@ -174,17 +191,20 @@ Result<void> PartitionFiles::submit(std::size_t partition, const std::string& na
   State& state = *state_;
   {
     const std::lock_guard lock(state.mutex);
-    if (state.error) return *state.error;
+    if (state.error)
+      return *state.error;
     state.know(partition, name);
   }
   state.jobs.push(Job{partition, std::move(set)});
   return {};
 }
 
-Result<void> PartitionFiles::submit_last(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set) {
+Result<void> PartitionFiles::submit_last(std::size_t partition, const std::string& name,
+                                         std::unique_ptr<ColumnSet> set) {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  if (state.error) return *state.error;
+  if (state.error)
+    return *state.error;
   state.know(partition, name);
   state.partitions[partition]->last_sets.push_back(std::move(set));
   return {};
@@ -195,17 +215,20 @@ Result<std::vector<DataFile>> PartitionFiles::finish() {
   // The encoding thread goes on with what is queued, then joins the others.
   state.jobs.close();
   state.thread.join();
-  if (state.error) return *state.error;
+  if (state.error)
+    return *state.error;
 
   // Each partition's end is independent of the others'.
-  const std::size_t thread_count = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()), std::max<std::size_t>(1, state.partitions.size()));
+  const std::size_t thread_count = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()),
+                                                         std::max<std::size_t>(1, state.partitions.size()));
   std::atomic<std::size_t> next = 0;
   const auto end_partitions = [&] {
     const double begin = thread_seconds();
     PageEncoder encoder;
     while (!state.failed) {
       const std::size_t number = next++;
-      if (number >= state.partitions.size()) break;
+      if (number >= state.partitions.size())
+        break;
       Partition& partition = *state.partitions[number];
       const auto end = [&]() -> Result<void> {
         for (auto& set : partition.last_sets) {
@@ -215,21 +238,26 @@ Result<std::vector<DataFile>> PartitionFiles::finish() {
         SHOPLAKE_TRY(State::end_file(partition, encoder));
         return partition.directory.empty() ? Result<void>() : state.options.env->sync_directory(partition.directory);
       };
-      if (auto done = end(); !done.ok()) state.fail(std::move(done).error());
+      if (auto done = end(); !done.ok())
+        state.fail(std::move(done).error());
     }
     state.seconds.fetch_add(thread_seconds() - begin);
   };
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < thread_count; ++i) threads.emplace_back(end_partitions);
+    for (std::size_t i = 1; i < thread_count; ++i)
+      threads.emplace_back(end_partitions);
     end_partitions();
   }
-  if (state.error) return *state.error;
+  if (state.error)
+    return *state.error;
   std::vector<DataFile> files;
   for (const auto& partition : state.partitions) {
-    for (DataFile& file : partition->files) files.push_back(std::move(file));
+    for (DataFile& file : partition->files)
+      files.push_back(std::move(file));
   }
-  if (!files.empty()) SHOPLAKE_TRY(state.options.env->sync_directory(state.options.directory));
+  if (!files.empty())
+    SHOPLAKE_TRY(state.options.env->sync_directory(state.options.directory));
   state.finished = true;
   return files;
 }

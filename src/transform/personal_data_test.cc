@@ -33,7 +33,8 @@ TEST(PersonalDataTest, MasksAddressesAndNothingElse) {
       {"%40%40%40", "%40%40%40"},
       {"a@b@c.example", "a@[email]"},
   };
-  for (const auto& [given, expected] : cases) EXPECT_EQ(masked(given), expected) << given;
+  for (const auto& [given, expected] : cases)
+    EXPECT_EQ(masked(given), expected) << given;
 }
 
 TEST(PersonalDataTest, OtherTreatments) {
@@ -44,7 +45,8 @@ TEST(PersonalDataTest, OtherTreatments) {
   EXPECT_EQ(one, two);
   EXPECT_EQ(one.substr(0, 6), "email:");
   EXPECT_EQ(treated("user-8", contract::Treatment::pseudonymize, scratch), "user-8");
-  EXPECT_EQ(treated("abc", contract::Treatment::hash, scratch), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(treated("abc", contract::Treatment::hash, scratch),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 
 namespace shoplake::transform {
 
-RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier, Receiver receiver)
+RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier,
+                             Receiver receiver)
     : layout_(layout),
       supplier_(std::move(supplier)),
       receiver_(std::move(receiver)),
@@ -35,27 +36,32 @@ bool RecordBuilder::begin(std::string_view partition) {
     if (known != partition_numbers_.end()) {
       current_ = known->second;
     } else {
-      if (partitions_.size() >= kPartitionsMax) return false;
+      if (partitions_.size() >= kPartitionsMax)
+        return false;
       current_ = partitions_.size();
       partitions_.emplace_back(partition);
       partition_numbers_.emplace(partition, current_);
       sets_.emplace_back();
     }
-    if (!sets_[current_].set) sets_[current_].set = supplier_();
+    if (!sets_[current_].set)
+      sets_[current_].set = supplier_();
     set_ = sets_[current_].set.get();
   }
   slots_[0] = set_->rows;
   elements_ = 0;
-  if (hasher_) identity_.clear();
+  if (hasher_)
+    identity_.clear();
   return true;
 }
 
 void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_view unknown_fields) {
   ColumnSet& set = *set_;
-  if (!unknown_fields.empty() && layout_.unknown_fields >= 0) set_text(static_cast<std::uint16_t>(layout_.unknown_fields), unknown_fields);
+  if (!unknown_fields.empty() && layout_.unknown_fields >= 0)
+    set_text(static_cast<std::uint16_t>(layout_.unknown_fields), unknown_fields);
   if (layout_.event_id >= 0 && hasher_) {
     identity_.client_event_id = client_event_id();
-    if (identity_.client_event_id->empty()) identity_.client_event_id.reset();
+    if (identity_.client_event_id->empty())
+      identity_.client_event_id.reset();
     const auto node = static_cast<std::uint16_t>(layout_.event_id);
     LeafValues& leaf = set.leaves[layout_.nodes[node].leaf];
     mark(node, layout_.nodes[node].level);
@@ -66,7 +72,8 @@ void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_vie
     std::memcpy(place, &length, sizeof(length));
     hasher_->hash(identity_, place + sizeof(length));
   }
-  if (layout_.line >= 0) set_integer(static_cast<std::uint16_t>(layout_.line), line);
+  if (layout_.line >= 0)
+    set_integer(static_cast<std::uint16_t>(layout_.line), line);
   set.rows += 1;
   const std::size_t cost = 128 + bytes / 3 + elements_ * 24;
   set.cost_bytes += cost;
@@ -76,25 +83,26 @@ void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_vie
   } else if (cost_total_ >= kBatchBudgetBytes) {
     std::size_t largest = current_;
     for (std::size_t partition = 0; partition < sets_.size(); ++partition) {
-      if (sets_[partition].set && sets_[partition].set->cost_bytes > sets_[largest].set->cost_bytes) largest = partition;
+      if (sets_[partition].set && sets_[partition].set->cost_bytes > sets_[largest].set->cost_bytes)
+        largest = partition;
     }
     hand_over(largest, false);
   }
 }
 
-void RecordBuilder::reject() {
-  set_->truncate(layout_, set_->rows);
-}
+void RecordBuilder::reject() { set_->truncate(layout_, set_->rows); }
 
 void RecordBuilder::hand_over(std::size_t partition, bool is_last) {
   cost_total_ -= sets_[partition].set->cost_bytes;
-  if (set_ == sets_[partition].set.get()) set_ = nullptr;
+  if (set_ == sets_[partition].set.get())
+    set_ = nullptr;
   receiver_(partition, std::move(sets_[partition].set), is_last);
 }
 
 void RecordBuilder::flush() {
   for (std::size_t partition = 0; partition < sets_.size(); ++partition) {
-    if (!sets_[partition].set) continue;
+    if (!sets_[partition].set)
+      continue;
     if (sets_[partition].set->rows > 0) {
       hand_over(partition, true);
     } else {
@@ -137,11 +145,14 @@ void RecordBuilder::identify(Role role, std::string_view value) {
 
 // The id that the client gave: a field's, or else the first listed parameter's.
 std::string_view RecordBuilder::client_event_id() {
-  if (identity_.client_event_id && !identity_.client_event_id->empty()) return *identity_.client_event_id;
+  if (identity_.client_event_id && !identity_.client_event_id->empty())
+    return *identity_.client_event_id;
   for (const event::ParameterValue& parameter : identity_.parameters) {
     for (const std::string& name : client_event_id_names_) {
-      if (parameter.key != name) continue;
-      if (parameter.text && !parameter.text->empty()) return *parameter.text;
+      if (parameter.key != name)
+        continue;
+      if (parameter.text && !parameter.text->empty())
+        return *parameter.text;
       if (parameter.integer) {
         client_id_text_ = std::to_string(*parameter.integer);
         return client_id_text_;
@@ -156,12 +167,14 @@ void RecordBuilder::append_plain(LeafValues& leaf, std::string_view value) {
   char* place = leaf.plain.extend(sizeof(std::uint32_t) + value.size());
   const auto length = static_cast<std::uint32_t>(value.size());
   std::memcpy(place, &length, sizeof(length));
-  if (!value.empty()) std::memcpy(place + sizeof(length), value.data(), value.size());
+  if (!value.empty())
+    std::memcpy(place + sizeof(length), value.data(), value.size());
 }
 
 void RecordBuilder::make_plain(LeafValues& leaf, const Dictionary& dictionary) {
   leaf.is_plain = true;
-  for (std::uint32_t id : leaf.ids) append_plain(leaf, dictionary.written(id));
+  for (std::uint32_t id : leaf.ids)
+    append_plain(leaf, dictionary.written(id));
   leaf.ids.clear();
 }
 
@@ -171,7 +184,8 @@ void RecordBuilder::append_new_text(const Node& node, LeafValues& leaf, std::str
     Dictionary* dictionary = dictionaries_[node.leaf].get();
     if (dictionary == nullptr) {
       leaf.is_plain = true;
-    } else if (!dictionary->is_full() && written.size() <= Dictionary::kTextBytesMax && value.size() <= Dictionary::kTextBytesMax) {
+    } else if (!dictionary->is_full() && written.size() <= Dictionary::kTextBytesMax &&
+               value.size() <= Dictionary::kTextBytesMax) {
       leaf.ids.push_back(dictionary->insert(value, written));
       return;
     } else {

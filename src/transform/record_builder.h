@@ -1,9 +1,9 @@
-// RecordBuilder: turns one record after another, given field by field by a reader (JSON, Parquet), into ColumnSets, one set a
-// partition. It coerces nothing; it applies the contract's treatments, computes the event's identity, and undoes a record that
-// is rejected half-way.
+// RecordBuilder: turns one record after another, given field by field by a reader (JSON, Parquet), into ColumnSets, one
+// set a partition. It coerces nothing; it applies the contract's treatments, computes the event's identity, and undoes
+// a record that is rejected half-way.
 //
-// begin() → set_*/open_*/close_* in any order of fields → finish() or reject(). Not thread safe. The full sets go to the
-// receiver in the order in which they fill up, which depends on the input alone.
+// begin() → set_*/open_*/close_* in any order of fields → finish() or reject(). Not thread safe. The full sets go to
+// the receiver in the order in which they fill up, which depends on the input alone.
 #pragma once
 
 #include <bit>
@@ -48,7 +48,8 @@ class RecordBuilder {
   const Dictionaries& dictionaries() const { return dictionaries_; }
   const std::vector<std::string>& partitions() const { return partitions_; }
 
-  // Opens a record of a partition (an event_date that the reader has checked). False: there would be too many partitions.
+  // Opens a record of a partition (an event_date that the reader has checked). False: there would be too many
+  // partitions.
   bool begin(std::string_view partition);
   // Completes the record. `bytes` is its size in the input; `unknown_fields` its JSON object, or empty.
   void finish(std::int64_t line, std::size_t bytes, std::string_view unknown_fields);
@@ -60,9 +61,12 @@ class RecordBuilder {
   bool open_struct(std::uint16_t node) { return mark(node, layout_.nodes[node].level); }
   bool set_integer(std::uint16_t node, std::int64_t value) {
     const Node& description = layout_.nodes[node];
-    if (description.role != Role::none) identify(description.role, value);
-    if (description.treatment == contract::Treatment::drop) return true;
-    if (!mark(node, description.level)) return false;
+    if (description.role != Role::none)
+      identify(description.role, value);
+    if (description.treatment == contract::Treatment::drop)
+      return true;
+    if (!mark(node, description.level))
+      return false;
     set_->leaves[description.leaf].words.push_back(static_cast<std::uint64_t>(value));
     return true;
   }
@@ -75,24 +79,31 @@ class RecordBuilder {
         parameter().legacy_real = value;
       }
     }
-    if (description.treatment == contract::Treatment::drop) return true;
-    if (!mark(node, description.level)) return false;
+    if (description.treatment == contract::Treatment::drop)
+      return true;
+    if (!mark(node, description.level))
+      return false;
     set_->leaves[description.leaf].words.push_back(std::bit_cast<std::uint64_t>(value));
     return true;
   }
   bool set_boolean(std::uint16_t node, bool value) {
     const Node& description = layout_.nodes[node];
-    if (description.treatment == contract::Treatment::drop) return true;
-    if (!mark(node, description.level)) return false;
+    if (description.treatment == contract::Treatment::drop)
+      return true;
+    if (!mark(node, description.level))
+      return false;
     set_->leaves[description.leaf].flags.push_back(value ? 1 : 0);
     return true;
   }
   // The text must live until finish().
   bool set_text(std::uint16_t node, std::string_view value) {
     const Node& description = layout_.nodes[node];
-    if (description.role != Role::none) identify(description.role, value);
-    if (description.treatment == contract::Treatment::drop) return true;
-    if (!mark(node, description.level)) return false;
+    if (description.role != Role::none)
+      identify(description.role, value);
+    if (description.treatment == contract::Treatment::drop)
+      return true;
+    if (!mark(node, description.level))
+      return false;
     append_text(description, set_->leaves[description.leaf], value);
     return true;
   }
@@ -101,13 +112,15 @@ class RecordBuilder {
   // A list with at least one element: open_list(), then for each element open_element() and its fields.
   bool open_list(std::uint16_t node) {
     const Node& description = layout_.nodes[node];
-    if (!mark(node, static_cast<std::uint8_t>(description.level + 1))) return false;
+    if (!mark(node, static_cast<std::uint8_t>(description.level + 1)))
+      return false;
     const std::uint32_t slot = slots_[description.stream];
     set_->catch_up(layout_, description.child_stream, slot);
     first_element_[description.child_stream] = true;
     return true;
   }
-  // The next element's slot. A present element of a struct list is open then; a leaf element is set by set_*(element, …).
+  // The next element's slot. A present element of a struct list is open then; a leaf element is set by set_*(element,
+  // …).
   void open_element(std::uint16_t list, bool present) {
     const Node& description = layout_.nodes[list];
     const Stream& stream = layout_.streams[description.child_stream];
@@ -130,7 +143,8 @@ class RecordBuilder {
     } else if (element.kind != Node::Kind::leaf) {
       levels.push_back(element.level);
     }
-    if (description.role == Role::params) identity_.parameters.emplace_back();
+    if (description.role == Role::params)
+      identity_.parameters.emplace_back();
   }
 
   // A field outside lists has a value in the open record.
@@ -149,7 +163,8 @@ class RecordBuilder {
     Buffer<std::uint8_t>& levels = set_->levels[node];
     const std::uint32_t slot = slots_[layout_.nodes[node].stream];
     if (levels.size() != slot) [[unlikely]] {
-      if (levels.size() > slot) return false;
+      if (levels.size() > slot)
+        return false;
       set_->fill(layout_, node, slot);
     }
     levels.push_back(level);
@@ -166,7 +181,8 @@ class RecordBuilder {
   void append_text(const Node& node, LeafValues& leaf, std::string_view value) {
     if (!leaf.is_plain) [[likely]] {
       // Records that follow one another are often of one visitor: most texts are the ones of the record before.
-      Recent& recent = recent_[static_cast<std::size_t>(node.leaf) * kRecentElements + element_[node.stream] % kRecentElements];
+      Recent& recent =
+          recent_[static_cast<std::size_t>(node.leaf) * kRecentElements + element_[node.stream] % kRecentElements];
       if (recent.size == value.size() && equal_text(recent.text, value.data(), value.size())) {
         leaf.ids.push_back(recent.id);
         return;

@@ -31,7 +31,9 @@ double thread_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-base::Error cancelled() { return make_error(ErrorKind::cancelled, "transform.cancelled", "The load was interrupted; nothing was loaded", ""); }
+base::Error cancelled() {
+  return make_error(ErrorKind::cancelled, "transform.cancelled", "The load was interrupted; nothing was loaded", "");
+}
 
 // What both inputs share: the builder, the files, the dead letters.
 class Output {
@@ -41,9 +43,11 @@ class Output {
         builder_(
             *options.layout, *options.contract, [this] { return files_->acquire(); },
             [this](std::size_t partition, std::unique_ptr<ColumnSet> set, bool is_last) {
-              if (!outcome_.ok()) return;
+              if (!outcome_.ok())
+                return;
               const std::string& name = builder_.partitions()[partition];
-              outcome_ = is_last ? files_->submit_last(partition, name, std::move(set)) : files_->submit(partition, name, std::move(set));
+              outcome_ = is_last ? files_->submit_last(partition, name, std::move(set))
+                                 : files_->submit(partition, name, std::move(set));
             }),
         letters_(options) {
     PartitionFilesOptions file_options;
@@ -94,20 +98,24 @@ class Output {
   std::unique_ptr<PartitionFiles> files_;  // ends before the dictionaries that it reads
 };
 
-Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::string_view name, const TransformOptions& options) {
+Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::string_view name,
+                                       const TransformOptions& options) {
   Output output(options);
   BlockSource source(file, name, record_form(name), options.contract->record_bytes_max);
 
   BoundedQueue<std::unique_ptr<Block>> full(kBlocksMax);
   BoundedQueue<std::unique_ptr<Block>> empty(kBlocksMax + 1);
-  for (std::size_t i = 0; i < kBlocksMax; ++i) empty.push(std::make_unique<Block>());
+  for (std::size_t i = 0; i < kBlocksMax; ++i)
+    empty.push(std::make_unique<Block>());
   std::optional<base::Error> read_error;  // set before `full` is closed
   double read_seconds = 0;
   std::jthread reader([&] {
     while (auto block = empty.pop()) {
       auto more = source.next(**block);
-      if (!more.ok()) read_error = std::move(more).error();
-      if (!more.ok() || !*more || !full.push(std::move(*block))) break;
+      if (!more.ok())
+        read_error = std::move(more).error();
+      if (!more.ok() || !*more || !full.push(std::move(*block)))
+        break;
     }
     read_seconds = thread_seconds();
     full.close();
@@ -127,31 +135,40 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
   std::uint64_t input_bytes = 0;
   while (auto taken = full.pop()) {
     Block& block = **taken;
-    if (options.stop.stop_requested()) return cancelled();
+    if (options.stop.stop_requested())
+      return cancelled();
     Result<void> outcome;
     const auto reject = [&](const RecordSpan& span, const Rejection& rejection) {
-      if (!outcome.ok()) return;
-      outcome = output.reject({rejection.reason, rejection.message, block.first_line + span.line, static_cast<std::int64_t>(block.first_offset + span.offset),
-                               span.length, std::string_view(block.bytes.data() + span.offset, span.length)});
+      if (!outcome.ok())
+        return;
+      outcome = output.reject({rejection.reason, rejection.message, block.first_line + span.line,
+                               static_cast<std::int64_t>(block.first_offset + span.offset), span.length,
+                               std::string_view(block.bytes.data() + span.offset, span.length)});
     };
     reader_of_records.read(block.bytes.data(), block.records, block.first_line, reject);
     for (const OversizedRecord& record : block.oversized) {
-      if (!outcome.ok()) break;
+      if (!outcome.ok())
+        break;
       const bool is_open_array = record.length == 0;
-      const std::string message = is_open_array ? std::string("the array is not closed")
-                                                : fmt::format("the record has {} bytes, more than the limit of {} (record_bytes_max of the contract)",
-                                                              record.length, options.contract->record_bytes_max);
-      outcome = output.reject({is_open_array ? reason::kMalformed : reason::kTooLarge, message, record.line, static_cast<std::int64_t>(record.offset),
-                               static_cast<std::int64_t>(record.length), record.begin});
+      const std::string message =
+          is_open_array
+              ? std::string("the array is not closed")
+              : fmt::format("the record has {} bytes, more than the limit of {} (record_bytes_max of the contract)",
+                            record.length, options.contract->record_bytes_max);
+      outcome = output.reject({is_open_array ? reason::kMalformed : reason::kTooLarge, message, record.line,
+                               static_cast<std::int64_t>(record.offset), static_cast<std::int64_t>(record.length),
+                               record.begin});
     }
     SHOPLAKE_TRY(outcome);
     SHOPLAKE_TRY(output.outcome());
     input_bytes = block.input_bytes;
-    if (options.progress != nullptr) options.progress->update(input_bytes);
+    if (options.progress != nullptr)
+      options.progress->update(input_bytes);
     empty.push(std::move(*taken));
   }
   reader.join();
-  if (read_error) return *read_error;
+  if (read_error)
+    return *read_error;
   const double parse_seconds = thread_seconds() - parse_begin;
   TransformResult result = SHOPLAKE_TRY(output.finish(reader_of_records.accepted()));
   result.input_bytes = input_bytes;
@@ -172,41 +189,51 @@ Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_
     char begin[4] = {};
     const auto inflated = inflater.read(begin, sizeof(begin));
     if (inflated.ok() && *inflated == 4 && std::memcmp(begin, "PAR1", 4) == 0) {
-      return make_error(ErrorKind::input, "transform.gzip_parquet", fmt::format("{} is a Parquet file inside gzip", name),
+      return make_error(ErrorKind::input, "transform.gzip_parquet",
+                        fmt::format("{} is a Parquet file inside gzip", name),
                         "Unpack it first (gunzip); Parquet is compressed already.");
     }
     return InputFormat::json;
   }
   const bool is_parquet = got == 4 && std::memcmp(magic, "PAR1", 4) == 0;
   if (!is_parquet && name.ends_with(".parquet")) {
-    return make_error(ErrorKind::input, "transform.not_parquet", fmt::format("{} is no Parquet file: it does not begin with PAR1", name),
+    return make_error(ErrorKind::input, "transform.not_parquet",
+                      fmt::format("{} is no Parquet file: it does not begin with PAR1", name),
                       "Get the file again, or name it by what it is (.ndjson).");
   }
   return is_parquet ? InputFormat::parquet : InputFormat::json;
 }
 
 RecordForm record_form(std::string_view name) {
-  if (name.ends_with(".gz")) name.remove_suffix(3);
+  if (name.ends_with(".gz"))
+    name.remove_suffix(3);
   return name.ends_with(".ndjson") || name.ends_with(".jsonl") ? RecordForm::lines : RecordForm::automatic;
 }
 
 void discard(io::Env& env, const TransformResult& result) {
-  for (const DataFile& file : result.files) static_cast<void>(env.remove_file(file.path));
-  for (const DataFile& file : result.quarantine_files) static_cast<void>(env.remove_file(file.path));
+  for (const DataFile& file : result.files)
+    static_cast<void>(env.remove_file(file.path));
+  for (const DataFile& file : result.quarantine_files)
+    static_cast<void>(env.remove_file(file.path));
 }
 
-Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name, const TransformOptions& options) {
-  if (SHOPLAKE_TRY(detect_format(file, name)) == InputFormat::json) return transform_json(file, name, options);
+Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name,
+                                  const TransformOptions& options) {
+  if (SHOPLAKE_TRY(detect_format(file, name)) == InputFormat::json)
+    return transform_json(file, name, options);
   Output output(options);
   ParquetReader reader(*options.contract, output.builder(), output.drift());
   const double begin = thread_seconds();
   ParquetReader::Callbacks callbacks;
   callbacks.on_rejection = [&](std::int64_t row, const Rejection& rejection, const std::string& record) {
-    return output.reject({rejection.reason, rejection.message, row, -1, static_cast<std::int64_t>(record.size()), record});
+    return output.reject(
+        {rejection.reason, rejection.message, row, -1, static_cast<std::int64_t>(record.size()), record});
   };
   callbacks.on_progress = [&](std::uint64_t bytes) -> Result<void> {
-    if (options.stop.stop_requested()) return cancelled();
-    if (options.progress != nullptr) options.progress->update(bytes);
+    if (options.stop.stop_requested())
+      return cancelled();
+    if (options.progress != nullptr)
+      options.progress->update(bytes);
     return output.outcome();
   };
   SHOPLAKE_TRY(reader.read(file, name, callbacks));

@@ -1,9 +1,10 @@
-// Transform: one raw object → data files of the dataset's table and dead letters in data files of quarantine. It commits nothing:
-// the files are durable but unreferenced until the catalog takes them.
+// Transform: one raw object → data files of the dataset's table and dead letters in data files of quarantine. It
+// commits nothing: the files are durable but unreferenced until the catalog takes them.
 //
-// NDJSON and JSON run as a pipeline: a thread reads and inflates, the caller's thread parses and builds, a thread encodes and
-// writes. Rows keep the input's order within their partition whatever the threads do. Memory is bounded whatever the input:
-// blocks (a few MiB, or one record's limit), building sets (kBatchBudgetBytes), open row groups (kHeldPagesBytes).
+// NDJSON and JSON run as a pipeline: a thread reads and inflates, the caller's thread parses and builds, a thread
+// encodes and writes. Rows keep the input's order within their partition whatever the threads do. Memory is bounded
+// whatever the input: blocks (a few MiB, or one record's limit), building sets (kBatchBudgetBytes), open row groups
+// (kHeldPagesBytes).
 #pragma once
 
 #include <cstdint>
@@ -44,9 +45,9 @@ struct TransformOptions {
   const Layout* quarantine_layout = nullptr;  // of quarantine
   std::string data_directory;                 // "<table>/data"
   std::string quarantine_directory;
-  std::string source_object;                  // what _shoplake_source_object says
+  std::string source_object;  // what _shoplake_source_object says
   std::int64_t ingested_at_micros = 0;
-  base::Progress* progress = nullptr;         // counts bytes of the input file
+  base::Progress* progress = nullptr;  // counts bytes of the input file
   std::stop_token stop;
 };
 
@@ -69,8 +70,9 @@ struct TransformResult {
 // Removes files of a transform whose commit did not happen.
 void discard(io::Env& env, const TransformResult& result);
 
-// Errors: of the file and of gzip (kind input), transform.cancelled, transform.not_parquet and transform.parquet (kind input)
-// for Parquet that cannot be read. Nothing is left behind then.
-Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name, const TransformOptions& options);
+// Errors: of the file and of gzip (kind input), transform.cancelled, transform.not_parquet and transform.parquet (kind
+// input) for Parquet that cannot be read. Nothing is left behind then.
+Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name,
+                                  const TransformOptions& options);
 
 }  // namespace shoplake::transform

@@ -64,11 +64,14 @@ fields:
 
 void append_json(const arrow::Array& array, std::int64_t row, std::string& out);
 
-void append_fields(const arrow::StructType& type, const std::vector<std::shared_ptr<arrow::Array>>& fields, std::int64_t row, std::string& out) {
+void append_fields(const arrow::StructType& type, const std::vector<std::shared_ptr<arrow::Array>>& fields,
+                   std::int64_t row, std::string& out) {
   out += "{";
   for (int i = 0; i < type.num_fields(); ++i) {
-    if (fields[i]->IsNull(row)) continue;
-    if (out.back() != '{') out += ",";
+    if (fields[i]->IsNull(row))
+      continue;
+    if (out.back() != '{')
+      out += ",";
     out += "\"" + type.field(i)->name() + "\":";
     append_json(*fields[i], row, out);
   }
@@ -82,19 +85,23 @@ void append_json(const arrow::Array& array, std::int64_t row, std::string& out) 
   }
   switch (array.type_id()) {
     case arrow::Type::STRUCT:
-      append_fields(static_cast<const arrow::StructType&>(*array.type()), static_cast<const arrow::StructArray&>(array).fields(), row, out);
+      append_fields(static_cast<const arrow::StructType&>(*array.type()),
+                    static_cast<const arrow::StructArray&>(array).fields(), row, out);
       break;
     case arrow::Type::LIST: {
       const auto& list = static_cast<const arrow::ListArray&>(array);
       out += "[";
       for (std::int64_t i = list.value_offset(row); i < list.value_offset(row + 1); ++i) {
-        if (i > list.value_offset(row)) out += ",";
+        if (i > list.value_offset(row))
+          out += ",";
         append_json(*list.values(), i, out);
       }
       out += "]";
       break;
     }
-    case arrow::Type::STRING: out += "\"" + std::string(static_cast<const arrow::StringArray&>(array).GetView(row)) + "\""; break;
+    case arrow::Type::STRING:
+      out += "\"" + std::string(static_cast<const arrow::StringArray&>(array).GetView(row)) + "\"";
+      break;
     case arrow::Type::INT64: out += std::to_string(static_cast<const arrow::Int64Array&>(array).Value(row)); break;
     case arrow::Type::DOUBLE: {
       char text[32];
@@ -115,10 +122,12 @@ std::vector<std::string> rows_of(const std::string& path, const std::string& fir
   auto table = reader->ReadTable().ValueOrDie()->CombineChunks().ValueOrDie();
   EXPECT_TRUE(table->ValidateFull().ok());
   int kept = table->schema()->GetFieldIndex(first_left_out);
-  if (kept < 0) kept = table->num_columns();
+  if (kept < 0)
+    kept = table->num_columns();
   arrow::TableBatchReader batches(*table);
   while (auto batch = batches.Next().ValueOrDie()) {
-    std::vector<std::shared_ptr<arrow::Field>> fields(batch->schema()->fields().begin(), batch->schema()->fields().begin() + kept);
+    std::vector<std::shared_ptr<arrow::Field>> fields(batch->schema()->fields().begin(),
+                                                      batch->schema()->fields().begin() + kept);
     const auto type = arrow::struct_(fields);
     for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
       std::string text;
@@ -164,7 +173,8 @@ class TransformTest : public testing::Test {
     EXPECT_TRUE(used.create_directories(options.data_directory).ok());
     EXPECT_TRUE(used.create_directories(options.quarantine_directory).ok());
     const auto file = used.open_file(directory_.file(name));
-    if (!file.ok()) return file.error();
+    if (!file.ok())
+      return file.error();
     return transform(**file, name, options);
   }
 
@@ -172,7 +182,8 @@ class TransformTest : public testing::Test {
   std::vector<std::string> rows(const TransformResult& result, const std::string& first_left_out = "_extra") {
     std::vector<std::string> all;
     for (const DataFile& file : result.files) {
-      for (std::string& row : rows_of(file.path, first_left_out)) all.push_back(std::move(row));
+      for (std::string& row : rows_of(file.path, first_left_out))
+        all.push_back(std::move(row));
     }
     return all;
   }
@@ -180,7 +191,8 @@ class TransformTest : public testing::Test {
   std::int64_t files_on_disk() {
     std::int64_t count = 0;
     for (const char* folder : {"data", "quarantine"}) {
-      for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.file(folder))) count += entry.is_regular_file();
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.file(folder)))
+        count += entry.is_regular_file();
     }
     return count;
   }
@@ -191,7 +203,9 @@ class TransformTest : public testing::Test {
   Layout quarantine_layout_;
 };
 
-std::string event(std::string_view more) { return R"({"event_date":"20260101","event_timestamp":1,"event_name":"e")" + std::string(more) + "}"; }
+std::string event(std::string_view more) {
+  return R"({"event_date":"20260101","event_timestamp":1,"event_name":"e")" + std::string(more) + "}";
+}
 
 TEST_F(TransformTest, CoercesByTheContract) {
   struct Case {
@@ -216,19 +230,22 @@ TEST_F(TransformTest, CoercesByTheContract) {
       {R"(,"event_params":[{"value":{"string_value":"https://x.example/?m=jo%40example.com&n=ann+b@c.example.de."}}])",
        R"(,"event_params":[{"value":{"string_value":"https://x.example/?m=[email]&n=[email]."}}])"},
       {R"(,"device":{})", R"(,"device":{})"},
-      {R"(,"device":{"web":{"is_mobile":"true"},"category":"desktop"})", R"(,"device":{"category":"desktop","web":{"is_mobile":true}})"},
+      {R"(,"device":{"web":{"is_mobile":"true"},"category":"desktop"})",
+       R"(,"device":{"category":"desktop","web":{"is_mobile":true}})"},
       {R"(,"items":[{"labels":["a",null,"b"]},{"labels":[]},{"id":"x","price":1,"labels":["c"]},null])",
        R"(,"items":[{"labels":["a",null,"b"]},{"labels":[]},{"id":"x","price":1,"labels":["c"]},null])"},
       {R"( , "is_active" : false , "secret":"gone")", R"(,"is_active":false)"},
       {R"(,"is\u005factive":true)", R"(,"is_active":true)"},
   };
   std::string input;
-  for (const Case& c : cases) input += event(c.given) + "\n";
+  for (const Case& c : cases)
+    input += event(c.given) + "\n";
   const auto result = run(input);
   ASSERT_TRUE(result.ok()) << base::to_string(result.error());
   const auto stored = rows(*result);
   ASSERT_EQ(stored.size(), std::size(cases));
-  for (std::size_t i = 0; i < stored.size(); ++i) EXPECT_EQ(stored[i], event(cases[i].stored)) << cases[i].given;
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    EXPECT_EQ(stored[i], event(cases[i].stored)) << cases[i].given;
 }
 
 TEST_F(TransformTest, RejectsWithReasonAndPlace) {
@@ -242,12 +259,17 @@ TEST_F(TransformTest, RejectsWithReasonAndPlace) {
       {R"("x")", reason::kNotAnObject, "the record is a string, not an object"},
       {R"({})", reason::kMissingField, "event_date is missing"},
       {R"({"event_date":null})", reason::kMissingField, "event_date is missing"},
-      {R"({"event_date":"20260230","event_timestamp":1,"event_name":"e"})", reason::kInvalidDate, "event_date is not a day as YYYYMMDD"},
-      {R"({"event_date":"2026-01-01","event_timestamp":1,"event_name":"e"})", reason::kInvalidDate, "event_date is not a day as YYYYMMDD"},
+      {R"({"event_date":"20260230","event_timestamp":1,"event_name":"e"})", reason::kInvalidDate,
+       "event_date is not a day as YYYYMMDD"},
+      {R"({"event_date":"2026-01-01","event_timestamp":1,"event_name":"e"})", reason::kInvalidDate,
+       "event_date is not a day as YYYYMMDD"},
       {R"({"event_date":"20260101","event_name":"e"})", reason::kMissingField, "event_timestamp is missing"},
-      {R"({"event_date":"20260101","event_timestamp":null,"event_name":"e"})", reason::kMissingField, "event_timestamp is missing"},
-      {event(R"(,"event_params":[{"value":{"int_value":1.5}}])"), reason::kWrongType, "event_params[].value.int_value must be long, but is a number that does not fit"},
-      {event(R"(,"event_params":[{"value":{"int_value":9223372036854775808}}])"), reason::kWrongType, "event_params[].value.int_value must be long"},
+      {R"({"event_date":"20260101","event_timestamp":null,"event_name":"e"})", reason::kMissingField,
+       "event_timestamp is missing"},
+      {event(R"(,"event_params":[{"value":{"int_value":1.5}}])"), reason::kWrongType,
+       "event_params[].value.int_value must be long, but is a number that does not fit"},
+      {event(R"(,"event_params":[{"value":{"int_value":9223372036854775808}}])"), reason::kWrongType,
+       "event_params[].value.int_value must be long"},
       {event(R"(,"event_params":{})"), reason::kWrongType, "event_params must be list, but is an object"},
       {event(R"(,"device":[])"), reason::kWrongType, "device must be struct, but is an array"},
       {event(R"(,"stream_id":{"a":1})"), reason::kWrongType, "stream_id must be string, but is an object"},
@@ -270,9 +292,11 @@ TEST_F(TransformTest, RejectsWithReasonAndPlace) {
   std::string input;
   std::vector<std::string> good;
   for (const Case& c : cases) {
-    const std::string before = event(R"(,"items":[{"id":"i","labels":["l"]}],"stream_id":")" + std::to_string(good.size()) + "\"");
+    const std::string before =
+        event(R"(,"items":[{"id":"i","labels":["l"]}],"stream_id":")" + std::to_string(good.size()) + "\"");
     input += before + "\n" + c.record + "\n\n";
-    good.push_back(event(R"(,"stream_id":")" + std::to_string(good.size()) + R"(","items":[{"id":"i","labels":["l"]}])"));
+    good.push_back(
+        event(R"(,"stream_id":")" + std::to_string(good.size()) + R"(","items":[{"id":"i","labels":["l"]}])"));
   }
   const auto result = run(input);
   ASSERT_TRUE(result.ok()) << base::to_string(result.error());
@@ -283,35 +307,47 @@ TEST_F(TransformTest, RejectsWithReasonAndPlace) {
   ASSERT_EQ(letters.size(), std::size(cases));
   std::size_t offset = 0;
   for (std::size_t i = 0; i < letters.size(); ++i) {
-    const std::string expected_begin = R"({"dataset":"things","reason_code":")" + std::string(cases[i].reason) + R"(","message":")";
+    const std::string expected_begin =
+        R"({"dataset":"things","reason_code":")" + std::string(cases[i].reason) + R"(","message":")";
     EXPECT_EQ(letters[i].substr(0, expected_begin.size()), expected_begin) << cases[i].record << "\n" << letters[i];
     EXPECT_NE(letters[i].find(cases[i].message), std::string::npos) << cases[i].record << "\n" << letters[i];
     offset = input.find(cases[i].record + "\n\n", offset);
-    EXPECT_NE(letters[i].find("\"line\":" + std::to_string(3 * i + 2) + ",\"byte_offset\":" + std::to_string(offset) + ","), std::string::npos) << letters[i];
+    EXPECT_NE(
+        letters[i].find("\"line\":" + std::to_string(3 * i + 2) + ",\"byte_offset\":" + std::to_string(offset) + ","),
+        std::string::npos)
+        << letters[i];
   }
 }
 
 TEST_F(TransformTest, KeepsUnknownFieldsAndReportsDrift) {
-  const auto result = run(event(R"(,"new":{"a": [1, 2.50, "x\u0040y.example"]},"mail":"jo@example.com","device":{"gpu":"g"},"items":[{},{"sku":1e400}])") + "\n" +
-                          event(R"(,"new":null)") + "\n");
+  const auto result = run(
+      event(
+          R"(,"new":{"a": [1, 2.50, "x\u0040y.example"]},"mail":"jo@example.com","device":{"gpu":"g"},"items":[{},{"sku":1e400}])") +
+      "\n" + event(R"(,"new":null)") + "\n");
   ASSERT_TRUE(result.ok()) << base::to_string(result.error());
-  EXPECT_EQ(rows(*result, "_shoplake_event_id"),
-            (std::vector<std::string>{
-                event(R"(,"device":{},"items":[{},{}],"_extra":"{"new":{"a":[1,2.50,"[email]"]},"mail":"[email]","device.gpu":"g","items[1].sku":1e400}")"),
-                event(R"(,"_extra":"{"new":null}")")}));
+  EXPECT_EQ(
+      rows(*result, "_shoplake_event_id"),
+      (std::vector<std::string>{
+          event(
+              R"(,"device":{},"items":[{},{}],"_extra":"{"new":{"a":[1,2.50,"[email]"]},"mail":"[email]","device.gpu":"g","items[1].sku":1e400}")"),
+          event(R"(,"_extra":"{"new":null}")")}));
   std::vector<std::string> drift;
-  for (const Drift::Entry& entry : result->drift) drift.push_back(entry.path + " " + entry.type + " " + std::to_string(entry.count));
-  EXPECT_EQ(drift, (std::vector<std::string>{"device.gpu string 1", "items[].sku number 1", "mail string 1", "new null 1", "new object 1"}));
+  for (const Drift::Entry& entry : result->drift)
+    drift.push_back(entry.path + " " + entry.type + " " + std::to_string(entry.count));
+  EXPECT_EQ(drift, (std::vector<std::string>{"device.gpu string 1", "items[].sku number 1", "mail string 1",
+                                             "new null 1", "new object 1"}));
 }
 
 TEST_F(TransformTest, ReadsArraysAndDocuments) {
   const std::vector<std::string> expected = {event(R"(,"stream_id":"a, ]}")"), event(""), event(R"(,"items":[])")};
-  const std::string pretty = "{\n  \"event_date\": \"20260101\",\n  \"event_timestamp\": 1,\n  \"event_name\": \"e\"\n}";
+  const std::string pretty =
+      "{\n  \"event_date\": \"20260101\",\n  \"event_timestamp\": 1,\n  \"event_name\": \"e\"\n}";
   const auto check = [&](const std::string& input, const std::string& name, std::size_t count, std::int64_t rejected) {
     SCOPED_TRACE(input);
     const auto result = run(input, name);
     ASSERT_TRUE(result.ok()) << base::to_string(result.error());
-    EXPECT_EQ(rows(*result), (std::vector<std::string>(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(count))));
+    EXPECT_EQ(rows(*result),
+              (std::vector<std::string>(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(count))));
     EXPECT_EQ(result->rejected, rejected);
   };
   check("[" + expected[0] + " ,\n " + pretty + "," + expected[2] + "\n]\n", "in.json", 3, 0);
@@ -332,7 +368,8 @@ TEST_F(TransformTest, ReadsArraysAndDocuments) {
 TEST_F(TransformTest, PassesOverRecordsThatAreTooLarge) {
   contract_.record_bytes_max = 3'000'000;
   const std::string large = event(R"(,"stream_id":")" + std::string(4'500'000, 'x') + "\"");
-  const auto result = run(event("") + "\n" + large + "\n" + event(R"(,"stream_id":"1")") + "\n" + event(R"(,"stream_id":")" + std::string(2'000'000, 'y') + "\"") + "\n");
+  const auto result = run(event("") + "\n" + large + "\n" + event(R"(,"stream_id":"1")") + "\n" +
+                          event(R"(,"stream_id":")" + std::string(2'000'000, 'y') + "\"") + "\n");
   ASSERT_TRUE(result.ok()) << base::to_string(result.error());
   EXPECT_EQ(result->rows, 3);
   EXPECT_EQ(result->rejected_by_reason, (std::map<std::string, std::int64_t>{{std::string(reason::kTooLarge), 1}}));
@@ -344,13 +381,15 @@ TEST_F(TransformTest, PassesOverRecordsThatAreTooLarge) {
 
 TEST_F(TransformTest, GzipIsWholeOrNothing) {
   std::string lines;
-  for (int i = 0; i < 2'000; ++i) lines += event(R"(,"stream_id":")" + std::to_string(i) + "\"") + "\n";
+  for (int i = 0; i < 2'000; ++i)
+    lines += event(R"(,"stream_id":")" + std::to_string(i) + "\"") + "\n";
   const std::string member = gzip(lines);
   const auto whole = run(member + gzip("") + member + std::string(100, '\0'), "in.ndjson.gz");
   ASSERT_TRUE(whole.ok()) << base::to_string(whole.error());
   EXPECT_EQ(whole->rows, 4'000);
   discard(io::posix_env(), *whole);
-  for (const std::size_t size : {3UL, 10UL, 11UL, member.size() / 3, member.size() / 2, member.size() - 9, member.size() - 4, member.size() - 1, member.size() + 5}) {
+  for (const std::size_t size : {3UL, 10UL, 11UL, member.size() / 3, member.size() / 2, member.size() - 9,
+                                 member.size() - 4, member.size() - 1, member.size() + 5}) {
     const auto cut = run((member + member).substr(0, size), "in.ndjson.gz");
     ASSERT_FALSE(cut.ok()) << size;
     EXPECT_EQ(cut.error().code, "io.gzip_truncated") << size;
@@ -371,14 +410,18 @@ TEST_F(TransformTest, RandomEventsComeBack) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   const auto chance = [&](int percent) { return static_cast<int>(random() % 100) < percent; };
-  const auto text = [&] { return chance(70) ? "t" + std::to_string(random() % 50) : "unique" + std::to_string(random()); };
+  const auto text = [&] {
+    return chance(70) ? "t" + std::to_string(random() % 50) : "unique" + std::to_string(random());
+  };
   std::map<std::string, std::vector<std::string>> expected;
   std::string input;
   std::int64_t bad = 0;
   for (int i = 0; i < 60'000; ++i) {
     const std::string day = "2026010" + std::to_string(1 + random() % (i < 50'000 ? 1 : 4));
-    std::string row = R"({"event_date":")" + day + R"(","event_timestamp":)" + std::to_string(random()) + R"(,"event_name":")" + text() + "\"";
-    if (chance(50)) row += R"(,"user_pseudo_id":")" + text() + "\"";
+    std::string row = R"({"event_date":")" + day + R"(","event_timestamp":)" + std::to_string(random()) +
+                      R"(,"event_name":")" + text() + "\"";
+    if (chance(50))
+      row += R"(,"user_pseudo_id":")" + text() + "\"";
     if (chance(80)) {
       row += R"(,"event_params":[)";
       const int count = static_cast<int>(random() % 5);
@@ -389,12 +432,16 @@ TEST_F(TransformTest, RandomEventsComeBack) {
           continue;
         }
         row += R"({"key":")" + text() + "\"";
-        if (chance(90)) row += R"(,"value":{)" + (chance(50) ? R"("string_value":")" + text() + "\"" : R"("int_value":)" + std::to_string(random())) + "}";
+        if (chance(90))
+          row += R"(,"value":{)" +
+                 (chance(50) ? R"("string_value":")" + text() + "\"" : R"("int_value":)" + std::to_string(random())) +
+                 "}";
         row += "}";
       }
       row += "]";
     }
-    if (chance(30)) row += std::string(R"(,"device":{)") + (chance(50) ? R"("web":{"is_mobile":true})" : "") + "}";
+    if (chance(30))
+      row += std::string(R"(,"device":{)") + (chance(50) ? R"("web":{"is_mobile":true})" : "") + "}";
     if (chance(20)) {
       row += R"(,"items":[)";
       const int count = static_cast<int>(random() % 3);
@@ -403,7 +450,8 @@ TEST_F(TransformTest, RandomEventsComeBack) {
         if (chance(70)) {
           row += R"("labels":[)";
           const int labels = static_cast<int>(random() % 4);
-          for (int label = 0; label < labels; ++label) row += std::string(label > 0 ? "," : "") + (chance(10) ? "null" : "\"" + text() + "\"");
+          for (int label = 0; label < labels; ++label)
+            row += std::string(label > 0 ? "," : "") + (chance(10) ? "null" : "\"" + text() + "\"");
           row += "]";
         }
         row += "}";
@@ -432,25 +480,31 @@ TEST_F(TransformTest, RandomEventsComeBack) {
   ASSERT_EQ(stored.size(), expected.size());
   for (const auto& [day, expected_rows] : expected) {
     ASSERT_EQ(stored[day].size(), expected_rows.size());
-    for (std::size_t i = 0; i < expected_rows.size(); ++i) ASSERT_EQ(stored[day][i], expected_rows[i]) << day << " row " << i;
+    for (std::size_t i = 0; i < expected_rows.size(); ++i)
+      ASSERT_EQ(stored[day][i], expected_rows[i]) << day << " row " << i;
   }
 }
 
 TEST_F(TransformTest, StatisticsAreTrue) {
-  const auto result = run(event(R"(,"stream_id":"b","items":[{"price":1},{"price":-2}],"is_active":true)") + "\n" + event(R"(,"stream_id":"ä0123456789012345678")") + "\n" + event("") + "\n");
+  const auto result = run(event(R"(,"stream_id":"b","items":[{"price":1},{"price":-2}],"is_active":true)") + "\n" +
+                          event(R"(,"stream_id":"ä0123456789012345678")") + "\n" + event("") + "\n");
   ASSERT_TRUE(result.ok());
   std::map<std::int32_t, ColumnStatistics> columns;
-  for (const ColumnStatistics& column : result->files.at(0).columns) columns[column.field_id] = column;
+  for (const ColumnStatistics& column : result->files.at(0).columns)
+    columns[column.field_id] = column;
   const auto of = [&](std::string_view path) {
     for (const Node& node : layout_.nodes) {
-      if (node.path == path) return columns.at(node.field_id);
+      if (node.path == path)
+        return columns.at(node.field_id);
     }
     return ColumnStatistics();
   };
   EXPECT_EQ(of("stream_id").null_count, 1);
   EXPECT_EQ(of("stream_id").value_count, 3);
   EXPECT_EQ(of("stream_id").lower_bound, "b");
-  EXPECT_EQ(of("stream_id").upper_bound, "ä01234567890123" "5");  // 16 code points, the last one raised
+  EXPECT_EQ(of("stream_id").upper_bound,
+            "ä01234567890123"
+            "5");  // 16 code points, the last one raised
   EXPECT_EQ(of("event_timestamp").lower_bound, std::string("\1\0\0\0\0\0\0\0", 8));
   EXPECT_EQ(of("items.element.price").value_count, 4);
   EXPECT_EQ(of("items.element.price").null_count, 2);
@@ -472,10 +526,11 @@ TEST_F(TransformTest, IdentityIgnoresOrderAndMasksAndTakesTheClientsId) {
   };
   const std::string a = R"({"key":"a","value":{"string_value":"x@example.com"}})";
   const std::string b = R"({"key":"b","value":{"int_value":1}})";
-  const auto found = ids(event(",\"event_params\":[" + a + "," + b + "]") + "\n" + event(",\"event_params\":[" + b + "," + a + "]") + "\n" +
-                         event(R"(,"event_params":[{"key":"a","value":{"string_value":"y@example.com"}},)" + b + "]") + "\n" +
-                         event(R"(,"insert_id":"i1")") + "\n" + event(R"(,"insert_id":"i1","user_pseudo_id":"other")") + "\n" +
-                         event(R"(,"event_params":[{"key":"insert_id","value":{"string_value":"i1"}}])") + "\n");
+  const auto found =
+      ids(event(",\"event_params\":[" + a + "," + b + "]") + "\n" + event(",\"event_params\":[" + b + "," + a + "]") +
+          "\n" + event(R"(,"event_params":[{"key":"a","value":{"string_value":"y@example.com"}},)" + b + "]") + "\n" +
+          event(R"(,"insert_id":"i1")") + "\n" + event(R"(,"insert_id":"i1","user_pseudo_id":"other")") + "\n" +
+          event(R"(,"event_params":[{"key":"insert_id","value":{"string_value":"i1"}}])") + "\n");
   ASSERT_EQ(found.size(), 6U);
   EXPECT_EQ(found[0], found[1]);
   EXPECT_NE(found[0], found[2]);  // other events, though the masked texts are equal
@@ -485,9 +540,12 @@ TEST_F(TransformTest, IdentityIgnoresOrderAndMasksAndTakesTheClientsId) {
 
 TEST_F(TransformTest, DiskErrorsLeaveNothing) {
   std::string lines;
-  for (int i = 0; i < 30'000; ++i) lines += R"({"event_date":"2026010)" + std::to_string(1 + i % 5) + R"(","event_timestamp":1,"event_name":"e"})" + "\n" + (i % 1000 == 0 ? "bad\n" : "");
+  for (int i = 0; i < 30'000; ++i)
+    lines += R"({"event_date":"2026010)" + std::to_string(1 + i % 5) + R"(","event_timestamp":1,"event_name":"e"})" +
+             "\n" + (i % 1000 == 0 ? "bad\n" : "");
   using Operation = io::FaultyEnv::Operation;
-  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close, Operation::sync_directory, Operation::make_directory}) {
+  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::close,
+                                    Operation::sync_directory, Operation::make_directory}) {
     for (int nth = 1; nth <= 3; ++nth) {
       io::FaultyEnv env(io::posix_env());
       // The folders that the test itself makes come first.
@@ -504,7 +562,8 @@ TEST_F(TransformTest, ReadErrorsEndTheLoad) {
   io::FaultyEnv env(io::posix_env());
   env.fail(io::FaultyEnv::Operation::read, 3, EIO);
   std::string lines;
-  for (int i = 0; i < 100'000; ++i) lines += event("") + "\n";
+  for (int i = 0; i < 100'000; ++i)
+    lines += event("") + "\n";
   const auto result = run(lines, "in.ndjson", &env);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, base::ErrorKind::environment);
@@ -521,7 +580,9 @@ TEST_F(TransformTest, ParquetGivesTheSameTable) {
   // A file that the transform itself wrote, read as input: all its columns have the contract's names.
   std::string lines;
   for (int i = 0; i < 5'000; ++i) {
-    lines += event(R"(,"stream_id":")" + std::to_string(i) + R"(","event_params":[{"key":"k","value":{"int_value":)" + std::to_string(i) + R"(}}],"items":[{"price":)" + std::to_string(i) + ".5}]") + "\n";
+    lines += event(R"(,"stream_id":")" + std::to_string(i) + R"(","event_params":[{"key":"k","value":{"int_value":)" +
+                   std::to_string(i) + R"(}}],"items":[{"price":)" + std::to_string(i) + ".5}]") +
+             "\n";
   }
   const auto first = run(lines);
   ASSERT_TRUE(first.ok());
