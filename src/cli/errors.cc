@@ -2,31 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <vector>
-
 namespace shoplake::cli {
 
 namespace {
-
-// Damerau-Levenshtein distance with adjacent transpositions.
-std::size_t typing_mistakes(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) {
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = i + j;
-        continue;
-      }
-      cost[i][j] =
-          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return cost[a.size()][b.size()];
-}
 
 // Length of the valid UTF-8 sequence at the beginning of the text; 0 if there is none.
 std::size_t valid_sequence(std::string_view text) {
@@ -104,27 +82,6 @@ std::string json_quoted(std::string_view text) {
     position += length;
   }
   return out + "\"";
-}
-
-std::string closest(std::string_view given, std::span<const std::string> candidates) {
-  std::string best;
-  const std::size_t allowed = given.size() <= 3 ? 1 : given.size() <= 6 ? 2 : 3;
-  std::size_t best_mistakes = allowed + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t mistakes = typing_mistakes(given, candidate);
-    if (mistakes < best_mistakes) {
-      best_mistakes = mistakes;
-      best = candidate;
-    }
-  }
-  if (best.empty() && given.size() >= 2) {
-    const auto begins = std::find_if(candidates.begin(), candidates.end(),
-                                     [&](const std::string& candidate) { return candidate.starts_with(given); });
-    if (begins != candidates.end()) {
-      best = *begins;
-    }
-  }
-  return best;
 }
 
 }  // namespace shoplake::cli

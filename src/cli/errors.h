@@ -2,7 +2,6 @@
 // one object on standard output: {"error":{"code":…,"kind":…,"message":…,"advice":…},"exit_code":…}.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,9 +14,5 @@ std::string error_for_people(const base::Error& error, const Terminal& terminal)
 std::string error_as_json(const base::Error& error);
 // A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 std::string json_quoted(std::string_view text);
-
-// The candidate that `given` was most likely meant to be: at most one typing mistake in three letters, two in six,
-// three beyond, or a beginning of it; empty if none.
-std::string closest(std::string_view given, std::span<const std::string> candidates);
 
 }  // namespace shoplake::cli

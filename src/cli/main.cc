@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/nearest_name.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -34,6 +35,7 @@ const Command kCommands[] = {
     {"Try it", add_generate},
     {"Data in", add_load},
     {"Data in", add_quarantine},
+    {"Data in", add_contract},
     {"Models (the dbt project)", add_build},
     {"Models (the dbt project)", add_run},
     {"Models (the dbt project)", add_test},
@@ -110,11 +112,24 @@ std::string name_of(const CLI::App& command) {
   return command.get_parent() == nullptr ? "shoplake" : name_of(*command.get_parent()) + " " + command.get_name();
 }
 
+// The nearest name, or the one that the given text begins.
+std::string meant_name(std::string_view given, const std::vector<std::string>& names) {
+  std::string meant = base::nearest_name(given, names);
+  if (meant.empty() && given.size() >= 2) {
+    const auto begun =
+        std::find_if(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(given); });
+    if (begun != names.end()) {
+      meant = *begun;
+    }
+  }
+  return meant;
+}
+
 base::Error usage_error(const CLI::App& root, const std::vector<std::string>& arguments, const CLI::ParseError& error) {
   const Place place = find_place(root, arguments);
   const std::string name = name_of(*place.command);
   if (!place.unknown.empty()) {
-    const std::string meant = closest(place.unknown, subcommand_names(*place.command));
+    const std::string meant = meant_name(place.unknown, subcommand_names(*place.command));
     return base::make_error(
         base::ErrorKind::usage, "cli.unknown_command", fmt::format("{} has no command \"{}\"", name, place.unknown),
         meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean `{} {}`?", name, meant));
@@ -124,7 +139,7 @@ base::Error usage_error(const CLI::App& root, const std::vector<std::string>& ar
     const std::string option = argument.substr(0, argument.find('='));
     if (option.size() > 2 && option.starts_with("--") &&
         std::find(options.begin(), options.end(), option) == options.end()) {
-      const std::string meant = closest(option, options);
+      const std::string meant = meant_name(option, options);
       return base::make_error(
           base::ErrorKind::usage, "cli.unknown_option", fmt::format("{} has no option {}", name, option),
           meant.empty() ? fmt::format("see `{} --help`", name) : fmt::format("did you mean {}?", meant));
@@ -137,7 +152,6 @@ base::Error usage_error(const CLI::App& root, const std::vector<std::string>& ar
 int run(int argc, char** argv) {
   Context context;
   CLI::App root(kDescription, "shoplake");
-  root.footer(kFooter);
   root.formatter(make_help_formatter());
   root.option_defaults()->always_capture_default();
   root.set_version_flag("--version", "shoplake " SHOPLAKE_VERSION, "the version");
@@ -149,6 +163,7 @@ int run(int argc, char** argv) {
       all[added]->group(command.group);
     }
   }
+  root.footer(kFooter);  // not before: commands take their parent's
   root.require_subcommand(0, 1);
   add_common_options(root, context);
 

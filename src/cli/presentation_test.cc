@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <array>
-
 #include "cli/errors.h"
 #include "cli/format.h"
 #include "cli/table.h"
@@ -86,16 +84,6 @@ TEST(Errors, HaveThreePartsAndACode) {
 TEST(Errors, JsonIsValidWhateverTheBytes) {
   EXPECT_EQ(json_quoted("a\"b\\c\n\x01"), R"("a\"b\\c\n\u0001")");
   EXPECT_EQ(json_quoted("caf\xC3\xA9 \xC3( \xED\xA0\x80"), "\"café \\ufffd( \\ufffd\\ufffd\\ufffd\"");
-}
-
-TEST(Errors, GuessWhatWasMeant) {
-  const std::array<std::string, 4> commands = {"load", "build", "query", "completion"};
-  EXPECT_EQ(closest("biuld", commands), "build");
-  EXPECT_EQ(closest("qeury", commands), "query");
-  EXPECT_EQ(closest("complete", commands), "completion");
-  EXPECT_EQ(closest("comp", commands), "completion");
-  EXPECT_EQ(closest("frobnicate", commands), "");
-  EXPECT_EQ(closest("ls", commands), "");
 }
 
 }  // namespace

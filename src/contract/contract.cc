@@ -134,6 +134,16 @@ class Parser {
     return value;
   }
 
+  Result<std::int64_t> bound(const YAML::Node& node, std::string_view key, const Field& field,
+                             const std::string& path) const {
+    std::int64_t value = 0;
+    if (field.type != Type::integer)
+      return invalid(node, fmt::format("field {}: {} needs type long", path, key));
+    if (!YAML::convert<std::int64_t>::decode(node, value))
+      return invalid(node, fmt::format("field {}: {} must be an integer of at most 64 bits", path, key));
+    return value;
+  }
+
   Result<std::vector<Field>> parse_fields(const YAML::Node& list, const std::string& parent, int depth) const {
     if (!list.IsSequence() || list.size() == 0)
       return invalid(list, "fields must be a list of fields");
@@ -151,8 +161,8 @@ class Parser {
   }
 
   Result<Field> parse_field(const YAML::Node& node, const std::string& parent, int depth) const {
-    SHOPLAKE_TRY(check_keys(
-        node, {"name", "type", "required", "format", "pii", "treatment", "description", "fields", "element"}));
+    SHOPLAKE_TRY(check_keys(node, {"name", "type", "required", "format", "min", "max", "pii", "treatment",
+                                   "description", "fields", "element"}));
     Field field;
     field.name = SHOPLAKE_TRY(required_text(node, "name"));
     SHOPLAKE_TRY(parse_field_body(node, parent, depth, field));
@@ -182,6 +192,12 @@ class Parser {
       if (field.type != Type::text)
         return invalid(format, fmt::format("field {}: format needs type string", path));
     }
+    if (const YAML::Node min = node["min"])
+      field.min = SHOPLAKE_TRY(bound(min, "min", field, path));
+    if (const YAML::Node max = node["max"])
+      field.max = SHOPLAKE_TRY(bound(max, "max", field, path));
+    if (field.min > field.max)
+      return invalid(node["min"], fmt::format("field {}: min is more than max", path));
     if (const YAML::Node pii = node["pii"]) {
       field.pii = SHOPLAKE_TRY(choice<PiiClass>(
           pii, "pii",
@@ -304,6 +320,17 @@ Result<Contract> parse_contract(std::string_view yaml_text, std::string_view pat
   }
 }
 
+Result<Contract> read_contract(io::Env& env, const std::string& path) {
+  Contract contract = SHOPLAKE_TRY(parse_contract(SHOPLAKE_TRY(env.read_file(path)), path));
+  const std::string_view file = io::file_name(path);
+  if (file != contract.dataset + ".yml") {
+    return make_error(ErrorKind::usage, "contract.invalid",
+                      fmt::format("{}:1: dataset is \"{}\", but the file is named {}", path, contract.dataset, file),
+                      fmt::format("Call the file {0}.yml, or the dataset as the file.", contract.dataset));
+  }
+  return contract;
+}
+
 Result<Contract> load_contract(io::Env& env, const std::string& directory, const std::string& dataset) {
   const bool plain_name =
       !dataset.empty() && dataset.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
@@ -320,14 +347,7 @@ Result<Contract> load_contract(io::Env& env, const std::string& directory, const
                       known.empty() ? fmt::format("No contract (<dataset>.yml) is in {}.", directory)
                                     : fmt::format("Known datasets: {}.", fmt::join(known, ", ")));
   }
-  Contract contract = SHOPLAKE_TRY(parse_contract(SHOPLAKE_TRY(env.read_file(path)), path));
-  if (contract.dataset != dataset) {
-    return make_error(
-        ErrorKind::usage, "contract.invalid",
-        fmt::format("{}:1: dataset is \"{}\", but the file is named {}.yml", path, contract.dataset, dataset),
-        "Let the name of the file and the dataset agree.");
-  }
-  return contract;
+  return read_contract(env, path);
 }
 
 }  // namespace shoplake::contract

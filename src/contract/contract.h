@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ struct Field {
   Type type = Type::text;
   bool required = false;  // a record without it is rejected; top level only
   bool is_date = false;   // format: yyyymmdd, a valid day as eight digits
+  // Of an integer: a record with a value outside is rejected.
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
   PiiClass pii = PiiClass::none;
   Treatment treatment = Treatment::keep;
   std::string description;
@@ -72,6 +76,9 @@ inline constexpr std::uint64_t kRecordBytesMaxLimit = 256ULL << 20;
 
 // Errors: contract.invalid (kind usage), "<path>:<line>: what is wrong".
 Result<Contract> parse_contract(std::string_view yaml_text, std::string_view path);
+
+// Reads one contract; its dataset must be called as the file is (events.yml: events).
+Result<Contract> read_contract(io::Env& env, const std::string& path);
 
 // Reads <directory>/<dataset>.yml. Errors: contract.unknown_dataset (kind usage) names the datasets that there are.
 Result<Contract> load_contract(io::Env& env, const std::string& directory, const std::string& dataset);

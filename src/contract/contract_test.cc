@@ -1,6 +1,9 @@
 #include "contract/contract.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
 
 namespace shoplake::contract {
 namespace {
@@ -49,6 +52,9 @@ TEST(ContractTest, MistakesAreNamedWithTheirLine) {
       {with(date + "  - {name: a, type: long, pi: none}\n"), "c.yml:8: unknown key \"pi\""},
       {with(date + "  - {name: a, type: long}\n  - {name: a, type: long}\n"), "c.yml:9: field a is declared twice"},
       {with(date + "  - {name: a, type: long, treatment: mask}\n"), "c.yml:8: field a: mask needs type string"},
+      {with(date + "  - {name: a, type: double, min: 1}\n"), "c.yml:8: field a: min needs type long"},
+      {with(date + "  - {name: a, type: long, max: 1.5}\n"), "c.yml:8: field a: max must be an integer"},
+      {with(date + "  - {name: a, type: long, min: 2, max: 1}\n"), "c.yml:8: field a: min is more than max"},
       {with(date + "  - {name: a, type: string, pii: direct}\n"),
        "c.yml:8: field a is classed as direct PII but has no treatment"},
       {with(date + "  - {name: a, type: struct}\n"), "c.yml:8: field a: a struct needs fields"},
@@ -70,6 +76,63 @@ TEST(ContractTest, MistakesAreNamedWithTheirLine) {
     EXPECT_NE(contract.error().message.find(c.error), std::string::npos) << contract.error().message << "\n" << c.yaml;
   }
   EXPECT_TRUE(parse_contract(with(date), "c.yml").ok());
+}
+
+// What a refusal says that it knows: "…; known are a, b, c".
+std::vector<std::string> known_of(const std::string& yaml) {
+  const auto contract = parse_contract(yaml, "c.yml");
+  if (contract.ok())
+    return {"everything"};
+  const std::string& message = contract.error().message;
+  const std::string_view before = "known are ";
+  const std::size_t at = message.find(before);
+  if (at == std::string::npos)
+    return {message};
+  std::vector<std::string> names(1);
+  for (char c : message.substr(at + before.size())) {
+    if (c == ',') {
+      names.emplace_back();
+    } else if (c != ' ') {
+      names.back() += c;
+    }
+  }
+  return names;
+}
+
+TEST(ContractTest, TheSchemaForEditorsKnowsWhatTheParserKnows) {
+  const auto text = io::posix_env().read_file(SHOPLAKE_SOURCE_DIR "/datasets/contract.schema.json");
+  ASSERT_TRUE(text.ok());
+  const auto schema = nlohmann::json::parse(*text);
+  const auto keys = [&](const std::string& pointer) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : schema.at(nlohmann::json::json_pointer(pointer + "/properties")).items())
+      names.push_back(key);
+    return names;
+  };
+  const auto choices = [&](const std::string& pointer) {
+    return schema.at(nlohmann::json::json_pointer(pointer + "/enum")).get<std::vector<std::string>>();
+  };
+  using testing::UnorderedElementsAreArray;
+  const std::string date(kDate);
+  const auto field = [&](const std::string& body) { return known_of(with(date + "  - {name: a, " + body + "}\n")); };
+
+  EXPECT_THAT(known_of("x: 1"), UnorderedElementsAreArray(keys("")));
+  EXPECT_THAT(known_of("dataset: d\ntable: p.d\npartition_by: event_date\nunknown_fields: {x: 1}\n"),
+              UnorderedElementsAreArray(keys("/properties/unknown_fields")));
+  EXPECT_THAT(
+      known_of("dataset: d\ntable: p.d\npartition_by: event_date\nunknown_fields: {keep_in: e, treatment: x}\n"),
+      UnorderedElementsAreArray(choices("/properties/unknown_fields/properties/treatment")));
+  EXPECT_THAT(known_of(with(date, "event_identity: x")),
+              UnorderedElementsAreArray(choices("/properties/event_identity")));
+  EXPECT_THAT(field("x: 1"), UnorderedElementsAreArray(keys("/definitions/field")));
+  EXPECT_THAT(field("type: list, element: {x: 1}"), UnorderedElementsAreArray(keys("/definitions/element")));
+  EXPECT_THAT(field("type: x"), UnorderedElementsAreArray(choices("/definitions/field/properties/type")));
+  EXPECT_THAT(field("type: string, format: x"),
+              UnorderedElementsAreArray(choices("/definitions/field/properties/format")));
+  EXPECT_THAT(field("type: string, pii: x"), UnorderedElementsAreArray(choices("/definitions/pii")));
+  EXPECT_THAT(field("type: string, treatment: x"), UnorderedElementsAreArray(choices("/definitions/treatment")));
+  EXPECT_EQ(schema["properties"]["record_bytes_max"]["maximum"], kRecordBytesMaxLimit);
+  EXPECT_EQ(schema["properties"]["record_bytes_max"]["default"], kRecordBytesMaxDefault);
 }
 
 }  // namespace

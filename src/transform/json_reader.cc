@@ -381,6 +381,14 @@ struct JsonReader::State {
     const std::uint32_t at = std::min(*next, end);
     return reject(reason::kMalformed, fmt::format("{} at byte {} of the record", what, at - begin_of_record));
   }
+  [[gnu::noinline]] bool out_of_range(const Node& node, std::int64_t value) {
+    constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
+    constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
+    const std::string allowed = node.max == kHighest  ? fmt::format("less than {}", node.min)
+                                : node.min == kLowest ? fmt::format("more than {}", node.max)
+                                                      : fmt::format("not within {} and {}", node.min, node.max);
+    return reject(reason::kOutOfRange, fmt::format("{} is {}, {}", node.json_path, value, allowed));
+  }
   [[gnu::noinline]] bool wrong_type(const Node& node, char first) {
     std::string_view expected = "struct";
     if (node.kind == Node::Kind::list)
@@ -529,6 +537,8 @@ struct JsonReader::State {
       return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
                                                                           : malformed("a value is expected");
     }
+    if (value < node.min || value > node.max) [[unlikely]]
+      return out_of_range(node, value);
     return builder.set_integer(node_index, value) || duplicate(node);
   }
 

@@ -32,6 +32,7 @@ inline constexpr std::string_view kTooLarge = "record.too_large";
 inline constexpr std::string_view kMissingField = "contract.missing_field";
 inline constexpr std::string_view kWrongType = "contract.wrong_type";
 inline constexpr std::string_view kInvalidDate = "contract.invalid_date";
+inline constexpr std::string_view kOutOfRange = "contract.out_of_range";
 inline constexpr std::string_view kTooManyPartitions = "contract.too_many_partitions";
 }  // namespace reason
 

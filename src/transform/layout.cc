@@ -61,6 +61,8 @@ class Builder {
       node.treatment = field.treatment;
       node.required = field.required;
       node.is_date = field.is_date;
+      node.min = field.min;
+      node.max = field.max;
       node.field_id = field_ids_(node.path);
       if (node.field_id == 0) {
         return base::make_error(base::ErrorKind::failed, "transform.schema_mismatch",

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,8 @@ struct Node {
   contract::Treatment treatment = contract::Treatment::keep;
   bool required = false;  // checked, not encoded: every column is optional in the file
   bool is_date = false;
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
   bool is_element = false;   // of a list
   std::uint8_t level = 0;    // definition level of "present"; a list: present but empty; with elements it is level + 1
   std::int16_t parent = -1;  // node; -1: the record

@@ -2,7 +2,7 @@
 // and are kept in memory, small, until their row group is complete; so row groups are large whatever the sets' sizes.
 //
 // Why not Arrow's writer: it would have to rebuild Arrow arrays, definition levels and dictionaries that a ColumnSet
-// already has, and spends as much on a column without values as on a full one; measured in docs/performance.md. Files
+// already has, and spends as much on a column without values as on a full one (docs/dependencies.md). Files
 // are ordinary Parquet (data page v1, PLAIN and RLE_DICTIONARY, Snappy) with Iceberg's field ids; tests read them with
 // Arrow and DuckDB.
 //
@@ -70,6 +70,7 @@ class ParquetWriter {
   std::size_t held_bytes() const;  // memory of the open row group
   std::int64_t rows() const;       // of the file so far
   bool is_file_open() const;
+  std::size_t row_group_count() const;  // written to the file so far
 
  private:
   struct State;

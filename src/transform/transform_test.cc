@@ -27,7 +27,7 @@ client_event_id: [insert_id]
 unknown_fields: {keep_in: _extra, treatment: mask}
 fields:
   - {name: event_date, type: string, format: yyyymmdd, required: true}
-  - {name: event_timestamp, type: long, required: true}
+  - {name: event_timestamp, type: long, required: true, min: 0}
   - {name: event_name, type: string, required: true}
   - {name: user_pseudo_id, type: string}
   - {name: stream_id, type: string}
@@ -41,6 +41,7 @@ fields:
           - {name: string_value, type: string, pii: direct, treatment: mask}
           - {name: int_value, type: long}
           - {name: double_value, type: double}
+          - {name: small, type: long, min: -5, max: 5}
   - name: device
     type: struct
     fields:
@@ -270,6 +271,12 @@ TEST_F(TransformTest, RejectsWithReasonAndPlace) {
        "event_params[].value.int_value must be long, but is a number that does not fit"},
       {event(R"(,"event_params":[{"value":{"int_value":9223372036854775808}}])"), reason::kWrongType,
        "event_params[].value.int_value must be long"},
+      {event(R"(,"event_params":[{"value":{"small":-6}}])"), reason::kOutOfRange,
+       "event_params[].value.small is -6, not within -5 and 5"},
+      {event(R"(,"event_params":[{"value":{"small":"5"}},{"value":{"small":"6.0"}}])"), reason::kOutOfRange,
+       "event_params[].value.small is 6, not within -5 and 5"},
+      {R"({"event_date":"20260101","event_timestamp":-1,"event_name":"e"})", reason::kOutOfRange,
+       "event_timestamp is -1, less than 0"},
       {event(R"(,"event_params":{})"), reason::kWrongType, "event_params must be list, but is an object"},
       {event(R"(,"device":[])"), reason::kWrongType, "device must be struct, but is an array"},
       {event(R"(,"stream_id":{"a":1})"), reason::kWrongType, "stream_id must be string, but is an object"},

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["demo", "generate", "load", "quarantine", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse", "query", "serve",
+COMMANDS = ["demo", "generate", "load", "quarantine", "contract", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse", "query", "serve",
             "catalog", "init", "doctor", "completion"]
 
 
