@@ -272,8 +272,16 @@ base::Result<LoadReport> load(App& app, const LoadOptions& options) {
   report.dataset = options.dataset;
   report.table = loader->contract().table;
   report.quarantine_table = catalog::to_string(loader->quarantine());
+  if (options.on_begin) {
+    std::uint64_t bytes = 0;
+    for (const std::string& path : options.paths)
+      bytes += app.env().file_size(path).value_or(0);
+    options.on_begin(report, bytes);
+  }
   for (const std::string& path : options.paths) {
     report.files.push_back(loader->load(path));
+    if (options.on_file)
+      options.on_file(report.files.back());
     // An interruption or a full disk will not be better for the next file.
     const auto& error = report.files.back().error;
     if (error && error->kind != ErrorKind::input)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -16,13 +17,6 @@
 #include "transform/transform.h"
 
 namespace shoplake::app {
-
-struct LoadOptions {
-  std::string dataset;
-  std::vector<std::string> paths;
-  base::Progress* progress = nullptr;
-  std::stop_token stop;
-};
 
 struct LoadedFile {
   enum class Status {
@@ -65,6 +59,16 @@ struct LoadReport {
   std::int64_t rows() const;
   std::int64_t rejected() const;
   const base::Error* first_error() const;  // null: all files are loaded or skipped
+};
+
+struct LoadOptions {
+  std::string dataset;
+  std::vector<std::string> paths;
+  base::Progress* progress = nullptr;
+  std::stop_token stop;
+  // Called once all paths and the contract are found good, with a report that has no files yet and the files' bytes.
+  std::function<void(const LoadReport& begun, std::uint64_t bytes)> on_begin;
+  std::function<void(const LoadedFile& file)> on_file;  // called as soon as each file is done
 };
 
 // Fails before anything is loaded if the dataset is not known or a path is missing or a directory (load.no_such_file,

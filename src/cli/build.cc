@@ -137,7 +137,9 @@ void add_compile(CLI::App& root, Context& context) {
   CLI::App& command = *root.add_subcommand("compile", "the SQL of models and tests, without running them");
   add_selection_options(command, *options);
   command.add_flag("-f,--full-refresh", options->full_refresh, "compile incremental models as for a first build");
-  command.add_option("--threads", options->threads, "nodes that are compiled at the same time")
+  command
+      .add_option("--threads", options->threads,
+                  "nodes that are compiled at the same time (default: the home's, else 2)")
       ->check(CLI::Range(1, 64));
   add_project_options(command, *options);
   finish_command(command, options, context,

@@ -203,6 +203,7 @@ constexpr const char* kExitCodes =
 void add_catalog(CLI::App& root, Context& context) {
   auto* command = root.add_subcommand("catalog", "the tables and views of the lake, their shape and history");
   command->require_subcommand(1);
+  command->footer("Example:\n  shoplake catalog ls marts");
   auto options = std::make_shared<Options>();
 
   auto* ls = command->add_subcommand("ls", "all tables and views, with rows, files and size");

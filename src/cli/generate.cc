@@ -90,7 +90,8 @@ void add_generate(CLI::App& root, Context& context) {
       ->type_name("S");
   command->add_option("--end-date", options->events.end_date, "the last day, YYYY-MM-DD")->type_name("DATE");
   command
-      ->add_option("--threads", options->events.threads, "0: one for each processor; the output does not depend on it")
+      ->add_option("--threads", options->events.threads,
+                   "the output does not depend on it (default: one for each processor)")
       ->type_name("T");
   command->add_flag("--chaos", options->events.chaos,
                     "plant broken and odd lines; what was planted is counted in PATH.expected.json");

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+#include <algorithm>
+#include <limits>
+#include <utility>
 
-#include "cli/table.h"
 #include "cli/terminal.h"
 
 namespace shoplake::cli {
@@ -35,6 +36,41 @@ class HelpFormatter final : public CLI::FormatterBase {
   }
 
  private:
+  using Rows = std::vector<std::pair<std::string, std::string>>;
+
+  // Names and what they mean; on a terminal the meanings are broken into lines of its width.
+  static std::string two_columns(const Rows& rows, const Terminal& terminal) {
+    int names = 0;
+    for (const auto& [name, meaning] : rows) {
+      names = std::max(names, display_width(name));
+    }
+    const int begin = names + 4;
+    const int room = terminal.interactive ? std::max(terminal.width - begin, 24) : std::numeric_limits<int>::max();
+    std::string text;
+    for (const auto& [name, meaning] : rows) {
+      std::string line = (text.empty() ? "  " : "\n  ") + name;
+      line.append(static_cast<std::size_t>(names - display_width(name) + 2), ' ');
+      int used = 0;
+      for (std::size_t at = 0; at < meaning.size();) {
+        const std::size_t end = std::min(meaning.find(' ', at), meaning.size());
+        const std::string word = meaning.substr(at, end - at);
+        const int width = display_width(word);
+        if (used > 0 && used + 1 + width > room) {
+          line.append("\n").append(static_cast<std::size_t>(begin), ' ');
+          used = 0;
+        } else if (used > 0) {
+          line += ' ';
+          ++used;
+        }
+        line += word;
+        used += width;
+        at = end + 1;
+      }
+      text += line;
+    }
+    return text;
+  }
+
   static std::string path_of(const CLI::App& app) {
     return app.get_parent() == nullptr ? "shoplake" : path_of(*app.get_parent()) + " " + app.get_name();
   }
@@ -63,15 +99,15 @@ class HelpFormatter final : public CLI::FormatterBase {
   }
 
   static void append_positionals(std::string& text, const CLI::App& app, const Terminal& terminal) {
-    Table table({{"", Align::left}, {"", Align::left}});
+    Rows rows;
     bool any = false;
     for (const CLI::Option* option :
          app.get_options([](const CLI::Option* option) { return option->get_positional(); })) {
       any = true;
-      table.add_row({positional_name(*option), option->get_description()});
+      rows.emplace_back(positional_name(*option), option->get_description());
     }
     if (any) {
-      text += "\n" + table.render(terminal) + "\n";
+      text += "\n" + two_columns(rows, terminal) + "\n";
     }
   }
 
@@ -86,19 +122,19 @@ class HelpFormatter final : public CLI::FormatterBase {
       if (group.empty()) {
         continue;  // hidden
       }
-      Table table({{"", Align::left}, {"", Align::left}});
+      Rows rows;
       for (const CLI::App* command :
            app.get_subcommands([&](const CLI::App* each) { return each->get_group() == group; })) {
         std::string summary = command->get_description();
-        table.add_row({fmt::format("{:<11}", command->get_name()), summary.substr(0, summary.find('\n'))});
+        rows.emplace_back(fmt::format("{:<11}", command->get_name()), summary.substr(0, summary.find('\n')));
       }
-      text += "\n" + terminal.styled(Style::bold, group) + "\n" + table.render(terminal) + "\n";
+      text += "\n" + terminal.styled(Style::bold, group) + "\n" + two_columns(rows, terminal) + "\n";
     }
   }
 
   static void append_options(std::string& text, const CLI::App& app, const Terminal& terminal, bool is_root) {
     for (const bool everywhere : {false, true}) {
-      Table table({{"", Align::left}, {"", Align::left}});
+      Rows rows;
       bool any = false;
       for (const CLI::Option* option :
            app.get_options([](const CLI::Option* option) { return !option->get_positional(); })) {
@@ -106,7 +142,13 @@ class HelpFormatter final : public CLI::FormatterBase {
         if (option->get_group().empty() || is_global != everywhere) {
           continue;
         }
-        std::string name = option->get_name(false, true);
+        std::string name;
+        for (const std::string& each : option->get_snames()) {
+          name += (name.empty() ? "-" : ", -") + each;
+        }
+        for (const std::string& each : option->get_lnames()) {
+          name += (name.empty() ? "--" : ", --") + each;
+        }
         if (option->get_expected_max() > 0 && option->get_items_expected_max() > 0 && option->get_type_size() != 0) {
           std::string type = option->get_type_name();
           for (char& c : type) {
@@ -115,15 +157,17 @@ class HelpFormatter final : public CLI::FormatterBase {
           name += " " + (type.empty() ? "VALUE" : type.substr(0, type.find(':')));
         }
         std::string description = option->get_description();
-        if (!option->get_default_str().empty() && option->get_type_size() != 0) {
-          description += fmt::format(" (default {})", option->get_default_str());
+        const std::string& given = option->get_default_str();
+        const bool is_told = description.find("default") != std::string::npos;
+        if (!given.empty() && given != "[]" && !is_told && option->get_type_size() != 0) {
+          description += fmt::format(" (default {})", given);
         }
-        table.add_row({name, description});
+        rows.emplace_back(name, description);
         any = true;
       }
       if (any) {
         const char* heading = everywhere ? kEverywhere : is_root ? "Program" : "Options";
-        text += "\n" + terminal.styled(Style::bold, heading) + "\n" + table.render(terminal) + "\n";
+        text += "\n" + terminal.styled(Style::bold, heading) + "\n" + two_columns(rows, terminal) + "\n";
       }
     }
   }

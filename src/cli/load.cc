@@ -1,8 +1,13 @@
 // shoplake load <dataset> PATH...: files into the lake.
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/chrono.h>
@@ -88,45 +93,123 @@ std::string report_as_json(const app::LoadReport& report, int exit_code) {
   return text + "]}";
 }
 
-void say_file(const app::LoadReport& report, const app::LoadedFile& file, Context& context) {
-  const Terminal& terminal = standard_output();
-  if (file.status == app::LoadedFile::Status::skipped) {
-    context.say(fmt::format("{}: {} (as {}, {})", file.path,
-                            terminal.styled(Style::dim, "loaded before, nothing to do"), file.loaded_before_as,
-                            timestamp(file.loaded_before_at_micros)));
-    return;
+// What a load says to people: a line at the beginning, one for each file as it is done, and what came of it.
+class Speaker {
+ public:
+  Speaker(const Options& options, Context& context) : options_(options), context_(context) {
+    // File names are enough where they differ.
+    std::set<std::string_view> names;
+    for (const std::string& path : options.paths)
+      names.insert(file_name(path));
+    by_name_ = names.size() == options.paths.size();
+    for (const std::string& path : options.paths)
+      name_width_ = std::max(name_width_, std::min(display_width(shown(path)), kNameWidthMax));
   }
-  const std::string rejected =
-      file.rejected == 0 ? "0 rejects" : terminal.styled(Style::warning, format_noun(file.rejected, "reject"));
-  context.say(fmt::format("{}: {}, {} → {}  ({}, {}, {})", file.path,
-                          terminal.styled(Style::bold, format_noun(file.rows, "row")), rejected, report.table,
-                          format_bytes(file.input_bytes), format_duration(file.micros),
-                          format_rate(static_cast<std::uint64_t>(file.rows), file.micros, "rows")));
-  for (const auto& [reason, count] : file.rejected_by_reason)
-    context.say(fmt::format("  {} × {}", format_count(count), reason));
-  if (file.rejected > 0)
-    context.say(fmt::format("  see: shoplake quarantine ls {}", report.dataset));
-  if (!file.drift.empty()) {
-    context.say(fmt::format("  {} that the contract does not name, kept in _extra:",
-                            format_noun(static_cast<std::int64_t>(file.drift.size()) + file.drift_unlisted, "field")));
+
+  void begin(const app::LoadReport& report, std::uint64_t bytes) {
+    context_.say(fmt::format("load {}: {}, {} → {}", report.dataset,
+                             format_noun(static_cast<std::int64_t>(options_.paths.size()), "file"), format_bytes(bytes),
+                             report.table));
+  }
+
+  void file(const app::LoadedFile& file) {
+    const Terminal& terminal = standard_output();
+    std::string line = "  " + std::string(shown(file.path));
+    line.append(static_cast<std::size_t>(std::max(0, name_width_ - display_width(shown(file.path)))), ' ');
+    if (file.error) {
+      context_.say(line + "   " + terminal.styled(Style::bad, "failed, nothing of it was loaded"));
+      return;
+    }
+    if (file.status == app::LoadedFile::Status::skipped) {
+      const std::string as = file_name(file.loaded_before_as) == file_name(file.path)
+                                 ? ""
+                                 : fmt::format(" as {}", file_name(file.loaded_before_as));
+      context_.say(line + "   " +
+                   terminal.styled(Style::dim, fmt::format("loaded before (same content{}, {}), skipped", as,
+                                                           timestamp(file.loaded_before_at_micros))));
+      return;
+    }
+    const std::string rejects = fmt::format("{:>13}", format_noun(file.rejected, "reject"));
+    context_.say(
+        fmt::format("{} {:>15}{}{:>12}{:>10}{:>18}", line, format_noun(file.rows, "row"),
+                    file.rejected == 0 ? rejects : terminal.styled(Style::warning, rejects),
+                    format_bytes(file.input_bytes), format_duration(file.micros),
+                    file.rows == 0 ? "" : format_rate(static_cast<std::uint64_t>(file.rows), file.micros, "rows")));
+  }
+
+  void end(const app::LoadReport& report) {
+    std::map<std::string, std::int64_t> reasons;
+    std::map<std::pair<std::string, std::string>, std::int64_t> drift;
+    std::int64_t unlisted = 0;
+    std::int64_t skipped = 0;
+    std::int64_t loaded = 0;
+    std::optional<std::int64_t> snapshot;
+    for (const app::LoadedFile& file : report.files) {
+      for (const auto& [reason, count] : file.rejected_by_reason)
+        reasons[reason] += count;
+      for (const auto& entry : file.drift)
+        drift[{entry.path, entry.type}] += entry.count;
+      unlisted += file.drift_unlisted;
+      skipped += file.status == app::LoadedFile::Status::skipped ? 1 : 0;
+      loaded += file.status == app::LoadedFile::Status::loaded ? 1 : 0;
+      if (file.snapshot_id)
+        snapshot = file.snapshot_id;
+    }
+    const Terminal& terminal = standard_output();
+    for (const auto& [reason, count] : reasons)
+      context_.say(fmt::format("rejected: {} × {}", format_count(count), reason));
     std::size_t shown = 0;
-    for (const auto& entry : file.drift) {
+    for (const auto& [field, count] : drift) {
       if (shown++ == kDriftShown)
         break;
-      context.say(fmt::format("    {} ({}) in {}", entry.path, entry.type, format_noun(entry.count, "place")));
+      context_.say(fmt::format("drift: new field {} ({}, {}), kept in _extra", field.first, field.second,
+                               format_noun(count, "value")));
     }
-    if (file.drift.size() > kDriftShown)
-      context.say(fmt::format("    and {} more (--json lists them)", file.drift.size() - kDriftShown));
+    if (drift.size() > kDriftShown || unlisted > 0) {
+      const auto more = static_cast<std::int64_t>(drift.size() - std::min(drift.size(), kDriftShown)) + unlisted;
+      context_.say(fmt::format("drift: and {} (--json lists them)", format_noun(more, "more field")));
+    }
+    if (loaded == 0) {
+      if (skipped > 0)
+        context_.say(fmt::format("done: nothing new, {} loaded before", skipped == 1 ? "the file was" : "all were"));
+      return;
+    }
+    const bool all = report.first_error() == nullptr;
+    std::string line =
+        fmt::format("{}: {}, {}", terminal.styled(all ? Style::good : Style::warning, all ? "done" : "committed"),
+                    format_noun(report.rows(), "row"), format_noun(report.rejected(), "reject"));
+    if (snapshot)
+      line += fmt::format(" in snapshot {}", *snapshot);
+    if (report.files.size() > 1)
+      line += fmt::format(", {}", format_duration(report.micros));
+    line +=
+        fmt::format("     next: shoplake {}",
+                    report.rejected() > 0 ? fmt::format("quarantine ls {}, shoplake build", report.dataset) : "build");
+    context_.say(line);
   }
-}
+
+ private:
+  static constexpr int kNameWidthMax = 60;
+
+  static std::string_view file_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+  std::string_view shown(std::string_view path) const { return by_name_ ? file_name(path) : path; }
+
+  const Options& options_;
+  Context& context_;
+  bool by_name_ = true;
+  int name_width_ = 0;
+};
 
 base::Result<int> run(const Options& options, Context& context) {
   app::App* app = SHOPLAKE_TRY(context.app());
+  Speaker speaker(options, context);
   app::LoadOptions load;
   load.dataset = options.dataset;
   load.paths = options.paths;
   load.progress = &context.progress();
   load.stop = context.stop;
+  load.on_begin = [&](const app::LoadReport& report, std::uint64_t bytes) { speaker.begin(report, bytes); };
+  load.on_file = [&](const app::LoadedFile& file) { speaker.file(file); };
   const app::LoadReport report = SHOPLAKE_TRY(app::load(*app, load));
   const base::Error* error = report.first_error();
   int exit_code = error != nullptr ? base::exit_code(error->kind) : 0;
@@ -136,17 +219,10 @@ base::Result<int> run(const Options& options, Context& context) {
     context.print(report_as_json(report, exit_code));
     return exit_code;
   }
+  speaker.end(report);
   for (const app::LoadedFile& file : report.files) {
-    if (file.error) {
-      if (&*file.error != error)
-        std::fputs((error_for_people(*file.error, standard_error()) + "\n").c_str(), stderr);
-    } else {
-      say_file(report, file, context);
-    }
-  }
-  if (report.files.size() > 1) {
-    context.say(fmt::format("{} files: {}, {} in {}", report.files.size(), format_noun(report.rows(), "row"),
-                            format_noun(report.rejected(), "reject"), format_duration(report.micros)));
+    if (file.error && &*file.error != error)
+      std::fputs((error_for_people(*file.error, standard_error()) + "\n").c_str(), stderr);
   }
   if (error != nullptr)
     return *error;

@@ -92,6 +92,7 @@ void add_filter(CLI::App& command, app::QuarantineFilter& filter) {
 void add_quarantine(CLI::App& root, Context& context) {
   auto* command = root.add_subcommand("quarantine", "records that loads rejected, with reason and place");
   command->require_subcommand(1);
+  command->footer("Example:\n  shoplake quarantine ls events");
   auto filter = std::make_shared<app::QuarantineFilter>();
 
   auto* ls = command->add_subcommand("ls", "how many records were rejected, by reason and raw object");

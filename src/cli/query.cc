@@ -106,7 +106,7 @@ void add_query(CLI::App& root, Context& context) {
   command
       ->add_option("--rows", options->rows_max,
                    "how many rows a table shows; 0: all (default: 40 on a terminal, else all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1'000'000'000))
       ->default_str("");
   command->footer(std::string("Examples:\n"
                               "  shoplake query \"select * from marts.mart_attribution_comparison\"\n"

@@ -121,7 +121,7 @@ def test_json_suite_as_values(shoplake, tmp_path, test_data):
         source = tmp_path / f"{kind}.ndjson"
         values = [path.read_bytes() for path in sorted((test_data / "json/test_parsing").glob(f"{kind}_*.json"))]
         values = [value for value in values if b"\n" not in value]
-        source.write_bytes(b"".join(b'{"event_date":"20260101","event_timestamp":1,"event_name":"x","value":' + v + b"}\n" for v in values))
+        source.write_bytes(b"".join(b'{"event_date":"20260101","event_timestamp":1767225600000000,"event_name":"x","value":' + v + b"}\n" for v in values))
         report = load(shoplake, source).json()
         assert report["rows"] + report["rejected"] == len(values)
         if kind == "y":
