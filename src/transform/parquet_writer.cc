@@ -298,6 +298,7 @@ ParquetWriter::~ParquetWriter() = default;
 
 std::size_t ParquetWriter::held_bytes() const { return state_->open_bytes; }
 std::int64_t ParquetWriter::rows() const { return state_->rows + state_->open_rows; }
+std::size_t ParquetWriter::row_group_count() const { return state_->row_groups.size(); }
 bool ParquetWriter::is_file_open() const { return state_->file != nullptr; }
 
 void ParquetWriter::State::append_constant(const ColumnSet& set, std::size_t leaf, const Constant& constant,

@@ -101,7 +101,8 @@ struct PartitionFiles::State {
       }
       partition.writer = std::make_unique<ParquetWriter>(std::move(writer));
     }
-    return partition.writer->append(set, encoder);
+    SHOPLAKE_TRY(partition.writer->append(set, encoder));
+    return partition.writer->row_group_count() >= kFileRowGroupsMax ? end_file(partition, encoder) : Result<void>();
   }
 
   static Result<void> end_file(Partition& partition, PageEncoder& encoder) {
