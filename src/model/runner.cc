@@ -550,16 +550,42 @@ struct Runner::State {
 
   // ── scheduling (mutex held) ───────────────────────────────────────────────────────────────────────────────────
 
+  // What a node takes beside others, of which nothing is known yet but its kind.
+  int likely_cost(const std::string& id) const {
+    const auto node = manifest.nodes.find(id);
+    if (node == manifest.nodes.end())
+      return 4;  // a unit test: planned like a model, but without data
+    switch (node->second.type) {
+      case ResourceType::test: return 1;
+      case ResourceType::seed: return 3;
+      default: return node->second.materialized() == "view" ? 2 : 10;
+    }
+  }
+
   void prepare_schedule(const std::set<std::string>& selected) {
     schedule = make_schedule(manifest, graph, selected, options.tests_gate);
     if (schedule.order.size() != selected.size())
       schedule = make_schedule(manifest, graph, selected, false);
-    for (std::size_t index = 0; index < schedule.order.size(); ++index)
-      position[schedule.order[index]] = index;
     for (const std::string& id : schedule.order) {
       missing[id] = schedule.waits_for[id].size();
       for (const std::string& before : schedule.waits_for[id])
         unblocks[before].push_back(id);
+    }
+    // Of what is ready, the head of the longest chain is first, so that no chain is left over at the end with the other
+    // threads idle. Within a length, graph order.
+    std::map<std::string, int> chain;
+    for (auto id = schedule.order.rbegin(); id != schedule.order.rend(); ++id) {
+      int longest = 0;
+      for (const std::string& next : unblocks[*id])
+        longest = std::max(longest, chain[next]);
+      chain[*id] = longest + likely_cost(*id);
+    }
+    std::vector<std::string> urgency = schedule.order;
+    std::stable_sort(urgency.begin(), urgency.end(),
+                     [&](const std::string& a, const std::string& b) { return chain[a] > chain[b]; });
+    for (std::size_t index = 0; index < urgency.size(); ++index)
+      position[urgency[index]] = index;
+    for (const std::string& id : schedule.order) {
       if (missing[id] == 0)
         ready.emplace(position[id], id);
       // Which tables of this run does it read? Views and ephemeral models hand on what they read.
