@@ -1,4 +1,6 @@
 """shoplake contract check, from outside."""
+
+
 def test_the_contracts_that_come_with_shoplake_are_valid(shoplake, source, home):
     paths = sorted((source / "datasets").glob("*.yml"))
     outcome = shoplake("contract", "check", *paths)
