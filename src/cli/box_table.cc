@@ -13,6 +13,7 @@ namespace shoplake::cli {
 namespace {
 
 constexpr int kNarrowest = 12;    // a column is not cut below this
+constexpr int kNumberMax = 40;    // nor one of numbers below them: a cut number looks like another number
 constexpr int kCellOverhead = 3;  // " x │"
 constexpr const char* kNull = "NULL";
 
@@ -52,24 +53,24 @@ struct Column {
   std::vector<std::string> cells;  // of first, then last rows
   std::vector<bool> is_null;
   int width = 0;
+  int narrowest = kNarrowest;
 };
 
 std::vector<Column> columns_of(const app::QueryTable& table) {
   std::vector<Column> columns;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    Column column{printable(table.columns[i].name),
-                  printable(table.columns[i].type),
-                  table.columns[i].is_number,
-                  false,
-                  {},
-                  {},
-                  0};
+    Column column{
+        printable(table.columns[i].name), printable(table.columns[i].type), table.columns[i].is_number, false, {}, {}};
     column.width = std::max(display_width(column.name), std::min(display_width(column.type), 24));
     for (const auto* rows : {&table.first, &table.last}) {
       for (const app::QueryTable::Row& row : *rows) {
         column.cells.push_back(row[i] ? printable(*row[i]) : kNull);
         column.is_null.push_back(!row[i]);
-        column.width = std::max(column.width, display_width(column.cells.back()));
+        const int width = display_width(column.cells.back());
+        column.width = std::max(column.width, width);
+        if (column.is_right) {
+          column.narrowest = std::max(column.narrowest, std::min(width, kNumberMax));
+        }
       }
     }
     columns.push_back(std::move(column));
@@ -85,8 +86,9 @@ int total_width(const std::vector<Column>& columns) {
 // Narrows wide columns, then leaves out middle ones; returns how many.
 int fit(std::vector<Column>& columns, int width) {
   for (int excess = total_width(columns) - width; excess > 0; --excess) {
-    const auto widest = std::ranges::max_element(columns, {}, &Column::width);
-    if (widest->width <= kNarrowest) {
+    const auto room = [](const Column& column) { return column.width > column.narrowest ? column.width : 0; };
+    const auto widest = std::ranges::max_element(columns, {}, room);
+    if (room(*widest) == 0) {
       break;
     }
     --widest->width;
@@ -96,7 +98,7 @@ int fit(std::vector<Column>& columns, int width) {
     const auto middle = columns.begin() + static_cast<std::ptrdiff_t>(columns.size() / 2);
     if (left_out == 0) {
       const std::size_t rows = middle->cells.size();
-      *middle = Column{"…", "", false, true, std::vector<std::string>(rows, "…"), std::vector<bool>(rows, false), 1};
+      *middle = Column{"…", "", false, true, std::vector<std::string>(rows, "…"), std::vector<bool>(rows, false), 1, 1};
       left_out = 1;
       continue;
     }

@@ -130,11 +130,12 @@ class Speaker {
       return;
     }
     const std::string rejects = fmt::format("{:>13}", format_noun(file.rejected, "reject"));
-    context_.say(
-        fmt::format("{} {:>15}{}{:>12}{:>10}{:>18}", line, format_noun(file.rows, "row"),
-                    file.rejected == 0 ? rejects : terminal.styled(Style::warning, rejects),
-                    format_bytes(file.input_bytes), format_duration(file.micros),
-                    file.rows == 0 ? "" : format_rate(static_cast<std::uint64_t>(file.rows), file.micros, "rows")));
+    context_.say(fmt::format("{} {:>15}{}{:>12}{:>10}{}", line, format_noun(file.rows, "row"),
+                             file.rejected == 0 ? rejects : terminal.styled(Style::warning, rejects),
+                             format_bytes(file.input_bytes), format_duration(file.micros),
+                             file.rows == 0 ? ""
+                                            : fmt::format("{:>18}", format_rate(static_cast<std::uint64_t>(file.rows),
+                                                                                file.micros, "rows"))));
   }
 
   void end(const app::LoadReport& report) {
@@ -182,9 +183,11 @@ class Speaker {
       line += fmt::format(" in snapshot {}", *snapshot);
     if (report.files.size() > 1)
       line += fmt::format(", {}", format_duration(report.micros));
-    line +=
-        fmt::format("     next: shoplake {}",
-                    report.rejected() > 0 ? fmt::format("quarantine ls {}, shoplake build", report.dataset) : "build");
+    std::string next = report.rejected() > 0 ? fmt::format("shoplake quarantine ls {}", report.dataset) : "";
+    if (report.rows() > 0)
+      next += (next.empty() ? "" : ", ") + std::string("shoplake build");
+    if (!next.empty())
+      line += "     next: " + next;
     context_.say(line);
   }
 
