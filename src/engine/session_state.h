@@ -11,6 +11,9 @@ struct Session::State {
 
   // Prepares the statements of `sql` one after another and runs all but the last; the last comes back prepared.
   Result<PreparedHandle> run_up_to_last(const std::string& sql);
+
+  // Session::syntax_tree() without the check that it is JSON, for those who parse it.
+  Result<std::string> unchecked_syntax_tree(Session& session, std::string_view sql);
 };
 
 }  // namespace shoplake::engine

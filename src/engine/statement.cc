@@ -105,6 +105,11 @@ base::Error not_a_query(std::string message, std::string advice = kReadingAdvice
   return base::make_error(ErrorKind::usage, "engine.not_a_query", std::move(message), std::move(advice));
 }
 
+base::Error tree_is_no_json() {
+  return base::make_error(ErrorKind::internal, "engine.syntax_tree",
+                          "DuckDB's syntax tree of the statement is no JSON");
+}
+
 std::string unquoted_if_plain(const std::string& name) {
   const bool plain = !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
                      std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
@@ -129,34 +134,46 @@ class TableNames {
     if (!node.is_object()) {
       return;
     }
-    if (node.value("type", Json()) == "BASE_TABLE" && node.contains("table_name")) {
+    if (has_type(node, "BASE_TABLE") && node.contains("table_name")) {
       add(node, outer);
     }
+    const auto ctes = node.find("cte_map");
+    if (ctes == node.end() || ctes->at("map").empty()) {
+      visit_children(node, outer);
+      return;
+    }
     std::set<std::string> names = outer;
-    if (const auto ctes = node.find("cte_map"); ctes != node.end()) {
-      for (const Json& cte : ctes->at("map")) {
-        // A CTE sees the ones before it, and itself only if it is recursive; so `with x as (from x)` reads a table x.
-        const std::string name = lower(cte.at("key"));
-        std::set<std::string> visible = names;
-        if (is_recursive(cte.at("value"))) {
-          visible.insert(name);
-        }
-        visit(cte.at("value"), visible);
-        names.insert(name);
+    for (const Json& cte : ctes->at("map")) {
+      // A CTE sees the ones before it, and itself only if it is recursive; so `with x as (from x)` reads a table x.
+      const std::string name = lower(cte.at("key"));
+      std::set<std::string> visible = names;
+      if (is_recursive(cte.at("value"))) {
+        visible.insert(name);
       }
+      visit(cte.at("value"), visible);
+      names.insert(name);
     }
-    for (const auto& [key, child] : node.items()) {
-      if (key != "cte_map") {
-        visit(child, names);
-      }
-    }
+    visit_children(node, names);
   }
 
   std::vector<std::string> take() { return std::move(found_); }
 
  private:
+  static bool has_type(const Json& node, std::string_view type) {
+    const auto found = node.find("type");
+    return found != node.end() && found->is_string() && found->get_ref<const std::string&>() == type;
+  }
+
+  void visit_children(const Json& node, const std::set<std::string>& names) {
+    for (auto child = node.begin(); child != node.end(); ++child) {
+      if (child->is_structured() && child.key() != "cte_map") {
+        visit(*child, names);
+      }
+    }
+  }
+
   static bool is_recursive(const Json& node) {
-    if (node.is_object() && node.value("type", Json()) == "RECURSIVE_CTE_NODE") {
+    if (node.is_object() && has_type(node, "RECURSIVE_CTE_NODE")) {
       return true;
     }
     if (const auto query = node.find("query"); node.is_object() && query != node.end() && query->is_object()) {
@@ -188,25 +205,30 @@ class TableNames {
 
 }  // namespace
 
-Result<std::string> Session::syntax_tree(std::string_view sql) {
+Result<std::string> Session::State::unchecked_syntax_tree(Session& session, std::string_view sql) {
   if (std::string_view rest = sql; take_word(rest) == "EXPLAIN") {
-    return syntax_tree(explained(sql));
+    return unchecked_syntax_tree(session, explained(sql));
   }
   StatementsHandle statements;
-  if (duckdb_extract_statements(state_->connection.get(), std::string(sql).c_str(), statements.address()) == 0) {
+  if (duckdb_extract_statements(connection.get(), std::string(sql).c_str(), statements.address()) == 0) {
     const char* message = duckdb_extract_statements_error(statements.get());
     return message != nullptr ? duckdb_error(message) : not_a_query("there is no SQL statement");
   }
-  const ResultSet answer = SHOPLAKE_TRY(query("SELECT json_serialize_sql(" + quote_literal(sql) + "::VARCHAR)"));
+  const ResultSet answer =
+      SHOPLAKE_TRY(session.query("SELECT json_serialize_sql(" + quote_literal(sql) + "::VARCHAR)"));
   std::string tree = answer.text(0, 0).value_or("");
   if (tree.starts_with("{\"error\":true")) {
     std::string_view rest = sql;
     return not_a_query("a statement that begins with " + take_word(rest) + " is no query");
   }
   replace_undefined_numbers(tree);
+  return tree;
+}
+
+Result<std::string> Session::syntax_tree(std::string_view sql) {
+  std::string tree = SHOPLAKE_TRY(state_->unchecked_syntax_tree(*this, sql));
   if (!Json::accept(tree)) {
-    return base::make_error(ErrorKind::internal, "engine.syntax_tree",
-                            "DuckDB's syntax tree of the statement is no JSON");
+    return tree_is_no_json();
   }
   return tree;
 }
@@ -253,10 +275,14 @@ Result<void> Session::check_read_only(std::string_view sql) {
 }
 
 Result<std::vector<std::string>> Session::table_names(std::string_view sql) {
-  auto tree = syntax_tree(sql);
+  auto tree = state_->unchecked_syntax_tree(*this, sql);
   if (tree.ok()) {
+    const Json document = Json::parse(*tree, nullptr, /*allow_exceptions=*/false);
+    if (document.is_discarded()) {
+      return tree_is_no_json();
+    }
     TableNames names;
-    names.visit(Json::parse(*tree), {});
+    names.visit(document, {});
     return names.take();
   }
   if (tree.error().code != "engine.not_a_query") {

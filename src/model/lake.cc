@@ -12,7 +12,13 @@
 namespace shoplake::model {
 namespace {
 
-constexpr const char* kStagingSchema = "_shoplake";
+// An in-memory database of its own for rows that are kept. Its row groups are small, since one thread reads one row
+// group: at DuckDB's 122,880 rows, what is read most would be read by one thread.
+constexpr const char* kStagingDatabase = "_shoplake";
+constexpr int kStagingRowGroupRows = 40960;
+// Likewise one thread writes one row group: tables of fewer rows than the first are written in groups of the second.
+constexpr std::int64_t kSmallTableRows = 4 * 122880;
+constexpr int kSmallTableRowGroupRows = 32768;
 constexpr int kViewDepthMax = 50;
 constexpr std::uint64_t kUnknownInputBytes = ~0ull;
 constexpr std::size_t kDirectFilesMax = 2000;
@@ -85,11 +91,11 @@ class StagedTable {
   StagedTable(engine::Session& session, std::string name) : session_(session), name_(std::move(name)) {}
   ~StagedTable() {
     if (!kept_)
-      (void)session_.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, name_));
+      (void)session_.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, name_));
   }
   StagedTable(const StagedTable&) = delete;
   StagedTable& operator=(const StagedTable&) = delete;
-  std::string qualified() const { return fmt::format("{}.{}", kStagingSchema, name_); }
+  std::string qualified() const { return fmt::format("{}.{}", kStagingDatabase, name_); }
   std::string keep() {
     kept_ = true;
     return name_;
@@ -125,7 +131,8 @@ struct Lake::Shape {
 
 Result<std::unique_ptr<Lake>> Lake::open(const LakeOptions& options, engine::Session& session) {
   std::unique_ptr<Lake> lake(new Lake(options));
-  SHOPLAKE_TRY(session.execute(fmt::format("CREATE SCHEMA IF NOT EXISTS {}", kStagingSchema)));
+  SHOPLAKE_TRY(session.execute(fmt::format("ATTACH IF NOT EXISTS ':memory:' AS {} (ROW_GROUP_SIZE {})",
+                                           kStagingDatabase, kStagingRowGroupRows)));
   SHOPLAKE_TRY(session.execute("SET GLOBAL parquet_metadata_cache = true"));  // files of a lake are never changed
   lake->schemas_ = {"main"};
   catalog::Catalog::Snapshot snapshot = SHOPLAKE_TRY(options.catalog->snapshot());
@@ -150,6 +157,17 @@ Result<std::unique_ptr<Lake>> Lake::open(const LakeOptions& options, engine::Ses
 Lake::~Lake() = default;
 
 std::string Lake::next_staging_name() { return fmt::format("stage_{}", ++staging_count_); }
+
+Result<std::vector<std::string>> Lake::table_names(engine::Session& session, std::string_view sql) {
+  {
+    const std::lock_guard lock(names_mutex_);
+    if (const auto known = names_.find(sql); known != names_.end())
+      return known->second;
+  }
+  std::vector<std::string> names = SHOPLAKE_TRY(session.table_names(sql));
+  const std::lock_guard lock(names_mutex_);
+  return names_.emplace(sql, std::move(names)).first->second;
+}
 
 Result<void> Lake::create_schema(engine::Session& session, const std::string& schema) {
   if (schemas_.contains(lower(schema)))
@@ -207,7 +225,7 @@ Result<bool> Lake::ensure_locked(engine::Session& session, const RelationName& n
     body = "SELECT * FROM " + (direct ? *direct : scan(entry.metadata_location));
   } else {
     const std::vector<std::string> names =
-        SHOPLAKE_TRY(session.table_names(entry.sql).within(fmt::format("view {}", to_string(name))));
+        SHOPLAKE_TRY(table_names(session, entry.sql).within(fmt::format("view {}", to_string(name))));
     for (const std::string& used : names) {
       const std::optional<RelationName> parsed = parse_name(used);
       if (parsed)
@@ -271,7 +289,7 @@ std::optional<std::string> Lake::direct_read(engine::Session& session, const Rel
 }
 
 Result<void> Lake::prepare(engine::Session& session, std::string_view sql) {
-  const Result<std::vector<std::string>> names = session.table_names(sql);
+  const Result<std::vector<std::string>> names = table_names(session, sql);
   if (!names.ok())
     return {};  // the statement itself will say what is wrong with it
   const std::lock_guard lock(mutex_);
@@ -327,7 +345,7 @@ Result<std::uint64_t> Lake::input_bytes(engine::Session& session, std::string_vi
 
 Result<std::uint64_t> Lake::input_bytes_locked(engine::Session& session, std::string_view sql,
                                                std::set<std::string>& seen, int depth) {
-  const Result<std::vector<std::string>> names = session.table_names(sql);
+  const Result<std::vector<std::string>> names = table_names(session, sql);
   if (!names.ok() || depth > kViewDepthMax)
     return kUnknownInputBytes;
   std::uint64_t total = 0;
@@ -372,10 +390,13 @@ Result<std::uint64_t> Lake::input_bytes_locked(engine::Session& session, std::st
 // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Result<Lake::Copied> Lake::copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
-                                const std::vector<std::string>& partition_by, const std::string& folder) {
+                                const std::vector<std::string>& partition_by, const std::string& folder,
+                                std::optional<std::int64_t> known_rows) {
   std::string target = folder;
   std::string options =
       fmt::format("FORMAT parquet, COMPRESSION snappy, RETURN_STATS, FIELD_IDS {}", field_ids_option(schema));
+  if (partition_by.empty() && known_rows && *known_rows < kSmallTableRows)
+    options += fmt::format(", ROW_GROUP_SIZE {}", kSmallTableRowGroupRows);
   if (partition_by.empty()) {
     target = io::join_path(folder, options_.env->new_uuid() + ".parquet");
   } else {
@@ -449,7 +470,7 @@ Result<void> Lake::show_table(engine::Session& session, const RelationName& name
   SHOPLAKE_TRY(replace_engine_view(session, name, body));
   Entry& entry = entries_[folded(name)];
   if (!entry.staged.empty())
-    (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, entry.staged));
+    (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, entry.staged));
   entry = Entry{};
   entry.metadata_location = metadata_location;
   entry.in_engine = true;
@@ -462,10 +483,14 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
   SHOPLAKE_TRY(prepare(session, write.sql));
   // The rows, in memory where that pays.
   std::optional<StagedTable> staged;
+  std::optional<std::int64_t> known_rows;
   std::string query = write.sql;
   if (write.keep_in_memory && SHOPLAKE_TRY(input_bytes(session, write.sql)) <= kKeepInMemoryInputBytes) {
     staged.emplace(session, next_staging_name());
-    SHOPLAKE_TRY(session.execute(fmt::format("CREATE TABLE {} AS {}", staged->qualified(), write.sql)));
+    const engine::ResultSet created =
+        SHOPLAKE_TRY(session.query(fmt::format("CREATE TABLE {} AS {}", staged->qualified(), write.sql)));
+    if (created.row_count() == 1)
+      known_rows = created.integer(0, 0);
     query = "SELECT * FROM " + staged->qualified();
   }
   const std::vector<engine::Column> described = SHOPLAKE_TRY(describe(session, query));
@@ -489,7 +514,7 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
   for (int attempt = 1;; ++attempt) {
     if (!schema) {
       schema = SHOPLAKE_TRY(options_.catalog->plan_schema(table, wanted));
-      copied = SHOPLAKE_TRY(copy(session, query, *schema, write.partition_by, folder));
+      copied = SHOPLAKE_TRY(copy(session, query, *schema, write.partition_by, folder, known_rows));
     }
     catalog::TableChange change;
     change.table = table;
@@ -541,7 +566,7 @@ Result<void> Lake::replace_view(engine::Session& session, const RelationName& na
   SHOPLAKE_TRY(session.execute("COMMIT"));
   Entry& old = entries_[folded(name)];
   if (!old.staged.empty())
-    (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, old.staged));
+    (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, old.staged));
   Entry entry;
   entry.kind = Kind::view;
   entry.sql = sql;
@@ -562,7 +587,7 @@ void Lake::release(engine::Session& session, const RelationName& name) {
                                   direct ? *direct : scan(entry.metadata_location)));
   if (!shown.ok())
     return;  // the rows stay in memory: nothing is lost but memory
-  (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingSchema, entry.staged));
+  (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, entry.staged));
   entry.staged.clear();
 }
 
@@ -798,7 +823,7 @@ Result<Written> Lake::write_incremental(engine::Session& session, const Incremen
                         join(columns, ", "), batch.qualified(), all_batch);
   }
 
-  Copied copied = SHOPLAKE_TRY(copy(session, query, shape.schema, partition_by, folder));
+  Copied copied = SHOPLAKE_TRY(copy(session, query, shape.schema, partition_by, folder, std::nullopt));
   change.added = copied.files;
   if (shape.rewrites) {
     change.operation = Operation::replace;

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -125,7 +126,8 @@ class Lake {
   Result<std::uint64_t> input_bytes_locked(engine::Session& session, std::string_view sql, std::set<std::string>& seen,
                                            int depth);
   Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
-                      const std::vector<std::string>& partition_by, const std::string& folder);
+                      const std::vector<std::string>& partition_by, const std::string& folder,
+                      std::optional<std::int64_t> known_rows);
   Result<std::string> shown_columns(engine::Session& session, const RelationName& name);
   Result<void> replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body);
   Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location,
@@ -133,6 +135,8 @@ class Lake {
   Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table,
                                   const StoredColumns& batch);
   std::string next_staging_name();
+  // Session::table_names(), which takes milliseconds of long statements, once for each statement.
+  Result<std::vector<std::string>> table_names(engine::Session& session, std::string_view sql);
 
   LakeOptions options_;
   std::mutex mutex_;
@@ -140,6 +144,8 @@ class Lake {
   std::set<std::string> schemas_;     // that exist in the engine
   std::set<std::string> namespaces_;  // that exist in the catalog
   std::atomic<int> staging_count_ = 0;
+  std::mutex names_mutex_;
+  std::map<std::string, std::vector<std::string>, std::less<>> names_;  // of statements, by their text
 };
 
 }  // namespace shoplake::model

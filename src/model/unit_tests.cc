@@ -73,6 +73,9 @@ Result<std::string> rows_query(const UnitTest& test, const std::string& what, co
   if (used.empty())
     return failed(test, fmt::format("the columns of {} are not known", what),
                   "Build it first, or give at least one row.");
+  // The first row gives the columns their types, so that NULL in the others needs no cast: it is most of what they
+  // hold.
+  bool first = true;
   const auto select = [&](const Json& row) {
     std::string list;
     for (const engine::Column& column : used) {
@@ -82,10 +85,11 @@ Result<std::string> rows_query(const UnitTest& test, const std::string& what, co
           value = &item;
       }
       std::string literal = value == nullptr ? "NULL" : sql_literal(*value);
-      if (!column.type.empty())
+      if (!column.type.empty() && (first || literal != "NULL"))
         literal = fmt::format("CAST({} AS {})", literal, column.type);
       list += fmt::format("{}{} AS {}", list.empty() ? "" : ", ", literal, engine::quote_identifier(column.name));
     }
+    first = false;
     return "SELECT " + list;
   };
   if (rows.empty())
@@ -131,6 +135,7 @@ class UnitTestRun {
         fixtures.emplace_back(engine::quote_identifier(name), SHOPLAKE_TRY(seed_query(session_, seed->second)));
       } else if (given.format == "sql") {
         fixtures.emplace_back(engine::quote_identifier(name), scalar_text(given.rows));
+        SHOPLAKE_TRY(lake_.prepare(session_, fixtures.back().second));
       } else {
         bool known = false;
         const std::vector<engine::Column> columns = columns_of(id, model, known);
@@ -150,7 +155,7 @@ class UnitTestRun {
     }
     const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(model, options));
     const std::string actual = inject_ctes(compiled.sql, fixtures);
-    SHOPLAKE_TRY(lake_.prepare(session_, actual));
+    SHOPLAKE_TRY(lake_.prepare(session_, compiled.sql));
     SHOPLAKE_TRY(session_.execute("CREATE OR REPLACE TEMP TABLE dbt_internal_unit_test_result AS " + actual));
     const std::vector<engine::Column> actual_columns =
         SHOPLAKE_TRY(lake_.describe(session_, "SELECT * FROM temp.dbt_internal_unit_test_result"));
