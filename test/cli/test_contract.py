@@ -1,4 +1,5 @@
-"""shoplake contract check, from outside."""
+"""shoplake contract check, from outside; and the limits of a contract in a load."""
+import json
 
 
 def test_the_contracts_that_come_with_shoplake_are_valid(shoplake, source, home):
@@ -36,3 +37,16 @@ def test_what_is_no_contract(shoplake, tmp_path):
         outcome = shoplake("contract", "check", tmp_path / name, check=False)
         assert outcome.returncode == 2, repr(outcome)
         assert outcome.stderr.startswith("error: "), repr(outcome)
+
+
+def test_impossible_timestamps_are_quarantined(shoplake, tmp_path):
+    first, last = 946_684_800_000_000, 4_102_444_799_999_999  # 2000-01-01 to the end of 2099
+    given = [first - 1, first, last, last + 1, 0, -1, 1_767_225_600, 2**63 - 1]
+    source = tmp_path / "events.ndjson"
+    source.write_text("".join(json.dumps({"event_date": "20260101", "event_timestamp": at, "event_name": "x"}) + "\n" for at in given))
+    report = shoplake("load", "events", source, "--json").json()["files"][0]
+    assert (report["rows"], report["rejected_by_reason"]) == (2, {"contract.out_of_range": 6})
+    assert {row["event_timestamp"] for row in shoplake.rows("select event_timestamp::varchar as event_timestamp from processed.events")} == {str(first), str(last)}
+    messages = shoplake.rows("select line, message from quarantine.events order by line")
+    assert messages[0] == {"line": 1, "message": f"event_timestamp is {first - 1}, not within {first} and {last}"}
+    assert [row["line"] for row in messages] == [1, 4, 5, 6, 7, 8]
