@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/nearest_name.h"
+
 namespace shoplake::app {
 namespace {
 
@@ -100,6 +102,27 @@ std::string spell(const catalog::PartitionField& field, const catalog::Schema& s
   return field.transform == "identity" ? column : fmt::format("{}({})", field.transform, column);
 }
 
+// The table, or an error that says what was probably meant.
+Result<catalog::Table> load_table(catalog::Catalog& catalog, const catalog::TableIdentifier& identifier) {
+  auto table = catalog.load_table(identifier);
+  if (table.ok() || table.error().code != "catalog.no_such_table") {
+    return table;
+  }
+  const auto snapshot = SHOPLAKE_TRY(catalog.snapshot());
+  std::vector<std::string> names;
+  for (const auto& [known, metadata_location] : snapshot.tables) {
+    names.push_back(catalog::to_string(known));
+  }
+  for (const catalog::View& view : snapshot.views) {
+    names.push_back(catalog::to_string(view.identifier));
+  }
+  base::Error error = std::move(table).error();
+  if (const std::string meant = base::nearest_name(catalog::to_string(identifier), names); !meant.empty()) {
+    error.advice = fmt::format("Did you mean {}? {}", meant, error.advice);
+  }
+  return error;
+}
+
 }  // namespace
 
 std::string SnapshotDescription::summary_value(const std::string& name) const {
@@ -154,7 +177,7 @@ Result<RelationDescription> describe_relation(App& app, const std::string& name)
     description.properties.assign(view->properties.begin(), view->properties.end());
     return description;
   }
-  const catalog::Table table = SHOPLAKE_TRY(catalog.load_table(identifier));
+  const catalog::Table table = SHOPLAKE_TRY(load_table(catalog, identifier));
   const catalog::TableMetadata& metadata = *table.metadata;
   description.summary = summarize(name, metadata);
   description.metadata_location = table.metadata_location;
@@ -182,7 +205,7 @@ Result<RelationDescription> describe_relation(App& app, const std::string& name)
 Result<std::vector<SnapshotDescription>> table_history(App& app, const std::string& name) {
   catalog::Catalog& catalog = *SHOPLAKE_TRY(app.catalog());
   const catalog::TableIdentifier identifier = SHOPLAKE_TRY(catalog::parse_table_identifier(name));
-  const catalog::Table table = SHOPLAKE_TRY(catalog.load_table(identifier));
+  const catalog::Table table = SHOPLAKE_TRY(load_table(catalog, identifier));
   const catalog::TableMetadata& metadata = *table.metadata;
   std::map<std::int64_t, std::vector<std::string>> references;
   if (metadata.document().contains("refs") && metadata.document()["refs"].is_object()) {

@@ -57,7 +57,6 @@ class Decoder {
 
   bool ok() const { return ok_; }
   bool at_end() const { return rest_.empty(); }
-  std::size_t remaining() const { return rest_.size(); }
   void fail() {
     ok_ = false;
     rest_ = {};

@@ -322,7 +322,7 @@ Result<Contract> parse_contract(std::string_view yaml_text, std::string_view pat
 
 Result<Contract> read_contract(io::Env& env, const std::string& path) {
   Contract contract = SHOPLAKE_TRY(parse_contract(SHOPLAKE_TRY(env.read_file(path)), path));
-  const std::string_view file = io::file_name(path);
+  const std::string file = io::file_name(path);
   if (file != contract.dataset + ".yml") {
     return make_error(ErrorKind::usage, "contract.invalid",
                       fmt::format("{}:1: dataset is \"{}\", but the file is named {}", path, contract.dataset, file),

@@ -36,15 +36,6 @@ class BoundedQueue {
     has_room_.notify_one();
     return value;
   }
-  std::optional<T> try_pop() {
-    const std::lock_guard lock(mutex_);
-    if (values_.empty())
-      return std::nullopt;
-    T value = std::move(values_.front());
-    values_.pop_front();
-    has_room_.notify_one();
-    return value;
-  }
   // No more values come; those in the queue are still given out.
   void close() {
     const std::lock_guard lock(mutex_);

@@ -30,7 +30,6 @@ class CompactWriter {
     out_.push_back(0);
     last_.pop_back();
   }
-  void field_i16(int id, std::int16_t value) { field(id, 4), zigzag(value); }
   void field_i32(int id, std::int32_t value) { field(id, 5), zigzag(value); }
   void field_i64(int id, std::int64_t value) { field(id, 6), zigzag(value); }
   void field_bool(int id, bool value) { field(id, value ? 1 : 2); }

@@ -156,7 +156,6 @@ class RecordBuilder {
   // A top-level field or event parameter that the contract lists as client_event_id, but does not declare as a field.
   void set_client_event_id(std::string_view value) { identity_.client_event_id = value; }
   const std::vector<std::string>& client_event_id_names() const { return client_event_id_names_; }
-  bool wants_identity() const { return hasher_ != nullptr; }
 
  private:
   bool mark(std::uint16_t node, std::uint8_t level) {
