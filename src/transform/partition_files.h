@@ -22,8 +22,8 @@ namespace shoplake::transform {
 
 inline constexpr std::size_t kQueuedSetsMax = 2;
 inline constexpr std::size_t kHeldPagesBytes = 160ULL << 20;
-// A file ends with so many row groups and the partition goes on in the next one: what a footer needs stays in memory until its
-// file ends, about 60 KiB a row group of 300 columns.
+// A file ends with so many row groups and the partition goes on in the next one: what a footer needs stays in memory
+// until its file ends, about 60 KiB a row group of 300 columns.
 inline constexpr std::size_t kFileRowGroupsMax = 16;
 inline constexpr std::size_t kOpenFilesMax = 128;
 
