@@ -18,6 +18,16 @@
 namespace shoplake::serve {
 namespace {
 
+// The JSON writer is strict about it, and here already.
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
 using Json = nlohmann::ordered_json;
 using base::ErrorKind;
 using base::make_error;
@@ -409,6 +419,8 @@ struct Dashboard::State {
     for (const auto& [name, value] : request.parameters()) {
       if (value.size() > kNameBytesMax)
         return bad(fmt::format("{} is longer than {} bytes", name, kNameBytesMax), "give a name that the data holds");
+      if (!is_utf8(value))
+        return bad(fmt::format("{} is not UTF-8", name), "give a name that the data holds");
       if (value.find('\0') != std::string::npos)
         return bad(fmt::format("{} holds a NUL character", name), "give a name that the data holds");
       if (name == "from" || name == "to") {
