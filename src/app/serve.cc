@@ -15,9 +15,9 @@
 #include "engine/session.h"
 #include "serve/assets.h"
 #include "serve/dashboard.h"
-#include "serve/http_server.h"
+#include "http/server.h"
 #include "serve/lake_reader.h"
-#include "serve/metrics.h"
+#include "base/metrics.h"
 #include "serve/query_api.h"
 #include "serve/version.h"
 
@@ -29,7 +29,7 @@ constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
 
-serve::Response respond(catalog::RestCatalog& catalog, const serve::Request& request) {
+http::Response respond(catalog::RestCatalog& catalog, const http::Request& request) {
   catalog::RestRequest call;
   call.method = request.method;
   call.path = request.path;
@@ -39,7 +39,7 @@ serve::Response respond(catalog::RestCatalog& catalog, const serve::Request& req
     call.headers.try_emplace(name, value);
   call.body = request.body;
   catalog::RestResponse answer = catalog.handle(call);
-  serve::Response response;
+  http::Response response;
   response.status = answer.status;
   response.body = std::move(answer.body);
   for (auto& [name, value] : answer.headers) {
@@ -60,91 +60,91 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-void describe(serve::Metrics& metrics, std::int64_t started_micros) {
+void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("shoplake_build_info", "Always 1; the labels say which shoplake and which engine run.");
   metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}},
               1);
   metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
   metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
   metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
-  metrics.before_exposition([](serve::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
+  metrics.before_exposition([](base::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
 }
 
 }  // namespace
 
 base::Result<void> parse_listen_address(std::string_view text, ServeOptions& options) {
-  auto parsed = SHOPLAKE_TRY(serve::parse_host_and_port(text, {options.host, options.port}));
+  auto parsed = SHOPLAKE_TRY(http::parse_host_and_port(text, {options.host, options.port}));
   options.host = std::move(parsed.host);
   options.port = parsed.port;
   return {};
 }
 
 struct Server::State {
-  serve::Metrics metrics;
+  base::Metrics metrics;
   std::unique_ptr<serve::Assets> assets;
   std::unique_ptr<serve::LakeReader> lake;
   std::unique_ptr<serve::Dashboard> dashboard;
   std::unique_ptr<catalog::RestCatalog> catalog;
   std::unique_ptr<serve::QueryApi> queries;
-  std::unique_ptr<serve::HttpServer> http;  // after what its handlers use, so that it goes before
+  std::unique_ptr<http::Server> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
 
-  serve::Response readiness() const {
+  http::Response readiness() const {
     if (ready)
-      return serve::json_response(R"({"status":"ready"})");
-    serve::Response response = serve::json_response(R"({"status":"starting"})", 503);
+      return http::json_response(R"({"status":"ready"})");
+    http::Response response = http::json_response(R"({"status":"starting"})", 503);
     response.set("Retry-After", "1");
     return response;
   }
 
   void add_routes() {
-    using serve::Request;
-    using serve::Route;
+    using http::Request;
+    using http::Route;
     http->route({.path = "/",
-                 .handler = [this](const Request& request) { return assets->respond(request); },
+                 .handler = [this](const http::Request& request) { return assets->respond(request); },
                  .name = "page",
-                 .match = Route::Match::prefix,
-                 .where = Route::Where::io});
+                 .match = http::Route::Match::prefix,
+                 .where = http::Route::Where::io});
     http->route({.path = "/health",
-                 .handler = [](const Request&) { return serve::json_response(R"({"status":"ok"})"); },
-                 .where = Route::Where::io});
+                 .handler = [](const http::Request&) { return http::json_response(R"({"status":"ok"})"); },
+                 .where = http::Route::Where::io});
     http->route(
-        {.path = "/ready", .handler = [this](const Request&) { return readiness(); }, .where = Route::Where::io});
-    http->route({.path = "/metrics", .handler = [this](const Request&) {
-                   serve::Response response = serve::text_response(metrics.exposition());
+        {.path = "/ready", .handler = [this](const http::Request&) { return readiness(); }, .where = http::Route::Where::io});
+    http->route({.path = "/metrics", .handler = [this](const http::Request&) {
+                   http::Response response = http::text_response(metrics.exposition());
                    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
                    return response;
                  }});
     for (const std::string& name : serve::Dashboard::names()) {
       http->route({.path = std::string(kApi) + name,
-                   .handler = [this, name](const Request& request) { return dashboard->respond(name, request); }});
+                   .handler = [this, name](const http::Request& request) { return dashboard->respond(name, request); }});
     }
     http->route({.path = std::string(kCatalog),
-                 .handler = [this](const Request& request) { return respond(*catalog, request); },
-                 .match = Route::Match::prefix,
+                 .handler = [this](const http::Request& request) { return respond(*catalog, request); },
+                 .match = http::Route::Match::prefix,
                  .methods = {},
                  .body_bytes_max = kCommitBytesMax});
     http->route({.path = "/api/query",
-                 .handler = [this](const Request& request) { return queries->respond(request); },
+                 .handler = [this](const http::Request& request) { return queries->respond(request); },
                  .methods = {"POST"},
                  .body_bytes_max = kQueryBytesMax});
     http->route(
         {.path = std::string(kApi),
          .handler =
-             [this](const Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
+             [this](const http::Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
          .name = "/api/",
-         .match = Route::Match::prefix,
+         .match = http::Route::Match::prefix,
          .methods = {}});
   }
 
   // Opens the engine and computes the default view, which is what the first visitor asks for.
   void warm() {
     for (const std::string& name : serve::Dashboard::names()) {
-      serve::Request request;
+      http::Request request;
       request.path = std::string(kApi) + name;
       request.query = name == "freshness" ? "" : "event=purchase";
-      const serve::Response response = dashboard->respond(name, request);
+      const http::Response response = dashboard->respond(name, request);
       if (response.status >= 500)
         base::log::warning("serve.warm_up", {{"block", name}, {"answer", response.bytes()}});
     }
@@ -171,11 +171,11 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   dashboard_options.shoplake_version = serve::shoplake_version();
   state->dashboard = std::make_unique<serve::Dashboard>(app.env(), *state->lake, dashboard_options);
 
-  serve::HttpServerOptions http_options;
+  http::ServerOptions http_options;
   http_options.host = options.host;
   http_options.port = options.port;
   http_options.host_names = options.host_names;
-  state->http = std::make_unique<serve::HttpServer>(std::move(http_options), app.env(), state->metrics);
+  state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
   state->add_routes();
   SHOPLAKE_TRY(state->http->start());
   State* raw = state.get();

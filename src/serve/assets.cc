@@ -82,18 +82,18 @@ base::Result<void> Assets::load_directory(io::Env& env, const std::string& direc
   return {};
 }
 
-Response Assets::respond(const Request& request) const {
-  const std::string path = percent_decode(request.path);
+http::Response Assets::respond(const http::Request& request) const {
+  const std::string path = http::percent_decode(request.path);
   const auto found = files_.find(path == "/" ? std::string("/index.html") : path);
   if (found == files_.end()) {
-    return error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
+    return http::error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
                           "the dashboard is at /");
   }
   const File& file = *found->second;
-  const bool compress = file.compressible && accepts_gzip(request);
+  const bool compress = file.compressible && http::accepts_gzip(request);
   const std::string etag = fmt::format("\"{}{}\"", file.digest, compress ? "-gzip" : "");
 
-  Response response;
+  http::Response response;
   response.content_type = file.content_type;
   response.set("ETag", etag).set("Cache-Control", "no-cache");
   if (file.compressible)
@@ -103,13 +103,13 @@ Response Assets::respond(const Request& request) const {
         .set("Referrer-Policy", "no-referrer")
         .set("Cross-Origin-Opener-Policy", "same-origin");
   }
-  if (matches_etag(request, etag)) {
+  if (http::matches_etag(request, etag)) {
     response.status = 304;
     return response;
   }
   if (compress) {
     std::call_once(file.compressed_once,
-                   [&file] { file.compressed = std::make_shared<const std::string>(gzip(*file.bytes, kGzipLevel)); });
+                   [&file] { file.compressed = std::make_shared<const std::string>(http::gzip(*file.bytes, kGzipLevel)); });
     response.set("Content-Encoding", "gzip");
     response.shared_body = file.compressed;
   } else {

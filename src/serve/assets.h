@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "io/env.h"
-#include "serve/http.h"
+#include "http/message.h"
 
 namespace shoplake::serve {
 
@@ -22,7 +22,7 @@ class Assets {
   ~Assets();
 
   // 200, 304 or 404.
-  Response respond(const Request& request) const;
+  http::Response respond(const http::Request& request) const;
 
  private:
   struct File;

@@ -270,13 +270,13 @@ class AnswerCache {
   std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;
 };
 
-Response respond_with(const Answer& answer, const Request& request, const std::string& content_type) {
-  Response response;
+http::Response respond_with(const Answer& answer, const http::Request& request, const std::string& content_type) {
+  http::Response response;
   response.content_type = content_type;
-  const bool compress = answer.compressed && accepts_gzip(request);
+  const bool compress = answer.compressed && http::accepts_gzip(request);
   const std::string etag = fmt::format("\"{}{}\"", answer.etag, compress ? "-gzip" : "");
   response.set("ETag", etag).set("Cache-Control", "no-cache").set("Vary", "Accept-Encoding");
-  if (matches_etag(request, etag)) {
+  if (http::matches_etag(request, etag)) {
     response.status = 304;
     return response;
   }
@@ -290,7 +290,7 @@ std::shared_ptr<const Answer> make_answer(std::string bytes) {
   auto answer = std::make_shared<Answer>();
   answer->etag = base::sha256_hex(bytes).substr(0, 32);
   if (bytes.size() >= kWorthCompressing)
-    answer->compressed = std::make_shared<const std::string>(gzip(bytes, 1));
+    answer->compressed = std::make_shared<const std::string>(http::gzip(bytes, 1));
   answer->bytes = std::make_shared<const std::string>(std::move(bytes));
   return answer;
 }
@@ -410,7 +410,7 @@ struct Dashboard::State {
     return read;
   }
 
-  Result<Slice> read_slice(const Request& request, const Choices& known) const {
+  Result<Slice> read_slice(const http::Request& request, const Choices& known) const {
     const auto bad = [](std::string message, std::string advice) {
       return make_error(ErrorKind::usage, "serve.bad_parameter", std::move(message), std::move(advice));
     };
@@ -492,17 +492,17 @@ struct Dashboard::State {
     return explain;
   }
 
-  Response freshness(const Request& request) {
+  http::Response freshness(const http::Request& request) {
     for (const auto& [name, value] : request.parameters()) {
       if (name != "format")
-        return error_response(make_error(ErrorKind::usage, "serve.bad_parameter",
+        return http::error_response(make_error(ErrorKind::usage, "serve.bad_parameter",
                                          fmt::format("the parameter {} is not known", name),
                                          "freshness takes only format"));
     }
     const auto made = make_freshness();
     if (!made.ok())
-      return error_response(made.error());
-    Response response;
+      return http::error_response(made.error());
+    http::Response response;
     if (request.parameter("format") == "csv") {
       Rows rows;
       rows.columns = {"name", "value"};
@@ -513,11 +513,11 @@ struct Dashboard::State {
                                                                 : value.is_null() ? std::string()
                                                                                   : value.dump()}});
       }
-      response = text_response(csv_of(rows));
+      response = http::text_response(csv_of(rows));
       response.content_type = "text/csv; charset=utf-8";
       response.set("Content-Disposition", "attachment; filename=\"shoplake-freshness.csv\"");
     } else {
-      response = json_response(dump(*made));
+      response = http::json_response(dump(*made));
     }
     response.set("Cache-Control", "no-store");  // it tells the time
     return response;
@@ -594,12 +594,12 @@ struct Dashboard::State {
     return json;
   }
 
-  Response block(const BlockDefinition& definition, const Request& request) {
+  http::Response block(const BlockDefinition& definition, const http::Request& request) {
     auto answered = answer_block(definition, request);
-    return answered.ok() ? std::move(answered).value() : error_response(answered.error());
+    return answered.ok() ? std::move(answered).value() : http::error_response(answered.error());
   }
 
-  Result<Response> answer_block(const BlockDefinition& definition, const Request& request) {
+  Result<http::Response> answer_block(const BlockDefinition& definition, const http::Request& request) {
     const Tables versions = SHOPLAKE_TRY(read_tables());
     const Choices known = SHOPLAKE_TRY(read_choices(versions));
     const Slice slice = SHOPLAKE_TRY(read_slice(request, known));
@@ -620,7 +620,7 @@ struct Dashboard::State {
       answer = make_answer(SHOPLAKE_TRY(make_block(definition, versions, known, slice, sliced, csv)));
       cache.insert(key, answer);
     }
-    Response response = respond_with(*answer, request, content_type);
+    http::Response response = respond_with(*answer, request, content_type);
     if (csv) {
       response.set("Content-Disposition", fmt::format("attachment; filename=\"shoplake-{}-{}_{}.csv\"", definition.name,
                                                       format_date(slice.from), format_date(slice.to)));
@@ -683,14 +683,14 @@ std::vector<std::string> Dashboard::tables() {
   return tables;
 }
 
-Response Dashboard::respond(std::string_view name, const Request& request) {
+http::Response Dashboard::respond(std::string_view name, const http::Request& request) {
   if (name == "freshness")
     return state_->freshness(request);
   for (const auto& block : block_definitions()) {
     if (block.name == name)
       return state_->block(block, request);
   }
-  return error_response(404, "serve.no_such_address", fmt::format("there is no /api/{}", name),
+  return http::error_response(404, "serve.no_such_address", fmt::format("there is no /api/{}", name),
                         "docs/http_api.md lists the addresses");
 }
 

@@ -17,7 +17,7 @@
 #include "base/result.h"
 #include "engine/session.h"
 #include "io/env.h"
-#include "serve/http.h"
+#include "http/message.h"
 
 namespace shoplake::serve {
 
@@ -57,7 +57,7 @@ class Dashboard {
   ~Dashboard();
 
   // Answers /api/freshness or one block; `name` is what follows "/api/".
-  Response respond(std::string_view name, const Request& request);
+  http::Response respond(std::string_view name, const http::Request& request);
 
   // The blocks' names, and the tables they read.
   static std::vector<std::string> names();

@@ -47,14 +47,14 @@ class FakeLake : public Lake {
   bool failing = false;
 };
 
-Request get(std::string query = {}) {
-  Request request;
+http::Request get(std::string query = {}) {
+  http::Request request;
   request.method = "GET";
   request.query = std::move(query);
   return request;
 }
-nlohmann::json body_of(const Response& response) { return nlohmann::json::parse(response.bytes()); }
-std::string header_of(const Response& response, std::string_view name) {
+nlohmann::json body_of(const http::Response& response) { return nlohmann::json::parse(response.bytes()); }
+std::string header_of(const http::Response& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
     if (key == name)
       return value;
@@ -91,13 +91,13 @@ TEST_F(DashboardTest, TheLastFourteenDaysAreTheDefault) {
 
 TEST_F(DashboardTest, AnUnchangedLakeIsNotReadAgain) {
   lake_.fill();
-  const Response first = dashboard_.respond("channels", get());
+  const http::Response first = dashboard_.respond("channels", get());
   const auto before = lake_.queries.size();
-  const Response second = dashboard_.respond("channels", get());
+  const http::Response second = dashboard_.respond("channels", get());
   EXPECT_EQ(lake_.queries.size(), before);
   EXPECT_EQ(first.bytes(), second.bytes());
 
-  Request again = get();
+  http::Request again = get();
   again.headers.emplace_back("if-none-match", header_of(first, "ETag"));
   EXPECT_EQ(dashboard_.respond("channels", again).status, 304);
 
@@ -140,7 +140,7 @@ TEST_F(DashboardTest, EveryStatementIsBoundCompletely) {
 
 TEST_F(DashboardTest, CsvIsQuotedAndRunsNoFormula) {
   lake_.fill();
-  const Response response = dashboard_.respond("channels", get("format=csv"));
+  const http::Response response = dashboard_.respond("channels", get("format=csv"));
   EXPECT_EQ(response.bytes(), "channel,sessions,share\r\n\"'=1+1,\"\"x\"\"\",3,0.25\r\nDirect,4,\r\n");
   EXPECT_THAT(header_of(response, "Content-Disposition"), HasSubstr("shoplake-channels-2026-03-18_2026-03-31.csv"));
 }
@@ -149,7 +149,7 @@ TEST_F(DashboardTest, BadParametersAreSaid) {
   lake_.fill();
   for (const char* query : {"from=2026-13-01", "from=20260101", "from=2026-02-29", "from=2026-03-02&to=2026-03-01",
                             "from=1950-01-01&to=2026-01-01", "x=1", "format=xml", "channel=%00"}) {
-    const Response response = dashboard_.respond("series", get(query));
+    const http::Response response = dashboard_.respond("series", get(query));
     EXPECT_EQ(response.status, 400) << query;
     EXPECT_EQ(body_of(response)["error"]["code"], "serve.bad_parameter") << query;
   }

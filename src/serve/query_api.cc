@@ -25,7 +25,7 @@ struct Question {
   std::int64_t rows_max = 0;
 };
 
-Result<Question> parse_question(const Request& request, const QueryLimits& limits) {
+Result<Question> parse_question(const http::Request& request, const QueryLimits& limits) {
   const auto bad = [](std::string message) {
     return make_error(ErrorKind::usage, "serve.bad_query_request", std::move(message),
                       R"(send {"sql": "select …", "limit": 1000} as application/json)");
@@ -108,7 +108,7 @@ struct QueryApi::State {
   std::atomic<int> running{0};
   std::stop_source stop;
 
-  Result<Response> answer(const Request& request) {
+  Result<http::Response> answer(const http::Request& request) {
     const Question question = SHOPLAKE_TRY(parse_question(request, limits));
     const auto began = std::chrono::steady_clock::now();
     auto database = SHOPLAKE_TRY(open_engine());
@@ -124,7 +124,7 @@ struct QueryApi::State {
       return rows.error();
     const auto micros =
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count();
-    Response response = json_response(answer_as_json(*rows, question.rows_max, micros));
+    http::Response response = http::json_response(answer_as_json(*rows, question.rows_max, micros));
     response.set("Cache-Control", "no-store");
     return response;
   }
@@ -137,18 +137,18 @@ QueryApi::~QueryApi() { stop(); }
 
 void QueryApi::stop() { state_->stop.request_stop(); }
 
-Response QueryApi::respond(const Request& request) {
+http::Response QueryApi::respond(const http::Request& request) {
   if (++state_->running > state_->limits.running_max || state_->stop.stop_requested()) {
     --state_->running;
-    Response busy =
-        error_response(503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max),
+    http::Response busy =
+        http::error_response(503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max),
                        "try again when one has ended");
     busy.set("Retry-After", "1");
     return busy;
   }
   auto answered = state_->answer(request);
   --state_->running;
-  return answered.ok() ? std::move(answered).value() : error_response(answered.error());
+  return answered.ok() ? std::move(answered).value() : http::error_response(answered.error());
 }
 
 }  // namespace shoplake::serve

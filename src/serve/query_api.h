@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "engine/session.h"
-#include "serve/http.h"
+#include "http/message.h"
 
 namespace shoplake::serve {
 
@@ -26,7 +26,7 @@ class QueryApi {
   QueryApi(catalog::Catalog& catalog, OpenEngine open_engine, QueryLimits limits = {});
   ~QueryApi();
 
-  Response respond(const Request& request);
+  http::Response respond(const http::Request& request);
   // Ends running queries and refuses new ones.
   void stop();
 

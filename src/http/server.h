@@ -1,4 +1,4 @@
-// HttpServer: HTTP/1.1 for everything that `shoplake serve` offers, as a table of routes to handlers.
+// Server: HTTP/1.1 for everything that `shoplake serve` offers, as a table of routes to handlers.
 //
 // One or more I/O threads run the connections (coroutines, one strand each); handlers run on a pool of worker threads,
 // so a slow query never delays another connection's bytes, or directly on the I/O thread if the route says that they
@@ -25,10 +25,10 @@
 
 #include "base/result.h"
 #include "io/env.h"
-#include "serve/http.h"
-#include "serve/metrics.h"
+#include "http/message.h"
+#include "base/metrics.h"
 
-namespace shoplake::serve {
+namespace shoplake::http {
 
 struct Route {
   enum class Match { exact, prefix };
@@ -45,7 +45,7 @@ struct Route {
   bool cross_origin = false;  // takes POST and the like from pages of other sites
 };
 
-struct HttpLimits {
+struct Limits {
   std::size_t connections_max = 1024;
   std::size_t header_bytes_max = 16 * 1024;
   std::size_t waiting_requests_max = 256;            // accepted for the workers and not begun
@@ -57,20 +57,20 @@ struct HttpLimits {
   std::chrono::milliseconds stop_timeout{10'000};   // for requests in flight when the server stops
 };
 
-struct HttpServerOptions {
+struct ServerOptions {
   std::string host = "127.0.0.1";  // an address or a name; "0.0.0.0" and "::" are all interfaces
   std::uint16_t port = 8080;       // 0: any free one
   int io_threads = 1;
   int worker_threads = 4;
-  HttpLimits limits;
+  Limits limits;
   // Host names to answer to, beside loopback names; empty and listening on other than loopback: any.
   std::vector<std::string> host_names;
 };
 
-class HttpServer {
+class Server {
  public:
-  HttpServer(HttpServerOptions options, io::Env& env, Metrics& metrics);
-  ~HttpServer();  // stops
+  Server(ServerOptions options, io::Env& env, base::Metrics& metrics);
+  ~Server();  // stops
 
   void route(Route route);
 
@@ -98,4 +98,4 @@ struct HostAndPort {
 // serve.bad_address (usage).
 base::Result<HostAndPort> parse_host_and_port(std::string_view text, const HostAndPort& defaults);
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::http

@@ -1,4 +1,4 @@
-#include "serve/http_server.h"
+#include "http/server.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@
 #include <mutex>
 #include <thread>
 
-namespace shoplake::serve {
+namespace shoplake::http {
 namespace {
 
 using testing::HasSubstr;
@@ -93,8 +93,8 @@ class HttpServerTest : public testing::Test {
     options_.limits.stop_timeout = std::chrono::milliseconds(200);
   }
 
-  HttpServer& start() {
-    server_ = std::make_unique<HttpServer>(options_, io::posix_env(), metrics_);
+  Server& start() {
+    server_ = std::make_unique<Server>(options_, io::posix_env(), metrics_);
     server_->route({.path = "/hello",
                     .handler = [](const Request&) { return text_response("hello"); },
                     .where = Route::Where::io});
@@ -162,13 +162,13 @@ class HttpServerTest : public testing::Test {
     changed_.notify_all();
   }
 
-  Metrics metrics_;
-  HttpServerOptions options_;
+  base::Metrics metrics_;
+  ServerOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;
   int waiting_ = 0;
   bool released_ = false;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<Server> server_;
 };
 
 TEST_F(HttpServerTest, AnswersAndKeepsTheConnection) {
@@ -393,9 +393,9 @@ TEST_F(HttpServerTest, StopLetsRequestsFinishAndClosesIdleConnections) {
 
 TEST_F(HttpServerTest, SaysThatThePortIsTaken) {
   start();
-  HttpServerOptions options;
+  ServerOptions options;
   options.port = server_->port();
-  HttpServer other(options, io::posix_env(), metrics_);
+  Server other(options, io::posix_env(), metrics_);
   const auto started = other.start();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, "serve.cannot_listen");
@@ -428,4 +428,4 @@ TEST(ParseHostAndPort, ReadsEveryForm) {
 }
 
 }  // namespace
-}  // namespace shoplake::serve
+}  // namespace shoplake::http

@@ -1,4 +1,4 @@
-#include "serve/http.h"
+#include "http/message.h"
 
 #include <libdeflate.h>
 
@@ -7,7 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-namespace shoplake::serve {
+namespace shoplake::http {
 namespace {
 
 int hex_digit(char c) {
@@ -235,4 +235,4 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::http

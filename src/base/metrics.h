@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace shoplake::serve {
+namespace shoplake::base {
 
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
@@ -52,4 +52,4 @@ class Metrics {
   std::vector<std::function<void(Metrics&)>> refreshers_;
 };
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::base

@@ -1,4 +1,4 @@
-#include "serve/metrics.h"
+#include "base/metrics.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace shoplake::serve {
+namespace shoplake::base {
 namespace {
 
 std::string labels_text(Labels labels) {
@@ -123,4 +123,4 @@ std::string Metrics::exposition() {
   return text;
 }
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::base

@@ -3,7 +3,7 @@
 // Beast parses requests; answers are written as text here, because header and body in one gathered write is all they
 // need.
 
-#include "serve/http_server.h"
+#include "http/server.h"
 
 #include <fmt/format.h>
 
@@ -39,11 +39,11 @@
 
 #include "base/log.h"
 
-namespace shoplake::serve {
+namespace shoplake::http {
 namespace {
 
 namespace beast = boost::beast;
-namespace http = boost::beast::http;
+namespace bhttp = boost::beast::http;
 namespace net = boost::asio;
 using tcp = net::ip::tcp;
 using boost::system::error_code;
@@ -136,13 +136,13 @@ Response call(const Handler& handler, const Request& request) {
 
 }  // namespace
 
-struct HttpServer::State {
-  State(HttpServerOptions options_, io::Env& env_, Metrics& metrics_)
+struct Server::State {
+  State(ServerOptions options_, io::Env& env_, base::Metrics& metrics_)
       : options(std::move(options_)), env(env_), metrics(metrics_), acceptor(net::make_strand(context)) {}
 
-  HttpServerOptions options;
+  ServerOptions options;
   io::Env& env;
-  Metrics& metrics;
+  base::Metrics& metrics;
   std::map<std::string, Route, std::less<>> exact_routes;
   std::vector<Route> prefix_routes;  // longest first
 
@@ -262,11 +262,11 @@ struct HttpServer::State {
     }
     connection.idle = false;
 
-    http::request_parser<http::string_body> parser;
+    bhttp::request_parser<bhttp::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(options.limits.header_bytes_max));
     parser.body_limit(boost::none);  // the route's own, once the header is known
     stream.expires_after(options.limits.header_timeout);
-    co_await http::async_read_header(stream, buffer, parser, net::redirect_error(net::use_awaitable, error));
+    co_await bhttp::async_read_header(stream, buffer, parser, net::redirect_error(net::use_awaitable, error));
 
     Exchange exchange;
     exchange.began_micros = env.monotonic_micros();
@@ -301,7 +301,7 @@ struct HttpServer::State {
           milliseconds(1000 * parser.content_length().value_or(exchange.route->body_bytes_max) /
                        options.limits.body_bytes_per_second_min);
       stream.expires_after(options.limits.body_timeout + length_allowance);
-      co_await http::async_read(stream, buffer, parser, net::redirect_error(net::use_awaitable, error));
+      co_await bhttp::async_read(stream, buffer, parser, net::redirect_error(net::use_awaitable, error));
       if (error) {
         if (!describe_read_error(error, exchange.response))
           co_return false;
@@ -347,7 +347,7 @@ struct HttpServer::State {
   // What an error while reading means for the client; false: nothing can or need be said.
   bool describe_read_error(const error_code& error, Response& response) {
     const auto refused = [&](const char* reason) { metrics.add("shoplake_http_refused_total", {{"reason", reason}}); };
-    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
       refused("header_size");
       response =
           error_response(431, "serve.header_too_large",
@@ -355,7 +355,7 @@ struct HttpServer::State {
                          "send fewer or shorter header fields");
       return true;
     }
-    if (error == http::error::body_limit) {
+    if (error == bhttp::error::body_limit) {
       refused("body_size");
       response = error_response(413, "serve.body_too_large", "the request's body is larger than this address takes",
                                 "send smaller pieces");
@@ -365,8 +365,8 @@ struct HttpServer::State {
       refused("timeout");  // the stream has closed the connection already
       return false;
     }
-    if (error == http::error::end_of_stream || error == http::error::partial_message ||
-        error.category() != make_error_code(http::error::bad_method).category()) {
+    if (error == bhttp::error::end_of_stream || error == bhttp::error::partial_message ||
+        error.category() != make_error_code(bhttp::error::bad_method).category()) {
       return false;  // the peer is gone
     }
     refused("malformed");
@@ -665,7 +665,7 @@ struct HttpServer::State {
   }
 };
 
-HttpServer::HttpServer(HttpServerOptions options, io::Env& env, Metrics& metrics)
+Server::Server(ServerOptions options, io::Env& env, base::Metrics& metrics)
     : state_(std::make_unique<State>(std::move(options), env, metrics)) {
   metrics.describe_counter("shoplake_http_requests_total", "Requests answered, by route, method and status.");
   metrics.describe_counter("shoplake_http_response_bytes_total", "Bytes written as answers, headers included.");
@@ -677,9 +677,9 @@ HttpServer::HttpServer(HttpServerOptions options, io::Env& env, Metrics& metrics
                              {0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30});
 }
 
-HttpServer::~HttpServer() { stop(); }
+Server::~Server() { stop(); }
 
-void HttpServer::route(Route route) {
+void Server::route(Route route) {
   SHOPLAKE_CHECK(!state_->started);
   if (route.name.empty())
     route.name = route.path;
@@ -693,7 +693,7 @@ void HttpServer::route(Route route) {
                    [](const Route& a, const Route& b) { return a.path.size() > b.path.size(); });
 }
 
-base::Result<void> HttpServer::start() {
+base::Result<void> Server::start() {
   State& state = *state_;
   SHOPLAKE_CHECK(!state.started);
   SHOPLAKE_TRY(state.listen());
@@ -708,17 +708,17 @@ base::Result<void> HttpServer::start() {
   return {};
 }
 
-std::uint16_t HttpServer::port() const { return state_->endpoint.port(); }
+std::uint16_t Server::port() const { return state_->endpoint.port(); }
 
-std::string HttpServer::address() const {
+std::string Server::address() const {
   const auto ip = state_->endpoint.address();
   const std::string host = ip.is_unspecified() ? "localhost" : ip.is_v6() ? "[" + ip.to_string() + "]" : ip.to_string();
   return fmt::format("http://{}:{}", host, state_->endpoint.port());
 }
 
-bool HttpServer::on_loopback() const { return state_->endpoint.address().is_loopback(); }
+bool Server::on_loopback() const { return state_->endpoint.address().is_loopback(); }
 
-void HttpServer::stop() {
+void Server::stop() {
   State& state = *state_;
   if (!state.started || state.stopping.exchange(true))
     return;
@@ -795,4 +795,4 @@ base::Result<HostAndPort> parse_host_and_port(std::string_view text, const HostA
   return parsed;
 }
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::http

@@ -12,7 +12,7 @@
 
 #include "base/result.h"
 
-namespace shoplake::serve {
+namespace shoplake::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -73,4 +73,4 @@ bool matches_etag(const Request& request, std::string_view etag);
 
 std::string_view reason_phrase(int status);
 
-}  // namespace shoplake::serve
+}  // namespace shoplake::http
