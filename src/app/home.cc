@@ -22,7 +22,7 @@ using base::Result;
 
 constexpr char kConfigurationFile[] = "shoplake.yml";
 constexpr int kThreadsMax = 1024;
-const std::vector<std::string> kKeys{"datasets", "lake", "memory_limit", "project", "threads"};
+const std::vector<std::string> kKeys{"collector", "datasets", "lake", "memory_limit", "project", "streams", "threads"};
 
 constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. Every key may be left out.
 # Paths that are not absolute are relative to this folder.
@@ -39,6 +39,21 @@ constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. 
 
 # How many threads the engine may use. By default one for each core.
 #threads: 4
+
+# Who may send events to `shoplake serve`. ${NAME} is taken from the environment. Without keys, only a server that
+# listens on this machine alone takes events, from anybody on it.
+#collector:
+#  access_keys:                     # of the Amazon Data Firehose API
+#    - {id: AKIASHOPLAKE, secret: "${SHOPLAKE_SECRET}"}
+#  api_keys: ["${SHOPLAKE_API_KEY}"]        # of POST /v1/events/<stream>
+#  api_secrets: ["${SHOPLAKE_API_SECRET}"]  # of the GA4 Measurement Protocol
+#  time_zone: "+01:00"              # of the property: which day an event belongs to
+#  tls: {certificate: server.pem, key: server.key}
+
+# Streams beside `events` (GA4) and `clickstream`. A stream is bound to the dataset of its name if it names no other;
+# without a contract of that dataset its records are only delivered to the raw zone.
+#streams:
+#  orders: {dataset: orders, live: off, buffering: {seconds: 60, mebibytes: 5}}
 )";
 
 std::string absolute(const std::string& path) {
@@ -91,6 +106,12 @@ class Configuration {
     }
     if (value.IsNull()) {
       return {};
+    }
+    if (key == "collector") {
+      return read_collector(value, path_, home_.directory, home_.collector);
+    }
+    if (key == "streams") {
+      return read_streams(value, path_, home_.collector);
     }
     if (!value.IsScalar() || value.Scalar().empty()) {
       return error(value.Mark(), key + " is no single value", "");
@@ -152,6 +173,7 @@ Result<Home> read_home_at(io::Env& env, const std::string& directory) {
   home.directory = directory;
   home.lake_root = io::join_path(directory, "lake");
   home.control_plane = io::join_path(directory, "state.sqlite");
+  home.wal_directory = io::join_path(directory, "wal");
   home.project_directory = io::join_path(installation.share_directory, "dbt");
   home.datasets_directory = io::join_path(installation.share_directory, "datasets");
   const std::string path = io::join_path(directory, kConfigurationFile);

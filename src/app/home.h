@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/collector_settings.h"
 #include "base/result.h"
 #include "io/env.h"
 
@@ -20,6 +21,8 @@ struct Home {
   std::string datasets_directory;   // contracts; the installation's by default
   std::uint64_t memory_limit_bytes = 0;
   int threads = 0;
+  std::string wal_directory;  // <home>/wal
+  CollectorSettings collector;
 };
 
 // Reads shoplake.yml if there is one and creates the folders. Errors: home.configuration (kind usage; unknown keys and

@@ -116,5 +116,49 @@ TEST(ParseSize, TakesTheUsualUnits) {
   }
 }
 
+TEST_F(HomeTest, CollectorAndStreamsAreTaken) {
+  ::setenv("SHOPLAKE_TEST_SECRET", "s3cret", 1);
+  const Home home = with(
+                        "collector:\n"
+                        "  access_keys: [{id: AKIA1, secret: \"${SHOPLAKE_TEST_SECRET}\"}]\n"
+                        "  api_keys: [one, two]\n"
+                        "  time_zone: \"-05:30\"\n"
+                        "  tls: {certificate: a.pem, key: /b.key}\n"
+                        "streams:\n"
+                        "  orders: {dataset: sales, live: off, buffering: {seconds: 300, mebibytes: 64}}\n"
+                        "  visits:\n")
+                        .value();
+  ::unsetenv("SHOPLAKE_TEST_SECRET");
+  ASSERT_EQ(home.collector.access_keys.size(), 1u);
+  EXPECT_EQ(home.collector.access_keys[0].secret, "s3cret");
+  EXPECT_EQ(home.collector.api_keys, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(home.collector.time_zone_minutes, -330);
+  EXPECT_EQ(home.collector.tls_certificate, folder_.file("home/a.pem"));
+  EXPECT_EQ(home.collector.tls_key, "/b.key");
+  ASSERT_EQ(home.collector.streams.size(), 2u);
+  EXPECT_EQ(home.collector.streams[0].dataset, "sales");
+  EXPECT_FALSE(home.collector.streams[0].live);
+  EXPECT_EQ(home.collector.streams[0].buffering_mebibytes, 64);
+  EXPECT_TRUE(home.collector.streams[1].live);
+}
+
+TEST_F(HomeTest, MistakesInCollectorAndStreamsNameTheLine) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"collector:\n  api_key: [a]\n", "shoplake.yml:2: collector has no key api_key"},
+      {"collector: on\n", "shoplake.yml:1: collector is no mapping"},
+      {"collector:\n  access_keys: [{id: a}]\n", "shoplake.yml:2: an access key needs id and secret"},
+      {"collector:\n  api_keys: [\"${SHOPLAKE_NO_SUCH_VARIABLE}\"]\n", "the environment has no SHOPLAKE_NO_SUCH"},
+      {"collector:\n  time_zone: Berlin\n", "\"Berlin\" is no offset from UTC"},
+      {"collector:\n  tls: {key: a}\n", "tls needs certificate and key"},
+      {"collector:\n  enabled: maybe\n", "neither on nor off"},
+      {"streams:\n  a/b: {}\n", "shoplake.yml:2: \"a/b\" is no name of a stream"},
+      {"streams:\n  a: {buffering: {seconds: 901}}\n", "no whole number from 0 to 900"},
+      {"streams:\n  a: {}\n  a: {}\n", "shoplake.yml:3: the stream a stands twice"},
+      {"streams: [a]\n", "streams is no mapping"},
+  };
+  for (const auto& [configuration, message] : cases)
+    EXPECT_THAT(error_of(configuration).message, HasSubstr(message)) << configuration;
+}
+
 }  // namespace
 }  // namespace shoplake::app

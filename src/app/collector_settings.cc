@@ -1,0 +1,258 @@
+#include "app/collector_settings.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/nearest_name.h"
+#include "io/env.h"
+
+namespace shoplake::app {
+namespace {
+
+using base::Result;
+
+// Bounds that Amazon Data Firehose sets on BufferingHints.
+constexpr int kBufferingSecondsMax = 900;
+constexpr int kBufferingMebibytesMax = 128;
+constexpr std::size_t kStreamNameBytesMax = 64;
+constexpr int kZoneMinutesMax = 14 * 60;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& file) : file_(file) {}
+
+  base::Error error(const YAML::Node& at, const std::string& what, std::string advice = "") const {
+    return base::make_error(base::ErrorKind::usage, "home.configuration",
+                            fmt::format("{}:{}: {}", file_, at.Mark().line + 1, what), std::move(advice));
+  }
+
+  using Setter = std::function<Result<void>(const YAML::Node& value)>;
+  using Setters = std::map<std::string, Setter>;
+
+  // A mapping of known keys, each once.
+  Result<void> mapping(const YAML::Node& node, const std::string& what, const Setters& setters) const {
+    if (node.IsNull())
+      return {};
+    if (!node.IsMap())
+      return error(node, what + " is no mapping of keys to values");
+    std::vector<std::string> known;
+    for (const auto& [key, setter] : setters)
+      known.push_back(key);
+    std::vector<std::string> seen;
+    for (const auto& entry : node) {
+      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      const auto setter = setters.find(key);
+      if (setter == setters.end()) {
+        const std::string nearest = base::nearest_name(key, known);
+        return error(entry.first, fmt::format("{} has no key {}", what, key),
+                     nearest.empty() ? fmt::format("Known keys: {}.", fmt::join(known, " "))
+                                     : fmt::format("Did you mean {}?", nearest));
+      }
+      if (std::ranges::find(seen, key) != seen.end())
+        return error(entry.first, fmt::format("{}: the key {} stands twice", what, key), "Keep one of them.");
+      seen.push_back(key);
+      SHOPLAKE_TRY(setter->second(entry.second));
+    }
+    return {};
+  }
+
+  // One word; ${NAME} is the environment's.
+  Result<std::string> text(const YAML::Node& node, const std::string& what) const {
+    if (!node.IsScalar() || node.Scalar().empty())
+      return error(node, what + " is no single value");
+    const std::string& value = node.Scalar();
+    if (!value.starts_with("${") || !value.ends_with('}'))
+      return value;
+    const std::string name = value.substr(2, value.size() - 3);
+    const char* given = std::getenv(name.c_str());
+    if (given == nullptr || *given == '\0') {
+      return error(node, fmt::format("{}: the environment has no {}", what, name),
+                   "Set the variable, or write the value.");
+    }
+    return std::string(given);
+  }
+
+  Result<std::vector<std::string>> texts(const YAML::Node& node, const std::string& what) const {
+    if (!node.IsSequence())
+      return error(node, what + " is no list", fmt::format("Write it as {}: [one, two].", what));
+    std::vector<std::string> values;
+    for (const auto& value : node)
+      values.push_back(SHOPLAKE_TRY(text(value, what)));
+    return values;
+  }
+
+  Result<int> number(const YAML::Node& node, const std::string& what, int min, int max) const {
+    const std::string value = SHOPLAKE_TRY(text(node, what));
+    int out = 0;
+    const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), out);
+    if (code != std::errc() || end != value.data() + value.size() || out < min || out > max)
+      return error(node, fmt::format("{}: \"{}\" is no whole number from {} to {}", what, value, min, max));
+    return out;
+  }
+
+  Result<bool> flag(const YAML::Node& node, const std::string& what) const {
+    const std::string value = SHOPLAKE_TRY(text(node, what));
+    for (const char* yes : {"on", "true", "yes"}) {
+      if (value == yes)
+        return true;
+    }
+    for (const char* no : {"off", "false", "no"}) {
+      if (value == no)
+        return false;
+    }
+    return error(node, fmt::format("{}: \"{}\" is neither on nor off", what, value));
+  }
+
+ private:
+  const std::string& file_;
+};
+
+// "+01:00", "-05:30", "UTC": minutes east of UTC.
+std::optional<int> parse_zone(std::string_view text) {
+  if (text == "UTC" || text == "Z")
+    return 0;
+  const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '9'; };
+  if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digit(1) || !digit(2) || !digit(4) ||
+      !digit(5))
+    return std::nullopt;
+  const int minutes = ((text[1] - '0') * 10 + (text[2] - '0')) * 60 + (text[4] - '0') * 10 + (text[5] - '0');
+  if (minutes > kZoneMinutesMax || text[4] > '5')
+    return std::nullopt;
+  return text[0] == '-' ? -minutes : minutes;
+}
+
+bool is_stream_name(std::string_view name) {
+  return !name.empty() && name.size() <= kStreamNameBytesMax &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
+}
+
+}  // namespace
+
+Result<void> read_collector(const YAML::Node& value, const std::string& file, const std::string& directory,
+                            CollectorSettings& settings) {
+  const Reader reader(file);
+  const auto path = [&](std::string& out, const char* what) {
+    return [&reader, &out, &directory, what](const YAML::Node& node) -> Result<void> {
+      const std::string text = SHOPLAKE_TRY(reader.text(node, what));
+      out = text.starts_with('/') ? text : io::join_path(directory, text);
+      return {};
+    };
+  };
+  SHOPLAKE_TRY(reader.mapping(
+      value, "collector",
+      {{"enabled",
+        [&](const YAML::Node& node) -> Result<void> {
+          settings.enabled = SHOPLAKE_TRY(reader.flag(node, "enabled"));
+          return {};
+        }},
+       {"access_keys",
+        [&](const YAML::Node& node) -> Result<void> {
+          if (!node.IsSequence())
+            return reader.error(node, "access_keys is no list", "Write it as access_keys: [{id: …, secret: …}].");
+          for (const auto& entry : node) {
+            AccessKey key;
+            SHOPLAKE_TRY(reader.mapping(entry, "an access key",
+                                        {{"id",
+                                          [&](const YAML::Node& id) -> Result<void> {
+                                            key.id = SHOPLAKE_TRY(reader.text(id, "id"));
+                                            return {};
+                                          }},
+                                         {"secret", [&](const YAML::Node& secret) -> Result<void> {
+                                            key.secret = SHOPLAKE_TRY(reader.text(secret, "secret"));
+                                            return {};
+                                          }}}));
+            if (key.id.empty() || key.secret.empty())
+              return reader.error(entry, "an access key needs id and secret");
+            settings.access_keys.push_back(std::move(key));
+          }
+          return {};
+        }},
+       {"api_keys",
+        [&](const YAML::Node& node) -> Result<void> {
+          settings.api_keys = SHOPLAKE_TRY(reader.texts(node, "api_keys"));
+          return {};
+        }},
+       {"api_secrets",
+        [&](const YAML::Node& node) -> Result<void> {
+          settings.api_secrets = SHOPLAKE_TRY(reader.texts(node, "api_secrets"));
+          return {};
+        }},
+       {"time_zone",
+        [&](const YAML::Node& node) -> Result<void> {
+          const std::string text = SHOPLAKE_TRY(reader.text(node, "time_zone"));
+          const std::optional<int> minutes = parse_zone(text);
+          if (!minutes)
+            return reader.error(node, fmt::format("time_zone: \"{}\" is no offset from UTC", text),
+                                "Write UTC, or an offset such as \"+01:00\".");
+          settings.time_zone_minutes = *minutes;
+          return {};
+        }},
+       {"tls", [&](const YAML::Node& node) -> Result<void> {
+          SHOPLAKE_TRY(reader.mapping(node, "tls",
+                                      {{"certificate", path(settings.tls_certificate, "certificate")},
+                                       {"key", path(settings.tls_key, "key")}}));
+          if (settings.tls_certificate.empty() != settings.tls_key.empty())
+            return reader.error(node, "tls needs certificate and key");
+          return {};
+        }}}));
+  return {};
+}
+
+Result<void> read_streams(const YAML::Node& value, const std::string& file, CollectorSettings& settings) {
+  const Reader reader(file);
+  if (value.IsNull())
+    return {};
+  if (!value.IsMap())
+    return reader.error(value, "streams is no mapping of names to streams",
+                        "Write lines such as: orders: {dataset: orders}");
+  for (const auto& entry : value) {
+    StreamSettings stream;
+    stream.name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    if (!is_stream_name(stream.name)) {
+      return reader.error(entry.first, fmt::format("\"{}\" is no name of a stream", stream.name),
+                          "Use up to 64 letters, digits, _ . and -, as Amazon Data Firehose does.");
+    }
+    if (std::ranges::any_of(settings.streams, [&](const StreamSettings& other) { return other.name == stream.name; }))
+      return reader.error(entry.first, fmt::format("the stream {} stands twice", stream.name), "Keep one of them.");
+    const auto text = [&reader](std::string& out, const char* what) {
+      return [&reader, &out, what](const YAML::Node& node) -> Result<void> {
+        out = SHOPLAKE_TRY(reader.text(node, what));
+        return {};
+      };
+    };
+    const auto number = [&reader](int& out, const char* what, int min, int max) {
+      return [&reader, &out, what, min, max](const YAML::Node& node) -> Result<void> {
+        out = SHOPLAKE_TRY(reader.number(node, what, min, max));
+        return {};
+      };
+    };
+    SHOPLAKE_TRY(reader.mapping(
+        entry.second, fmt::format("the stream {}", stream.name),
+        {{"dataset", text(stream.dataset, "dataset")},
+         {"prefix", text(stream.prefix, "prefix")},
+         {"live",
+          [&](const YAML::Node& node) -> Result<void> {
+            stream.live = SHOPLAKE_TRY(reader.flag(node, "live"));
+            return {};
+          }},
+         {"buffering", [&](const YAML::Node& node) {
+            return reader.mapping(
+                node, "buffering",
+                {{"seconds", number(stream.buffering_seconds, "seconds", 0, kBufferingSecondsMax)},
+                 {"mebibytes", number(stream.buffering_mebibytes, "mebibytes", 1, kBufferingMebibytesMax)}});
+          }}}));
+    settings.streams.push_back(std::move(stream));
+  }
+  return {};
+}
+
+}  // namespace shoplake::app

@@ -1,0 +1,58 @@
+// What shoplake.yml says about collecting: the keys `collector` and `streams`.
+//
+//   collector:
+//     access_keys: [{id: AKIA…, secret: …}]     SigV4 keys of the Firehose API
+//     api_keys: […]                             of POST /v1/events/<stream>
+//     api_secrets: […]                          of the Measurement Protocol
+//     tls: {certificate: server.pem, key: server.key}
+//     time_zone: "+01:00"                       of the property: which day an event belongs to
+//   streams:
+//     orders: {dataset: orders, live: off, buffering: {seconds: 60, mebibytes: 5}, prefix: raw/orders/}
+//
+// A value ${NAME} is taken from the environment, so that secrets need not stand in the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace YAML {
+class Node;
+}
+
+namespace shoplake::app {
+
+struct AccessKey {
+  std::string id;
+  std::string secret;
+};
+
+struct StreamSettings {
+  std::string name;
+  std::string dataset;  // empty: of the same name
+  bool live = true;
+  int buffering_seconds = 60;
+  int buffering_mebibytes = 5;
+  std::string prefix;  // empty: raw/<name>/
+};
+
+struct CollectorSettings {
+  bool enabled = true;
+  std::vector<AccessKey> access_keys;
+  std::vector<std::string> api_keys;
+  std::vector<std::string> api_secrets;
+  std::string tls_certificate;  // absolute paths, both or none
+  std::string tls_key;
+  int time_zone_minutes = 0;  // east of UTC
+  std::vector<StreamSettings> streams;
+};
+
+// Reads the value of `collector` or `streams`. `file` is for messages, relative paths are below `directory`. Errors
+// home.configuration (usage) with file and line.
+base::Result<void> read_collector(const YAML::Node& value, const std::string& file, const std::string& directory,
+                                  CollectorSettings& settings);
+base::Result<void> read_streams(const YAML::Node& value, const std::string& file, CollectorSettings& settings);
+
+}  // namespace shoplake::app
