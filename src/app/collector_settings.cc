@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -24,7 +23,6 @@ using base::Result;
 constexpr int kBufferingSecondsMax = 900;
 constexpr int kBufferingMebibytesMax = 128;
 constexpr std::size_t kStreamNameBytesMax = 64;
-constexpr int kZoneMinutesMax = 14 * 60;
 
 class Reader {
  public:
@@ -116,18 +114,11 @@ class Reader {
   const std::string& file_;
 };
 
-// "+01:00", "-05:30", "UTC": minutes east of UTC.
-std::optional<int> parse_zone(std::string_view text) {
-  if (text == "UTC" || text == "Z")
-    return 0;
-  const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '9'; };
-  if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digit(1) || !digit(2) || !digit(4) ||
-      !digit(5))
-    return std::nullopt;
-  const int minutes = ((text[1] - '0') * 10 + (text[2] - '0')) * 60 + (text[4] - '0') * 10 + (text[5] - '0');
-  if (minutes > kZoneMinutesMax || text[4] > '5')
-    return std::nullopt;
-  return text[0] == '-' ? -minutes : minutes;
+// "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5": it becomes the name of a file.
+bool is_zone_name(std::string_view name) {
+  return !name.starts_with('/') && name.find("..") == std::string_view::npos &&
+         std::ranges::all_of(
+             name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '+' || c == '-'; });
 }
 
 bool is_stream_name(std::string_view name) {
@@ -188,12 +179,10 @@ Result<void> read_collector(const YAML::Node& value, const std::string& file, co
         }},
        {"time_zone",
         [&](const YAML::Node& node) -> Result<void> {
-          const std::string text = SHOPLAKE_TRY(reader.text(node, "time_zone"));
-          const std::optional<int> minutes = parse_zone(text);
-          if (!minutes)
-            return reader.error(node, fmt::format("time_zone: \"{}\" is no offset from UTC", text),
-                                "Write UTC, or an offset such as \"+01:00\".");
-          settings.time_zone_minutes = *minutes;
+          settings.time_zone = SHOPLAKE_TRY(reader.text(node, "time_zone"));
+          if (!is_zone_name(settings.time_zone))
+            return reader.error(node, fmt::format("\"{}\" is no name of a time zone", settings.time_zone),
+                                "Write an IANA name such as Europe/Berlin.");
           return {};
         }},
        {"tls", [&](const YAML::Node& node) -> Result<void> {

@@ -5,7 +5,7 @@
 //     api_keys: […]                             of POST /v1/events/<stream>
 //     api_secrets: […]                          of the Measurement Protocol
 //     tls: {certificate: server.pem, key: server.key}
-//     time_zone: "+01:00"                       of the property: which day an event belongs to
+//     time_zone: Europe/Berlin                  of the property: which day an event belongs to
 //   streams:
 //     orders: {dataset: orders, live: off, buffering: {seconds: 60, mebibytes: 5}, prefix: raw/orders/}
 //
@@ -45,7 +45,7 @@ struct CollectorSettings {
   std::vector<std::string> api_secrets;
   std::string tls_certificate;  // absolute paths, both or none
   std::string tls_key;
-  int time_zone_minutes = 0;  // east of UTC
+  std::string time_zone = "UTC";  // IANA name, of the property
   std::vector<StreamSettings> streams;
 };
 

@@ -47,7 +47,7 @@ constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. 
 #    - {id: AKIASHOPLAKE, secret: "${SHOPLAKE_SECRET}"}
 #  api_keys: ["${SHOPLAKE_API_KEY}"]        # of POST /v1/events/<stream>
 #  api_secrets: ["${SHOPLAKE_API_SECRET}"]  # of the GA4 Measurement Protocol
-#  time_zone: "+01:00"              # of the property: which day an event belongs to
+#  time_zone: Europe/Berlin         # of the property: which day an event belongs to
 #  tls: {certificate: server.pem, key: server.key}
 
 # Streams beside `events` (GA4) and `clickstream`. A stream is bound to the dataset of its name if it names no other;

@@ -122,7 +122,7 @@ TEST_F(HomeTest, CollectorAndStreamsAreTaken) {
                         "collector:\n"
                         "  access_keys: [{id: AKIA1, secret: \"${SHOPLAKE_TEST_SECRET}\"}]\n"
                         "  api_keys: [one, two]\n"
-                        "  time_zone: \"-05:30\"\n"
+                        "  time_zone: Asia/Kolkata\n"
                         "  tls: {certificate: a.pem, key: /b.key}\n"
                         "streams:\n"
                         "  orders: {dataset: sales, live: off, buffering: {seconds: 300, mebibytes: 64}}\n"
@@ -132,7 +132,7 @@ TEST_F(HomeTest, CollectorAndStreamsAreTaken) {
   ASSERT_EQ(home.collector.access_keys.size(), 1u);
   EXPECT_EQ(home.collector.access_keys[0].secret, "s3cret");
   EXPECT_EQ(home.collector.api_keys, (std::vector<std::string>{"one", "two"}));
-  EXPECT_EQ(home.collector.time_zone_minutes, -330);
+  EXPECT_EQ(home.collector.time_zone, "Asia/Kolkata");
   EXPECT_EQ(home.collector.tls_certificate, folder_.file("home/a.pem"));
   EXPECT_EQ(home.collector.tls_key, "/b.key");
   ASSERT_EQ(home.collector.streams.size(), 2u);
@@ -148,7 +148,7 @@ TEST_F(HomeTest, MistakesInCollectorAndStreamsNameTheLine) {
       {"collector: on\n", "shoplake.yml:1: collector is no mapping"},
       {"collector:\n  access_keys: [{id: a}]\n", "shoplake.yml:2: an access key needs id and secret"},
       {"collector:\n  api_keys: [\"${SHOPLAKE_NO_SUCH_VARIABLE}\"]\n", "the environment has no SHOPLAKE_NO_SUCH"},
-      {"collector:\n  time_zone: Berlin\n", "\"Berlin\" is no offset from UTC"},
+      {"collector:\n  time_zone: ../secrets\n", "\"../secrets\" is no name of a time zone"},
       {"collector:\n  tls: {key: a}\n", "tls needs certificate and key"},
       {"collector:\n  enabled: maybe\n", "neither on nor off"},
       {"streams:\n  a/b: {}\n", "shoplake.yml:2: \"a/b\" is no name of a stream"},

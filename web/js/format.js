@@ -5,6 +5,7 @@ const compact = new Intl.NumberFormat("en", {notation: "compact", maximumFractio
 const day = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", timeZone: "UTC"});
 const dayYear = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
 const moment = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "UTC"});
+const time = new Intl.DateTimeFormat("en-GB", {hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC"});
 const missing = "–";
 const isMissing = (x) => x === null || x === undefined;
 
@@ -14,6 +15,9 @@ export const formatCompact = (x) => (isMissing(x) ? missing : compact.format(x))
 export const formatDay = (iso) => (isMissing(iso) ? missing : day.format(new Date(`${iso}T00:00:00Z`)));
 export const formatDayYear = (iso) => (isMissing(iso) ? missing : dayYear.format(new Date(`${iso}T00:00:00Z`)));
 export const formatMoment = (iso) => (isMissing(iso) ? missing : `${moment.format(new Date(iso))} UTC`);
+
+export const formatTime = (iso) => (isMissing(iso) ? missing : time.format(new Date(iso)));
+export const formatMillis = (x) => (isMissing(x) ? missing : x < 1000 ? `${integer.format(x)} ms` : `${(x / 1000).toFixed(x < 10_000 ? 2 : 1)} s`);
 
 // A share of 0…1 as percent; two figures where it is small.
 export function formatShare(x) {

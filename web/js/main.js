@@ -1,7 +1,8 @@
-// The page: one filter bar, six blocks, and a light that watches whether the lake has changed.
+// The page: one filter bar, six blocks of figures, the live feed, and a light that watches whether the lake has changed.
 import {channelsBlock} from "./blocks/channels.js";
 import {freshnessBlock} from "./blocks/freshness.js";
 import {funnelBlock} from "./blocks/funnel.js";
+import {liveBlock} from "./blocks/live.js";
 import {retentionBlock} from "./blocks/retention.js";
 import {seriesBlock} from "./blocks/series.js";
 import {summaryBlock} from "./blocks/summary.js";
@@ -25,6 +26,7 @@ const freshness = freshnessBlock((data, isFirst, changed) => {
 });
 freshness.load();
 loadAll();
+liveBlock(() => freshness.load());
 
 onState((state, before) => {
   showFilters();
