@@ -6,9 +6,9 @@
 //
 // Durability: bytes are durable after WritableFile::sync(), a name is durable after sync_directory() of its folder.
 // An error of sync() proves nothing about what is on the disk: the file must be given up, not synced again.
-// Errors: io.not_found (kind not_found), io.is_directory (kind usage: a folder where a file is meant), and of kind
-// environment io.disk_full, io.permission_denied, io.failed; each message names the path and the system's reason.
-// Paths are UTF-8, '/'-separated. Env is thread safe; a WritableFile belongs to one thread at a time.
+// Errors: io.not_found (kind not_found), io.is_directory (kind usage: a folder where a file is meant), io.locked (kind
+// conflict), and of kind environment io.disk_full, io.permission_denied, io.failed; each message names the path and the
+// system's reason. Paths are UTF-8, '/'-separated. Env is thread safe; a WritableFile belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -42,6 +42,12 @@ class RandomAccessFile {
   virtual Result<std::uint64_t> size() const = 0;
 };
 
+// An exclusive lock, held as long as the object lives; the system frees it when the process dies, however it dies.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 struct DirectoryEntry {
   std::string name;  // without the directory
   bool is_directory = false;
@@ -68,6 +74,9 @@ class Env {
   virtual Result<void> remove_tree(const std::string& path) = 0;                    // fine if absent
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to` atomically
   virtual Result<void> sync_directory(const std::string& path) = 0;
+  // Creates the file if absent and locks it; the file stays when the lock goes. Error io.locked (kind conflict) at once
+  // if another process, or another FileLock of this one, holds it.
+  virtual Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) = 0;
 
   virtual std::int64_t now_micros() = 0;        // microseconds since 1970-01-01 UTC
   virtual std::int64_t monotonic_micros() = 0;  // for durations

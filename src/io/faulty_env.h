@@ -66,6 +66,7 @@ class FaultyEnv final : public Env {
   Result<void> remove_tree(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> sync_directory(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) override { return target_.lock_file(path); }
   std::int64_t now_micros() override { return target_.now_micros(); }
   std::int64_t monotonic_micros() override { return target_.monotonic_micros(); }
   void fill_random(char* buffer, std::size_t size) override { target_.fill_random(buffer, size); }

@@ -39,4 +39,10 @@ base::Error system_error(std::string_view what, std::string_view path, int error
   return base::make_error(found.kind, found.code, std::move(message), found.advice);
 }
 
+base::Error locked_error(std::string_view path) {
+  return base::make_error(ErrorKind::conflict, "io.locked",
+                          "cannot lock " + std::string(path) + ": another process holds the lock",
+                          "Stop the other process, or wait until it is done.");
+}
+
 }  // namespace shoplake::io

@@ -10,4 +10,7 @@ namespace shoplake::io {
 // `what` is the beginning of a sentence that `path` ends: "cannot open".
 base::Error system_error(std::string_view what, std::string_view path, int error_number);
 
+// io.locked: what Env::lock_file says of a lock that somebody else holds.
+base::Error locked_error(std::string_view path);
+
 }  // namespace shoplake::io

@@ -60,6 +60,19 @@ std::string plain(const std::string& path) {
 
 }  // namespace
 
+class MemoryFileLock final : public FileLock {
+ public:
+  MemoryFileLock(MemoryEnv& env, std::string path) : env_(env), path_(std::move(path)) {}
+  ~MemoryFileLock() override {
+    const std::lock_guard lock(env_.mutex_);
+    env_.locked_.erase(path_);
+  }
+
+ private:
+  MemoryEnv& env_;
+  std::string path_;
+};
+
 bool MemoryEnv::is_folder(const std::string& path) const { return folders_.contains(plain(path)); }
 
 void MemoryEnv::advance(std::int64_t micros) {
@@ -206,6 +219,15 @@ Result<void> MemoryEnv::rename(const std::string& from, const std::string& to) {
 Result<void> MemoryEnv::sync_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
   return is_folder(path) ? Result<void>() : system_error("cannot open", path, ENOENT);
+}
+
+Result<std::unique_ptr<FileLock>> MemoryEnv::lock_file(const std::string& path) {
+  auto file = SHOPLAKE_TRY(open_for_writing(path, false));
+  const std::lock_guard lock(mutex_);
+  if (!locked_.insert(path).second) {
+    return locked_error(path);
+  }
+  return std::unique_ptr<FileLock>(std::make_unique<MemoryFileLock>(*this, path));
 }
 
 std::int64_t MemoryEnv::now_micros() {

@@ -32,6 +32,7 @@ class MemoryEnv final : public Env {
   Result<void> remove_tree(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> sync_directory(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) override;  // goes before the Env does
   std::int64_t now_micros() override;
   std::int64_t monotonic_micros() override;
   void fill_random(char* buffer, std::size_t size) override;
@@ -42,12 +43,14 @@ class MemoryEnv final : public Env {
   };
 
  private:
+  friend class MemoryFileLock;
   Result<std::unique_ptr<WritableFile>> open_for_writing(const std::string& path, bool truncate);
   bool is_folder(const std::string& path) const;
 
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<File>> files_;  // an open file outlives its name, as on a disk
   std::set<std::string> folders_{"", "/", "."};
+  std::set<std::string> locked_;
   std::int64_t now_micros_;
   std::int64_t monotonic_micros_ = 0;
   std::mt19937_64 random_;

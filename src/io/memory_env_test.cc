@@ -37,6 +37,16 @@ TEST(MemoryEnv, BehavesAsADiskDoes) {
   EXPECT_TRUE(env.is_directory("/").value());
 }
 
+TEST(MemoryEnv, ALockIsHeldOnceAndGoesWithItsObject) {
+  MemoryEnv env;
+  auto lock = env.lock_file("/lock");
+  ASSERT_TRUE(lock.ok());
+  EXPECT_EQ(env.lock_file("/lock").error().code, "io.locked");
+  EXPECT_TRUE(env.lock_file("/other").ok());
+  lock->reset();
+  EXPECT_TRUE(env.lock_file("/lock").ok());
+}
+
 TEST(MemoryEnv, TimeMovesOnlyWhenToldAndChanceIsSeeded) {
   MemoryEnv env(1'000'000, 7);
   EXPECT_EQ(env.now_micros(), 1'000'000);

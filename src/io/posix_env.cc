@@ -145,6 +145,14 @@ class PosixRandomAccessFile final : public RandomAccessFile {
   std::string path_;
 };
 
+class PosixFileLock final : public FileLock {
+ public:
+  explicit PosixFileLock(FileDescriptor file) : file_(std::move(file)) {}
+
+ private:
+  FileDescriptor file_;  // closing it unlocks
+};
+
 class PosixEnv final : public Env {
  public:
   Result<std::unique_ptr<WritableFile>> create_file(const std::string& path) override {
@@ -296,6 +304,24 @@ class PosixEnv final : public Env {
       return system_error("cannot sync", folder, errno);
     }
     return {};
+  }
+
+  Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) override {
+    FileDescriptor file(open_retrying(path.c_str(), O_RDWR | O_CREAT));
+    if (file.get() < 0) {
+      return system_error("cannot open the lock", path, errno);
+    }
+    // A lock of the open file description: unlike classic POSIX locks, another close() in this process keeps it.
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(file.get(), F_OFD_SETLK, &whole) != 0) {
+      if (errno == EAGAIN || errno == EACCES) {
+        return locked_error(path);
+      }
+      return system_error("cannot lock", path, errno);
+    }
+    return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(std::move(file)));
   }
 
   std::int64_t now_micros() override { return clock_micros(CLOCK_REALTIME); }

@@ -1,3 +1,4 @@
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -116,6 +117,28 @@ TEST_F(PosixEnvTest, RenameReplaces) {
   EXPECT_EQ(env_.read_file(folder_.file("b")).value(), "new");
   EXPECT_FALSE(env_.exists(folder_.file("a")).value());
   EXPECT_EQ(env_.rename(folder_.file("a"), folder_.file("b")).error().kind, base::ErrorKind::not_found);
+}
+
+TEST_F(PosixEnvTest, ALockIsHeldOnceAndGoesWithItsObject) {
+  const std::string path = folder_.file("lock");
+  auto lock = env_.lock_file(path);
+  ASSERT_TRUE(lock.ok());
+  const auto second = env_.lock_file(path);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, "io.locked");
+  EXPECT_EQ(second.error().kind, base::ErrorKind::conflict);
+  EXPECT_TRUE(env_.read_file(path).ok());  // closing another descriptor of the file keeps the lock
+  EXPECT_EQ(env_.lock_file(path).error().code, "io.locked");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(env_.lock_file(path).ok() ? 1 : 0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "another process got the lock";
+  lock->reset();
+  EXPECT_TRUE(env_.lock_file(path).ok());
+  EXPECT_EQ(env_.lock_file(folder_.file("none/lock")).error().code, "io.not_found");
 }
 
 TEST_F(PosixEnvTest, UuidsAreOfVersionFourAndDiffer) {
