@@ -93,6 +93,8 @@ void configure(Level level, bool json) {
   as_json = json;
 }
 
+bool enabled(Level level) { return logger().should_log(spdlog_level(level)); }
+
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (!logger().should_log(spdlog_level(level))) {
     return;

@@ -31,6 +31,7 @@ struct Field {
 };
 
 void configure(Level level, bool json);
+bool enabled(Level level);  // to skip fields that cost something to make
 void write(Level level, std::string_view event, std::initializer_list<Field> fields);
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {

@@ -74,12 +74,38 @@ void Metrics::observe(const std::string& name, Labels labels, double value) {
   const std::scoped_lock lock(mutex_);
   const auto family = families_.find(name);
   SHOPLAKE_CHECK(family != families_.end());
-  const auto& bounds = family->second.bounds;
-  Series& series = family->second.series[labels_text(labels)];
+  observe_in(family->second, family->second.series[labels_text(labels)], value);
+}
+
+void Metrics::observe_in(const Family& family, Series& series, double value) {
+  const auto& bounds = family.bounds;
   series.buckets.resize(bounds.size() + 1);
   ++series.buckets[static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin())];
   ++series.count;
   series.value += value;
+}
+
+Metrics::Handle Metrics::handle(const std::string& name, Labels labels) {
+  const std::scoped_lock lock(mutex_);
+  const auto family = families_.find(name);
+  SHOPLAKE_CHECK(family != families_.end());
+  Series& series = family->second.series[labels_text(labels)];
+  series.buckets.resize(family->second.type == "histogram" ? family->second.bounds.size() + 1 : 0);
+  Handle handle;
+  handle.metrics_ = this;
+  handle.family_ = &family->second;
+  handle.series_ = &series;
+  return handle;
+}
+
+void Metrics::Handle::add(double amount) {
+  const std::scoped_lock lock(metrics_->mutex_);
+  series_->value += amount;
+}
+
+void Metrics::Handle::observe(double value) {
+  const std::scoped_lock lock(metrics_->mutex_);
+  observe_in(*family_, *series_, value);
 }
 
 void Metrics::before_exposition(std::function<void(Metrics&)> refresh) {

@@ -18,6 +18,9 @@ namespace shoplake::base {
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
 class Metrics {
+  struct Series;
+  struct Family;
+
  public:
   // A metric must be described before it is written; describing it again changes nothing.
   void describe_counter(const std::string& name, const std::string& help);
@@ -28,6 +31,20 @@ class Metrics {
   void add(const std::string& name, Labels labels, double amount = 1);
   void set(const std::string& name, Labels labels, double value);
   void observe(const std::string& name, Labels labels, double value);
+
+  // A series that is written often: looked up once, then one mutex a write. Lives as long as the Metrics.
+  class Handle {
+   public:
+    void add(double amount = 1);
+    void observe(double value);  // of histograms only
+
+   private:
+    friend class Metrics;
+    Metrics* metrics_ = nullptr;
+    const Family* family_ = nullptr;
+    Series* series_ = nullptr;
+  };
+  Handle handle(const std::string& name, Labels labels);
 
   // Runs before each exposition, to set gauges that are read rather than counted.
   void before_exposition(std::function<void(Metrics&)> refresh);
@@ -46,6 +63,7 @@ class Metrics {
     std::vector<double> bounds;
     std::map<std::string, Series> series;  // by the labels' text
   };
+  static void observe_in(const Family& family, Series& series, double value);
 
   std::mutex mutex_;
   std::map<std::string, Family> families_;

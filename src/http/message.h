@@ -34,6 +34,31 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> parameters() const;
 };
 
+// A body that is written while things happen (server-sent events): any thread pushes chunks, and none waits for the
+// client. Give it out with Response::feed and keep a copy of the pointer to push to.
+//
+// Thread safe. A feed belongs to one answer.
+class Feed {
+ public:
+  // A client that leaves more than so many bytes untaken is cut off: the feed closes.
+  explicit Feed(std::size_t buffer_bytes_max = 256 * 1024);
+  ~Feed();
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+
+  // Takes a chunk for the client. False if the feed is closed: by close(), because the client is gone or too slow, or
+  // because the server stops. Then drop it.
+  bool push(std::string_view chunk);
+  // Ends the body after what was pushed.
+  void close();
+  bool closed() const;
+
+ private:
+  friend class FeedReader;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
@@ -44,6 +69,8 @@ struct Response {
   // Instead of both: a body of unknown length. Called until it gives no value, on a worker thread, one call at a time;
   // an error breaks the connection, so that the client sees that the answer is incomplete.
   std::function<base::Result<std::optional<std::string>>()> stream;
+  // Or a body that other threads write to.
+  std::shared_ptr<Feed> feed;
 
   std::string_view bytes() const { return shared_body ? std::string_view(*shared_body) : std::string_view(body); }
   Response& set(std::string name, std::string value) {
@@ -53,6 +80,26 @@ struct Response {
 };
 
 using Handler = std::function<Response(const Request&)>;
+
+// Answers one request later, from any thread. Copies answer the same request: the first answer counts, others are
+// ignored. A request whose responders are all gone without an answer is answered 500. Outliving the server is harmless.
+class Responder {
+ public:
+  struct State;
+  explicit Responder(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  void answer(Response response) const;
+  // `make` runs on the connection's I/O thread: for answers that take time to build, given by a thread that has none
+  // to spare (the log's). It must not block.
+  void answer_with(std::function<Response()> make) const;
+  // `make` runs on a worker thread and may block; 503 if too many requests wait for one already.
+  void answer_on_worker(std::function<Response()> make) const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+// Runs on the I/O thread, so it must not block.
+using AsyncHandler = std::function<void(Request&&, Responder)>;
 
 Response json_response(std::string body, int status = 200);
 Response text_response(std::string body, int status = 200);
