@@ -12,6 +12,9 @@
 #include <fmt/format.h>
 
 #include "app/build_console.h"
+#include "contract/contract.h"
+#include "ingest/dataset_tables.h"
+#include "live/lake_lock.h"
 #include "model/config.h"
 #include "model/freshness.h"
 #include "model/invocation.h"
@@ -244,6 +247,32 @@ class ModelRun {
     return {};
   }
 
+  // A source that a data contract describes and that nothing was loaded into yet is an empty table, not an error.
+  Result<void> create_sources() {
+    catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
+    for (const auto& [id, source] : invocation_->manifest().sources) {
+      const catalog::TableIdentifier table{catalog::Namespace{{source.schema}}, source.identifier};
+      const std::string path = io::join_path(app_.home().datasets_directory, source.identifier + ".yml");
+      if (SHOPLAKE_TRY(catalog->table_exists(table)) || !SHOPLAKE_TRY(app_.env().exists(path)))
+        continue;
+      const contract::Contract contract = SHOPLAKE_TRY(contract::read_contract(app_.env(), path));
+      if (contract.table == source.schema + "." + source.identifier)
+        SHOPLAKE_TRY(ingest::create_dataset_tables(*catalog, contract));
+    }
+    return {};
+  }
+
+  // Builds of one home follow one another, and `shoplake serve` keeps its hands off the models' tables meanwhile.
+  Result<void> lock_lake() {
+    const std::string& home = app_.home().directory;
+    lock_ = SHOPLAKE_TRY(live::LakeLock::try_acquire(app_.env(), home));
+    if (lock_ == nullptr) {
+      console_.line("Waiting for another shoplake that is changing the models of this home");
+      lock_ = SHOPLAKE_TRY(live::LakeLock::acquire(app_.env(), home, stop_));
+    }
+    return {};
+  }
+
   model::RunnerOptions runner_options() {
     model::RunnerOptions options;
     options.env = &app_.env();
@@ -282,6 +311,10 @@ class ModelRun {
   Result<int> execute(const std::set<std::string>& selected) {
     const bool compiling = command_.kind == Kind::compile;
     const std::set<std::string> nodes = executable(selected, compiling);
+    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed)
+      SHOPLAKE_TRY(lock_lake());
+    if (!compiling)
+      SHOPLAKE_TRY(create_sources());
     SHOPLAKE_TRY(open_lake());
     if (nodes.empty()) {
       SHOPLAKE_TRY(invocation_->write_manifest());
@@ -416,6 +449,7 @@ class ModelRun {
   std::stop_token stop_;
   BuildConsole console_;
   std::int64_t begin_us_ = 0;
+  std::unique_ptr<live::LakeLock> lock_;
   std::unique_ptr<model::Invocation> invocation_;
   std::unique_ptr<engine::Database> database_;
   std::unique_ptr<engine::Session> session_;
