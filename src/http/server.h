@@ -86,10 +86,10 @@ struct ServerOptions {
   std::uint16_t port = 8080;       // 0: any free one
   int io_threads = 1;
   int worker_threads = 4;
-  Limits limits;
-  std::optional<TlsOptions> tls;  // 1.2 and newer; every connection then
+  Limits limits{};
+  std::optional<TlsOptions> tls{};  // 1.2 and newer; every connection then
   // Host names to answer to, beside loopback names; empty and listening on other than loopback: any.
-  std::vector<std::string> host_names;
+  std::vector<std::string> host_names{};
 };
 
 class Server {
