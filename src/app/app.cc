@@ -21,13 +21,15 @@ base::Result<catalog::Catalog*> App::catalog() {
   return catalog_.get();
 }
 
-base::Result<std::unique_ptr<engine::Database>> App::open_engine() {
+engine::DatabaseOptions App::engine_options() const {
   engine::DatabaseOptions options;
   options.extension_directory = installation_.extension_directory;
   options.temporary_directory = home_.temporary_directory;
   options.memory_limit_bytes = home_.memory_limit_bytes;
   options.threads = home_.threads;
-  return engine::Database::open(options);
+  return options;
 }
+
+base::Result<std::unique_ptr<engine::Database>> App::open_engine() { return engine::Database::open(engine_options()); }
 
 }  // namespace shoplake::app

@@ -25,6 +25,7 @@ class App {
   const Installation& installation() const { return installation_; }
 
   base::Result<catalog::Catalog*> catalog();                      // one, kept
+  engine::DatabaseOptions engine_options() const;                 // with the home's limits
   base::Result<std::unique_ptr<engine::Database>> open_engine();  // a new one each time, with the home's limits
 
  private:

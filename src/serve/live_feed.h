@@ -9,9 +9,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "http/message.h"
 
 namespace shoplake::serve {
 
@@ -51,5 +54,19 @@ struct LiveView {
 using LiveSource = std::function<LiveView()>;
 
 std::string live_json(const LiveView& view);
+
+// Tells the open pages. Thread safe.
+class LiveFeed {
+ public:
+  explicit LiveFeed(LiveSource source);
+  ~LiveFeed();  // closes the feeds
+
+  http::Response respond(const http::Request& request);         // /api/live
+  http::Response respond_events(const http::Request& request);  // /api/live/events; 503 with too many pages
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace shoplake::serve

@@ -1,0 +1,96 @@
+"""The live path as a user meets it: what is sent stands in the marts within seconds, once, however it was sent."""
+import json
+
+import pytest
+from sending import Sender, all_counted, numbered, wait_until
+from serving import serving
+
+MARTS = ["marts.mart_attribution_comparison", "marts.mart_attribution_daily", "marts.mart_first_click_attribution",
+         "marts.mart_last_click_attribution", "marts.agg_funnel_daily"]
+
+
+def contents(shoplake, table):
+    return sorted(map(repr, shoplake.rows(f"select * from {table}")))
+
+
+def send(served, stream, lines, size=500):
+    sender = Sender(stream, [lines[i:i + size] for i in range(0, len(lines), size)], lambda: (served.host, served.port))
+    sender.start()
+    sender.join(300)
+    sender.stop()
+    assert len(sender.acknowledged) == len(lines)
+
+
+@pytest.fixture
+def lines(shoplake, tmp_path):
+    path = tmp_path / "events.ndjson"
+    shoplake("generate", "events", "--events", 10_000, "--days", 2, "--seed", 5, "--out", path)
+    return numbered(path, "live")
+
+
+def test_twice_in_other_order_over_two_endpoints_changes_no_number(shoplake, shoplake_in, tmp_path, lines, seeded_random):
+    with serving(shoplake) as served:
+        send(served, "events", lines)
+        all_counted(served)
+        once = {mart: contents(shoplake, mart) for mart in MARTS}
+        rows = shoplake.value("select count(*) from processed.events")
+        shuffled = list(lines)
+        seeded_random.shuffle(shuffled)
+        send(served, "events", shuffled[:5000], size=37)
+        # The other half as records of the Firehose API.
+        import base64
+
+        for start in range(5000, len(shuffled), 500):
+            records = [{"Data": base64.b64encode((line + "\n").encode()).decode()} for _, line in shuffled[start:start + 500]]
+            status, _, body = served.request("POST", "/", json.dumps({"DeliveryStreamName": "events", "Records": records}),
+                                             {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Firehose_20150804.PutRecordBatch"})
+            assert status == 200 and json.loads(body)["FailedPutCount"] == 0, body
+        all_counted(served)
+        assert shoplake.value("select count(*) from processed.events") == rows == len(lines)
+        for mart in MARTS:
+            assert contents(shoplake, mart) == once[mart], mart
+        assert served.stop() == 0
+    other = shoplake_in(tmp_path / "other")
+    path = tmp_path / "all.ndjson"
+    path.write_text("".join(line + "\n" for _, line in lines), encoding="utf-8")
+    other("load", "events", path)
+    other("build")
+    for mart in MARTS:
+        assert contents(other, mart) == once[mart], mart
+
+
+def test_a_build_beside_a_running_server(shoplake, lines):
+    with serving(shoplake) as served:
+        send(served, "events", lines[:4000])
+        shoplake("build")
+        send(served, "events", lines[4000:])
+        all_counted(served)
+        live = {mart: contents(shoplake, mart) for mart in MARTS}
+        assert served.stop() == 0
+    shoplake("build", "--full-refresh")
+    for mart in MARTS:
+        assert contents(shoplake, mart) == live[mart], mart
+
+
+def test_what_breaks_the_contract_is_a_dead_letter(shoplake, lines):
+    bad = [("bad-1", "{\"event_name\": \"x\"}"), ("bad-2", json.dumps({"event_date": "20260101", "event_timestamp": "soon", "event_name": "y"}))]
+    with serving(shoplake) as served:
+        send(served, "events", lines[:20] + bad)
+        view = all_counted(served)
+        assert view["dead_letters"] == 2
+        assert served.stop() == 0
+    assert shoplake.value("select count(*) from processed.events") == 20
+    groups = shoplake("quarantine", "ls", "events", "--json").json()
+    assert sum(group["count"] for group in groups) == 2
+    assert {group["source_object"] for group in groups} == {"wal/events"}
+
+
+def test_the_feed_shows_the_last_events(shoplake, lines):
+    with serving(shoplake) as served:
+        send(served, "events", lines[:100])
+        all_counted(served)
+        view = wait_until(lambda: (v := served.api("live"))["events"] and v, "the feed")
+        assert 1 <= len(view["events"]) <= 20
+        assert {"at", "name", "page", "source", "user", "value", "stream"} == set(view["events"][0])
+        assert view["acknowledged"] == 100 and view["latency_ms"]["p50"] >= 0
+        assert served.stop() == 0
