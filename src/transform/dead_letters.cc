@@ -128,7 +128,7 @@ Result<void> DeadLetters::add(const DeadLetter& letter) {
     builder.set_integer(state.node("byte_offset"), letter.byte_offset);
   builder.set_integer(state.node("record_bytes"), letter.record_bytes);
   builder.set_text(state.node("record"), record);
-  builder.finish(0, 4 * record.size() + letter.message.size(), {});
+  builder.finish({0, 0, 4 * record.size() + letter.message.size(), {}});
   return state.outcome;
 }
 

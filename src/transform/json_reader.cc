@@ -345,11 +345,13 @@ struct JsonReader::State {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
   std::size_t index_capacity = 0;
   std::int64_t accepted = 0;
+  std::int64_t duplicates = 0;
 
   // The record being read.
   const char* text = nullptr;
   const std::uint32_t* next = nullptr;  // the next structural position
-  std::uint32_t end = 0;                // of the record
+  std::uint32_t end = 0;                // of the span
+  bool in_array = false;                // the records are elements of an array
   Rejection rejection;
   std::string unknown;     // members of the JSON object of unknown fields
   Buffer<char> unescaped;  // as large as the record before it is begun, so views of it stay
@@ -902,7 +904,15 @@ struct JsonReader::State {
     return true;
   }
 
-  // The record at `next`, which ends at `end`.
+  // Whether a record may end before `next`: the span ends, or another record follows.
+  bool ends_here() const {
+    if (*next >= end)
+      return true;
+    const char c = text[*next];
+    return in_array ? c == ',' || c == ']' : c == '{' || c == '[';
+  }
+
+  // The record at `next`.
   bool record(const RecordSpan& span, std::int64_t line) {
     unknown.clear();
     seen.clear();
@@ -921,7 +931,7 @@ struct JsonReader::State {
                                                                    : "a number";
       if (!copy_value(kUnknownDepthMax))
         return false;
-      if (*next < end)
+      if (!ends_here())
         return malformed("something follows the value");
       return reject(reason::kNotAnObject, fmt::format("the record is {}, not an object", type));
     }
@@ -930,7 +940,7 @@ struct JsonReader::State {
       // The more basic mistake is the better message.
       const std::uint32_t* const begin = next;
       Rejection missing = std::move(rejection);
-      const bool well_formed = copy_value(kUnknownDepthMax) && *next >= end;
+      const bool well_formed = copy_value(kUnknownDepthMax) && ends_here();
       if (well_formed) {
         rejection = std::move(missing);
       } else if (rejection.reason != reason::kMalformed) {
@@ -947,7 +957,7 @@ struct JsonReader::State {
     }
     unknown.push_back('{');
     bool accepted_record = object(tables.back(), -1);
-    if (accepted_record && *next < end)
+    if (accepted_record && !ends_here())
       accepted_record = malformed("something follows the object");
     if (accepted_record) {
       for (std::uint16_t node : required) {
@@ -966,11 +976,112 @@ struct JsonReader::State {
     } else {
       unknown.clear();
     }
-    builder.finish(line, span.length, unknown);
+    const std::size_t bytes = std::min(*next, end) - begin_of_record;
+    if (!builder.finish({line, span.received_at_micros, bytes, unknown})) {
+      ++duplicates;
+      return true;
+    }
     for (const auto& [path, type] : seen)
       drift.add(path, type);
     ++accepted;
     return true;
+  }
+
+  // Moves from the rejected record at `begin` to what follows it. Returns the position where it ends.
+  std::uint32_t pass_over(const std::uint32_t* begin) {
+    int depth = 0;
+    next = begin;
+    do {
+      const char c = text[*next++];
+      if (c == '{' || c == '[')
+        ++depth;
+      else if (c == '}' || c == ']')
+        --depth;
+    } while (depth > 0 && *next < end);
+    if (depth == 0 && ends_here())
+      return std::min(*next, end);
+    // Its end is not known: it may have lost a brace or have one too many. A new line is the next chance.
+    const void* newline = std::memchr(text + *begin, '\n', end - *begin);
+    const std::uint32_t stop =
+        newline == nullptr ? end : static_cast<std::uint32_t>(static_cast<const char*>(newline) - text);
+    next = begin;
+    while (*next < stop)
+      ++next;
+    in_array = false;
+    return stop;
+  }
+
+  // Reads a span by itself. False: it has no structure, and its text is not JSON.
+  bool alone(const char* block, const RecordSpan& span, std::int64_t line, const OnRejection& on_rejection) {
+    text = block + span.offset;
+    const simdjson::error_code error = index(text, span.length);
+    if (error == simdjson::SUCCESS) {
+      next = parser->structural_indexes.get();
+      end = span.length;
+      records(span, span.offset, line, on_rejection);
+      return true;
+    }
+    if (error == simdjson::UTF8_ERROR) {
+      reject(reason::kInvalidUtf8, "the record is not valid UTF-8");
+    } else {
+      reject(reason::kMalformed, error == simdjson::UNCLOSED_STRING ? "a string is not closed"
+                                 : error == simdjson::UNESCAPED_CHARS
+                                     ? "a string has a control character that is not escaped"
+                                     : "the record has no structure");
+    }
+    return error == simdjson::EMPTY;  // a blank line
+  }
+
+  // Reads a span of a run of which some record is not text or leaves a string open: by itself, and if it is the one,
+  // line by line.
+  void apart(const char* block, const RecordSpan& span, std::int64_t line, const OnRejection& on_rejection) {
+    if (alone(block, span, line, on_rejection))
+      return;
+    const std::uint32_t span_end = span.offset + span.length;
+    std::uint32_t at = span.offset;
+    while (at < span_end) {
+      const void* newline = std::memchr(block + at, '\n', span_end - at);
+      const std::uint32_t stop =
+          newline == nullptr ? span_end : static_cast<std::uint32_t>(static_cast<const char*>(newline) - block);
+      RecordSpan part = span;
+      part.offset = at;
+      part.length = stop - at;
+      if (part.length > 0 && !alone(block, part, line, on_rejection))
+        on_rejection(part, rejection);
+      at = stop + 1;
+    }
+  }
+
+  // The records of a span, whose structure is indexed up to `end`; `origin` is where `text` begins in the block.
+  void records(const RecordSpan& span, std::uint32_t origin, std::int64_t line, const OnRejection& on_rejection) {
+    in_array = false;
+    const auto report = [&](std::uint32_t begin, std::uint32_t stop) {
+      while (stop > begin && is_space(text[stop - 1]))
+        --stop;
+      RecordSpan rejected = span;
+      rejected.offset = origin + begin;
+      rejected.length = stop - begin;
+      on_rejection(rejected, rejection);
+    };
+    while (*next < end) {
+      if (!in_array && peek() == '[' && next[1] < end && text[next[1]] == '{') {
+        in_array = true;
+        ++next;
+      }
+      const std::uint32_t* const begin = next;
+      if (!record(span, line))
+        report(*begin, pass_over(begin));
+      if (!in_array)
+        continue;
+      const char separator = peek();
+      if (separator == ',' || separator == ']')
+        ++next;
+      in_array = separator == ',';
+      if (*next >= end && separator != ']') {
+        reject(reason::kMalformed, "the array is not closed");
+        report(end, end);
+      }
+    }
   }
 };
 
@@ -979,6 +1090,7 @@ JsonReader::JsonReader(const contract::Contract& contract, RecordBuilder& builde
 JsonReader::~JsonReader() = default;
 
 std::int64_t JsonReader::accepted() const { return state_->accepted; }
+std::int64_t JsonReader::duplicates() const { return state_->duplicates; }
 
 void JsonReader::read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line,
                       const OnRejection& on_rejection) {
@@ -1002,34 +1114,15 @@ void JsonReader::read(const char* block, const std::vector<RecordSpan>& records,
         while (*state.next < begin)
           ++state.next;
         state.end = begin + span.length;
-        if (*state.next >= state.end)
-          state.reject(reason::kMalformed, "the record is empty");
-        else if (state.record(span, line))
-          continue;
-        on_rejection(span, state.rejection);
-        while (*state.next < state.end)
-          ++state.next;
-        continue;
-      }
-      // Some record of the run is not text or leaves a string open: find which, one by one.
-      state.text = block + span.offset;
-      const simdjson::error_code error = state.index(block + span.offset, span.length);
-      if (error != simdjson::SUCCESS) {
-        if (error == simdjson::UTF8_ERROR) {
-          state.reject(reason::kInvalidUtf8, "the record is not valid UTF-8");
+        if (*state.next < state.end) {
+          state.records(span, run_begin, line, on_rejection);
         } else {
-          state.reject(reason::kMalformed, error == simdjson::UNCLOSED_STRING ? "a string is not closed"
-                                           : error == simdjson::UNESCAPED_CHARS
-                                               ? "a string has a control character that is not escaped"
-                                               : "the record has no structure");
+          state.reject(reason::kMalformed, "the record is empty");
+          on_rejection(span, state.rejection);
         }
-        on_rejection(span, state.rejection);
         continue;
       }
-      state.next = state.parser->structural_indexes.get();
-      state.end = span.length;
-      if (!state.record(span, line))
-        on_rejection(span, state.rejection);
+      state.apart(block, span, line, on_rejection);
     }
     first = last + 1;
   }

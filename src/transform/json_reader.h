@@ -8,6 +8,10 @@
 // Coercions (docs/formats/contract.md): long from a number or text that is integral; double from a number or numeric
 // text, "NaN", "Infinity", "-Infinity"; string from a number or boolean, by its spelling; boolean from true, false and
 // their texts. null and absent are NULL. Anything else rejects the record. Not thread safe.
+//
+// A span may hold several records, as senders and Firehose put them together: objects one after another with or without
+// white space between them, or in arrays of objects. Each is accepted or rejected by itself. What cannot be told apart
+// from the record before it (a brace too many) is rejected with it, up to the end of the line.
 #pragma once
 
 #include <cstdint>
@@ -41,11 +45,13 @@ struct Rejection {
   std::string message;
 };
 
-// Where a record stands in its object, uncompressed.
+// Where a record (or several, see JsonReader) stands in its object, uncompressed.
 struct RecordSpan {
   std::uint32_t offset = 0;  // in the block
   std::uint32_t length = 0;
   std::uint32_t line = 0;  // counted from the block's first line
+  // Of a record of the log; 0 where one moment is all records'.
+  std::int64_t received_at_micros = 0;
 };
 
 // Bytes of whole records; at least kBlockPadding readable bytes follow `size`.
@@ -85,6 +91,7 @@ class JsonReader {
   void read(const char* block, const std::vector<RecordSpan>& records, std::int64_t first_line,
             const OnRejection& on_rejection);
   std::int64_t accepted() const;
+  std::int64_t duplicates() const;  // that the builder's filter left out
 
  private:
   struct State;

@@ -54,10 +54,10 @@ bool RecordBuilder::begin(std::string_view partition) {
   return true;
 }
 
-void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_view unknown_fields) {
+bool RecordBuilder::finish(const End& end) {
   ColumnSet& set = *set_;
-  if (!unknown_fields.empty() && layout_.unknown_fields >= 0)
-    set_text(static_cast<std::uint16_t>(layout_.unknown_fields), unknown_fields);
+  if (!end.unknown_fields.empty() && layout_.unknown_fields >= 0)
+    set_text(static_cast<std::uint16_t>(layout_.unknown_fields), end.unknown_fields);
   if (layout_.event_id >= 0 && hasher_) {
     identity_.client_event_id = client_event_id();
     if (identity_.client_event_id->empty())
@@ -70,12 +70,20 @@ void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_vie
     char* place = leaf.plain.extend(sizeof(std::uint32_t) + event::kIdentityLength);
     const auto length = static_cast<std::uint32_t>(event::kIdentityLength);
     std::memcpy(place, &length, sizeof(length));
-    hasher_->hash(identity_, place + sizeof(length));
+    char* const event_id = place + sizeof(length);
+    hasher_->hash(identity_, event_id);
+    if (filter_ && !filter_({std::string_view(event_id, event::kIdentityLength), partitions_[current_],
+                             identity_.event_timestamp})) {
+      reject();
+      return false;
+    }
   }
   if (layout_.line >= 0)
-    set_integer(static_cast<std::uint16_t>(layout_.line), line);
+    set_integer(static_cast<std::uint16_t>(layout_.line), end.line);
+  if (has_receipt_times_ && layout_.ingested_at >= 0)
+    set_integer(static_cast<std::uint16_t>(layout_.ingested_at), end.received_at_micros);
   set.rows += 1;
-  const std::size_t cost = 128 + bytes / 3 + elements_ * 24;
+  const std::size_t cost = 128 + end.bytes / 3 + elements_ * 24;
   set.cost_bytes += cost;
   cost_total_ += cost;
   if (set.rows >= kBatchRows || set.cost_bytes >= kBatchBytes) {
@@ -88,6 +96,7 @@ void RecordBuilder::finish(std::int64_t line, std::size_t bytes, std::string_vie
     }
     hand_over(largest, false);
   }
+  return true;
 }
 
 void RecordBuilder::reject() { set_->truncate(layout_, set_->rows); }

@@ -32,6 +32,15 @@ inline constexpr std::size_t kBatchBudgetBytes = 224ULL << 20;
 // More days than this in one load is not a day column.
 inline constexpr std::size_t kPartitionsMax = 4'000;
 
+// What decides whether an event is one that was seen before. Views live as long as the call.
+struct EventKey {
+  std::string_view event_id;   // 64 hexadecimal characters
+  std::string_view day;        // the partition
+  std::int64_t timestamp = 0;  // event_timestamp as received; 0 where the contract has none
+};
+// False: the event is a duplicate and is left out.
+using EventFilter = std::function<bool(const EventKey&)>;
+
 // One dictionary for each text leaf; null where the column never uses one.
 using Dictionaries = std::vector<std::unique_ptr<Dictionary>>;
 
@@ -51,11 +60,22 @@ class RecordBuilder {
   // Opens a record of a partition (an event_date that the reader has checked). False: there would be too many
   // partitions.
   bool begin(std::string_view partition);
-  // Completes the record. `bytes` is its size in the input; `unknown_fields` its JSON object, or empty.
-  void finish(std::int64_t line, std::size_t bytes, std::string_view unknown_fields);
+  struct End {
+    std::int64_t line = 0;
+    std::int64_t received_at_micros = 0;  // used after use_receipt_times()
+    std::size_t bytes = 0;                // its size in the input
+    std::string_view unknown_fields;      // its JSON object, or empty
+  };
+  // Completes the record. False: the filter left it out.
+  bool finish(const End& end);
   void reject();
   // Hands over what is left.
   void flush();
+
+  // Asked about each record that is otherwise good, in order. Only of contracts that have an event identity.
+  void set_filter(EventFilter filter) { filter_ = std::move(filter); }
+  // _shoplake_ingested_at is End::received_at_micros; without this call the writer fills it by a constant.
+  void use_receipt_times() { has_receipt_times_ = true; }
 
   // False: the field was given before in this record.
   bool open_struct(std::uint16_t node) { return mark(node, layout_.nodes[node].level); }
@@ -216,6 +236,8 @@ class RecordBuilder {
   const Layout& layout_;
   Supplier supplier_;
   Receiver receiver_;
+  EventFilter filter_;
+  bool has_receipt_times_ = false;
   Dictionaries dictionaries_;
   std::vector<std::string> partitions_;
   std::vector<Partition> sets_;

@@ -2,8 +2,10 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <thread>
 
@@ -38,7 +40,9 @@ base::Error cancelled() {
 // What both inputs share: the builder, the files, the dead letters.
 class Output {
  public:
-  explicit Output(const TransformOptions& options)
+  enum class IngestedAt { one_moment, by_record };
+
+  explicit Output(const TransformOptions& options, IngestedAt ingested_at = IngestedAt::one_moment)
       : options_(options),
         builder_(
             *options.layout, *options.contract, [this] { return files_->acquire(); },
@@ -56,7 +60,11 @@ class Output {
     file_options.dictionaries = &builder_.dictionaries();
     const Layout& layout = *options.layout;
     file_options.constants[layout.nodes[layout.source_object].leaf].text = options.source_object;
-    file_options.constants[layout.nodes[layout.ingested_at].leaf].integer = options.ingested_at_micros;
+    if (ingested_at == IngestedAt::by_record) {
+      builder_.use_receipt_times();
+    } else {
+      file_options.constants[layout.nodes[layout.ingested_at].leaf].integer = options.ingested_at_micros;
+    }
     file_options.directory = options.data_directory;
     file_options.file_stem = options.env->new_uuid();
     file_options.partition_column = options.contract->partition_by;
@@ -97,6 +105,75 @@ class Output {
   DeadLetters letters_;
   std::unique_ptr<PartitionFiles> files_;  // ends before the dictionaries that it reads
 };
+
+// Records of the log as blocks.
+class LogBlocks {
+ public:
+  LogBlocks(std::span<const LogRecord> records, std::uint64_t record_bytes_max)
+      : records_(records), record_bytes_max_(record_bytes_max) {}
+
+  // Fills the block anew; false after the last record. Offsets are those of the block; `origins` tells the record of
+  // each span.
+  bool next(Block& block) {
+    block.bytes.clear();
+    block.records.clear();
+    block.oversized.clear();
+    if (at_ == records_.size())
+      return false;
+    block.first_line = records_[at_].line;
+    while (at_ < records_.size() && block.bytes.size() < kLogBlockBytes) {
+      const LogRecord& record = records_[at_];
+      const std::int64_t line = record.line - block.first_line;
+      if (line < 0 || line > std::numeric_limits<std::uint32_t>::max())
+        break;
+      ++at_;
+      if (record.payload.size() > record_bytes_max_) {
+        block.oversized.push_back({block.records.size(), 0, record.payload.size(), record.line,
+                                   std::string(record.payload.substr(0, kOversizedTextBytes))});
+        continue;
+      }
+      if (record.payload.find_first_not_of(" \t\r\n") == std::string_view::npos)
+        continue;
+      const auto offset = static_cast<std::uint32_t>(block.bytes.size());
+      block.bytes.append(record.payload.data(), record.payload.size());
+      block.bytes.push_back('\n');
+      block.records.push_back({offset, static_cast<std::uint32_t>(record.payload.size()),
+                               static_cast<std::uint32_t>(line), record.received_at_micros});
+    }
+    block.bytes.extend(kBlockPadding);
+    block.bytes.truncate(block.bytes.size() - kBlockPadding);
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kLogBlockBytes = 1 << 20;
+
+  std::span<const LogRecord> records_;
+  std::uint64_t record_bytes_max_;
+  std::size_t at_ = 0;
+};
+
+// Where in its payload a byte of a block of the log is.
+std::uint32_t offset_in_payload(const Block& block, std::uint32_t offset) {
+  const auto after = std::upper_bound(block.records.begin(), block.records.end(), offset,
+                                      [](std::uint32_t at, const RecordSpan& span) { return at < span.offset; });
+  return offset - std::prev(after)->offset;
+}
+
+Result<void> reject_oversized(Output& output, const Block& block, const contract::Contract& contract) {
+  for (const OversizedRecord& record : block.oversized) {
+    const bool is_open_array = record.length == 0;
+    const std::string message =
+        is_open_array
+            ? std::string("the array is not closed")
+            : fmt::format("the record has {} bytes, more than the limit of {} (record_bytes_max of the contract)",
+                          record.length, contract.record_bytes_max);
+    SHOPLAKE_TRY(output.reject({is_open_array ? reason::kMalformed : reason::kTooLarge, message, record.line,
+                                static_cast<std::int64_t>(record.offset), static_cast<std::int64_t>(record.length),
+                                record.begin}));
+  }
+  return {};
+}
 
 Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::string_view name,
                                        const TransformOptions& options) {
@@ -146,20 +223,8 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
                                std::string_view(block.bytes.data() + span.offset, span.length)});
     };
     reader_of_records.read(block.bytes.data(), block.records, block.first_line, reject);
-    for (const OversizedRecord& record : block.oversized) {
-      if (!outcome.ok())
-        break;
-      const bool is_open_array = record.length == 0;
-      const std::string message =
-          is_open_array
-              ? std::string("the array is not closed")
-              : fmt::format("the record has {} bytes, more than the limit of {} (record_bytes_max of the contract)",
-                            record.length, options.contract->record_bytes_max);
-      outcome = output.reject({is_open_array ? reason::kMalformed : reason::kTooLarge, message, record.line,
-                               static_cast<std::int64_t>(record.offset), static_cast<std::int64_t>(record.length),
-                               record.begin});
-    }
     SHOPLAKE_TRY(outcome);
+    SHOPLAKE_TRY(reject_oversized(output, block, *options.contract));
     SHOPLAKE_TRY(output.outcome());
     input_bytes = block.input_bytes;
     if (options.progress != nullptr)
@@ -240,6 +305,40 @@ Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_
   const double parse_seconds = thread_seconds() - begin;
   TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
   result.input_bytes = result.inflated_bytes = SHOPLAKE_TRY(file.size());
+  result.parse_seconds = parse_seconds;
+  return result;
+}
+
+Result<TransformResult> transform(std::span<const LogRecord> records, const EventFilter& filter,
+                                  const TransformOptions& options) {
+  Output output(options, Output::IngestedAt::by_record);
+  output.builder().set_filter(filter);
+  JsonReader reader(*options.contract, output.builder(), output.drift());
+  LogBlocks blocks(records, options.contract->record_bytes_max);
+  const double begin = thread_seconds();
+  std::uint64_t input_bytes = 0;
+  Block block;
+  while (blocks.next(block)) {
+    if (options.stop.stop_requested())
+      return cancelled();
+    Result<void> outcome;
+    const auto reject = [&](const RecordSpan& span, const Rejection& rejection) {
+      if (!outcome.ok())
+        return;
+      outcome = output.reject({rejection.reason, rejection.message, block.first_line + span.line,
+                               offset_in_payload(block, span.offset), span.length,
+                               std::string_view(block.bytes.data() + span.offset, span.length)});
+    };
+    reader.read(block.bytes.data(), block.records, block.first_line, reject);
+    SHOPLAKE_TRY(outcome);
+    SHOPLAKE_TRY(reject_oversized(output, block, *options.contract));
+    SHOPLAKE_TRY(output.outcome());
+    input_bytes += block.bytes.size();
+  }
+  const double parse_seconds = thread_seconds() - begin;
+  TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
+  result.duplicates = reader.duplicates();
+  result.input_bytes = result.inflated_bytes = input_bytes;
   result.parse_seconds = parse_seconds;
   return result;
 }

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@
 #include "transform/data_file.h"
 #include "transform/json_reader.h"
 #include "transform/layout.h"
+#include "transform/record_builder.h"
 
 namespace shoplake::transform {
 
@@ -56,6 +59,7 @@ struct TransformResult {
   std::vector<DataFile> quarantine_files;
   std::int64_t rows = 0;
   std::int64_t rejected = 0;
+  std::int64_t duplicates = 0;  // events that the filter left out
   std::map<std::string, std::int64_t> rejected_by_reason;
   std::vector<Drift::Entry> drift;
   std::int64_t drift_unlisted = 0;
@@ -73,6 +77,22 @@ void discard(io::Env& env, const TransformResult& result);
 // Errors: of the file and of gzip (kind input), transform.cancelled, transform.not_parquet and transform.parquet (kind
 // input) for Parquet that cannot be read. Nothing is left behind then.
 Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name,
+                                  const TransformOptions& options);
+
+// A record of the log: what one sender sent at once.
+struct LogRecord {
+  // JSON objects, one after another with or without white space between them, or in arrays; each is an event.
+  std::string_view payload;
+  std::int64_t line = 0;                // what _shoplake_line says of its events: the record's offset in the log
+  std::int64_t received_at_micros = 0;  // what _shoplake_ingested_at says of them
+};
+
+// The same for records in memory. The filter is asked about each good event in the order of the records, on the
+// caller's thread. Dead letters have the record's offset as their line and the place in its payload as byte offset;
+// their quarantined_at is options.ingested_at_micros. options.progress is not used. Cheap for few records; columns are
+// encoded on another thread, so that many are taken at the speed of parsing.
+// Errors: those of the files written, transform.cancelled. Nothing is left behind then.
+Result<TransformResult> transform(std::span<const LogRecord> records, const EventFilter& filter,
                                   const TransformOptions& options);
 
 }  // namespace shoplake::transform

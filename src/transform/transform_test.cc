@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include "io/faulty_env.h"
 #include "io/temporary_directory.h"
@@ -177,6 +178,21 @@ class TransformTest : public testing::Test {
     if (!file.ok())
       return file.error();
     return transform(**file, name, options);
+  }
+
+  Result<TransformResult> run_log(const std::vector<LogRecord>& records, const EventFilter& filter) {
+    TransformOptions options;
+    options.env = &io::posix_env();
+    options.contract = &contract_;
+    options.layout = &layout_;
+    options.quarantine_layout = &quarantine_layout_;
+    options.data_directory = directory_.file("data");
+    options.quarantine_directory = directory_.file("quarantine");
+    options.source_object = "wal/things";
+    options.ingested_at_micros = 1'700'000'000'000'000;
+    EXPECT_TRUE(options.env->create_directories(options.data_directory).ok());
+    EXPECT_TRUE(options.env->create_directories(options.quarantine_directory).ok());
+    return transform(records, filter, options);
   }
 
   // All rows in order of partition, then of the file.
@@ -370,6 +386,143 @@ TEST_F(TransformTest, ReadsArraysAndDocuments) {
   const auto one = run(pretty + "\n" + pretty, "pretty.json");
   ASSERT_TRUE(one.ok());
   EXPECT_EQ(rows(*one), (std::vector<std::string>{event(""), event("")}));
+}
+
+std::string numbered(int number) { return event(R"(,"stream_id":")" + std::to_string(number) + "\""); }
+
+TEST_F(TransformTest, TellsRecordsOfOneLineApart) {
+  struct Case {
+    std::string line;
+    std::vector<int> accepted;
+    std::vector<std::string> rejected;  // as they stand in the line
+  };
+  const std::string bad = R"({"event_date":"20260101"})";
+  const std::string cut = R"({"event_date":"20260101","items":[{"id":"x"})";
+  const Case cases[] = {
+      {numbered(1) + numbered(2) + numbered(3), {1, 2, 3}, {}},
+      {numbered(1) + "  " + numbered(2), {1, 2}, {}},
+      {numbered(1) + bad + numbered(2), {1, 2}, {bad}},
+      {bad + bad + numbered(1), {1}, {bad, bad}},
+      {numbered(1) + numbered(2) + "x", {1}, {numbered(2) + "x"}},
+      {numbered(1) + "}" + numbered(2), {}, {numbered(1) + "}" + numbered(2)}},
+      {numbered(1) + cut, {1}, {cut}},
+      {cut + numbered(1), {}, {cut + numbered(1)}},
+      {"[" + numbered(1) + "," + bad + " , " + numbered(2) + "]", {1, 2}, {bad}},
+      {"[" + numbered(1) + "][" + numbered(2) + "]" + numbered(3), {1, 2, 3}, {}},
+      {"[" + numbered(1) + "," + numbered(2), {1, 2}, {""}},
+      {"[" + numbered(1) + ",", {1}, {""}},
+      {"[" + numbered(1) + ",7," + numbered(2) + "]", {1, 2}, {"7"}},
+      {"[" + numbered(1) + ",]", {1}, {"]"}},
+      {"[" + numbered(1) + "]x", {1}, {"x"}},
+      {"[]", {}, {"[]"}},
+  };
+  std::string input;
+  std::vector<std::string> accepted;
+  std::vector<std::string> rejected;
+  for (const Case& c : cases) {
+    for (const int number : c.accepted)
+      accepted.push_back(numbered(number));
+    std::size_t at = 0;
+    for (const std::string& record : c.rejected) {
+      at = record.empty() ? c.line.size() : c.line.find(record, at);
+      rejected.push_back("\"line\":" + std::to_string(&c - cases + 1) +
+                         ",\"byte_offset\":" + std::to_string(input.size() + at) +
+                         ",\"record_bytes\":" + std::to_string(record.size()) + ",\"record\":\"" + record + "\"}");
+      at += record.size();
+    }
+    input += c.line + "\n";
+  }
+  const auto result = run(input);
+  ASSERT_TRUE(result.ok()) << base::to_string(result.error());
+  EXPECT_EQ(rows(*result), accepted);
+  ASSERT_EQ(result->quarantine_files.size(), 1U);
+  const auto letters = rows_of(result->quarantine_files[0].path, "quarantined_at");
+  ASSERT_EQ(letters.size(), rejected.size());
+  for (std::size_t i = 0; i < letters.size(); ++i)
+    EXPECT_EQ(letters[i].substr(letters[i].find("\"line\"")), rejected[i]) << letters[i];
+}
+
+// What _shoplake_line and _shoplake_ingested_at say of each row.
+std::vector<std::string> places_of(const std::vector<std::string>& rows) {
+  std::vector<std::string> places;
+  for (const std::string& row : rows)
+    places.push_back(row.substr(row.find("\"_shoplake_source_object\"")));
+  return places;
+}
+
+TEST_F(TransformTest, TakesRecordsOfTheLog) {
+  const std::string pretty =
+      "{\n  \"event_date\": \"20260101\",\n  \"event_timestamp\": 1,\n  \"event_name\": \"e\"\n}\n";
+  const std::string bad = R"({"event_date":"nie"})";
+  const std::string cut = R"({"event_date":"20260101","items":[)";
+  const std::string payloads[] = {
+      numbered(1) + "\n",
+      numbered(2) + "\n" + bad + "\n" + numbered(3),
+      numbered(4) + numbered(5) + "[" + numbered(6) + ",\n" + numbered(7) + "]\n",
+      pretty + pretty,
+      " \n\n",
+      "",
+      cut + "\n" + numbered(8) + "\n",
+      numbered(9) + "\n" + event(",\"stream_id\":\"\xff\"") + "\n" + numbered(10) + "\n",
+      std::string(17 << 20, 'x'),
+      numbered(11),
+  };
+  const std::int64_t far = 7'000'000'000;  // offsets may be apart more than 32 bits say
+  std::vector<LogRecord> records;
+  for (const std::string& payload : payloads) {
+    const auto number = static_cast<std::int64_t>(records.size());
+    records.push_back({payload, number < 9 ? 1000 + number : far, 1'700'000'000'000'000 + number * 1'000'000});
+  }
+  const auto result = run_log(records, nullptr);
+  ASSERT_TRUE(result.ok()) << base::to_string(result.error());
+  EXPECT_EQ(result->rows, 13);
+  EXPECT_EQ(result->duplicates, 0);
+  std::vector<std::string> expected;
+  for (const int number : {1, 2, 3, 4, 5, 6, 7, 0, 0, 8, 9, 10, 11})
+    expected.push_back(number == 0 ? event("") : numbered(number));
+  EXPECT_EQ(rows(*result), expected);
+  const auto places = places_of(rows(*result, "none"));
+  const std::int64_t lines[] = {1000, 1001, 1001, 1002, 1002, 1002, 1002, 1003, 1003, 1006, 1007, 1007, far};
+  for (std::size_t i = 0; i < std::size(lines); ++i) {
+    const std::int64_t second = lines[i] == far ? 9 : lines[i] - 1000;
+    const std::string prefix = R"("_shoplake_source_object":"wal/things","_shoplake_line":)" +
+                               std::to_string(lines[i]) + R"(,"_shoplake_ingested_at":2023-11-14 22:13:2)" +
+                               std::to_string(second);
+    EXPECT_EQ(places[i].substr(0, prefix.size()), prefix);
+  }
+  const auto letters = rows_of(result->quarantine_files.at(0).path, "quarantined_at");
+  ASSERT_EQ(letters.size(), 4U);
+  const std::string letter_places[] = {
+      "\"line\":1001,\"byte_offset\":" + std::to_string(numbered(2).size() + 1) + ",",
+      "\"line\":1006,\"byte_offset\":0,\"record_bytes\":" + std::to_string(cut.size()) + ",",
+      "\"line\":1007,\"byte_offset\":" + std::to_string(numbered(9).size() + 1) + ",",
+      "\"line\":1008,\"byte_offset\":0,\"record_bytes\":" + std::to_string(17 << 20) + ",",
+  };
+  for (std::size_t i = 0; i < letters.size(); ++i)
+    EXPECT_NE(letters[i].find(letter_places[i]), std::string::npos) << letters[i].substr(0, 300);
+  EXPECT_TRUE(run_log({}, nullptr).ok());
+}
+
+TEST_F(TransformTest, TheFilterLeavesDuplicatesOut) {
+  std::string payload = numbered(1) + numbered(2) + numbered(1) + R"({"event_date":"20260102"})" + numbered(1) +
+                        numbered(3) + R"({"event_date":"20260103","event_timestamp":5,"event_name":"alone"})";
+  std::set<std::string> seen;
+  std::vector<std::string> asked;
+  const EventFilter filter = [&](const EventKey& key) {
+    EXPECT_EQ(key.event_id.size(), 64U);
+    asked.push_back(std::string(key.day) + " " + std::to_string(key.timestamp));
+    return key.day != "20260103" && seen.insert(std::string(key.event_id)).second;
+  };
+  const std::vector<LogRecord> records = {{payload, 1, 1}, {payload, 2, 2}};
+  const auto result = run_log(records, filter);
+  ASSERT_TRUE(result.ok()) << base::to_string(result.error());
+  EXPECT_EQ(rows(*result), (std::vector<std::string>{numbered(1), numbered(2), numbered(3)}));
+  EXPECT_EQ(result->rows, 3);
+  EXPECT_EQ(result->duplicates, 9);
+  EXPECT_EQ(result->rejected, 2);
+  EXPECT_EQ(asked.size(), 12U);
+  EXPECT_EQ(asked.back(), "20260103 5");
+  EXPECT_EQ(result->files.size(), 1U);  // no file of a day that has only duplicates
 }
 
 TEST_F(TransformTest, PassesOverRecordsThatAreTooLarge) {
