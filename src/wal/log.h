@@ -97,7 +97,7 @@ class Log {
   // All or nothing. `done` runs once: on the log's thread after the sync (it must not block, and must not call
   // append_and_wait), or before append() returns if the records are refused:
   //   wal.overloaded (environment): the queue is full; answer 503 and let the sender come again
-  //   wal.bad_entry (usage): no entry, a stream's name or a payload over its limit
+  //   wal.bad_entry (usage): no entry; a stream's name, a payload or all of it over its limit
   //   wal.disk_full, wal.failed (environment): the write or the sync failed, or did less than retry_after ago
   //   wal.closed (cancelled): the log is being closed
   void append(std::span<const Entry> entries, Done done);
