@@ -39,21 +39,21 @@ Ga4Endpoint ga4_endpoint(std::string_view path);
 
 // The parts of a request that hits are made of. Views live until collect_ga4() returns. Absent headers are empty.
 struct Ga4Request {
-  std::string_view method;
-  std::string_view path;
-  std::string_view query;  // percent-encoded, without the '?'
-  std::string_view body;   // after Content-Encoding was undone
+  std::string_view method{};
+  std::string_view path{};
+  std::string_view query{};  // percent-encoded, without the '?'
+  std::string_view body{};   // after Content-Encoding was undone
   std::int64_t received_at_micros = 0;
 
-  std::string_view user_agent;
-  std::string_view accept_language;
-  std::string_view referer;  // the page, where a hit does not name it
-  std::string_view sec_ch_ua;
-  std::string_view sec_ch_ua_full_version_list;
-  std::string_view sec_ch_ua_mobile;
-  std::string_view sec_ch_ua_model;
-  std::string_view sec_ch_ua_platform;
-  std::string_view sec_ch_ua_platform_version;
+  std::string_view user_agent{};
+  std::string_view accept_language{};
+  std::string_view referer{};  // the page, where a hit does not name it
+  std::string_view sec_ch_ua{};
+  std::string_view sec_ch_ua_full_version_list{};
+  std::string_view sec_ch_ua_mobile{};
+  std::string_view sec_ch_ua_model{};
+  std::string_view sec_ch_ua_platform{};
+  std::string_view sec_ch_ua_platform_version{};
 };
 
 struct Ga4Options {

@@ -16,14 +16,14 @@ namespace shoplake::collect {
 
 // Unknown parts are empty. Views are of the request or of the tables.
 struct UserAgent {
-  std::string_view user_agent;
+  std::string_view user_agent{};
   // "Chromium;122.0.6261.171|Google Chrome;122.0.6261.171" as gtag sends them (brands percent-encoded), or the header's
   // form "\"Chromium\";v=\"122.0.6261.171\", …".
-  std::string_view brands;
-  std::string_view mobile;            // "1", "?1", "0", "?0"
-  std::string_view model;             // "Pixel 7"
-  std::string_view platform;          // "Windows", "macOS"
-  std::string_view platform_version;  // "15.0.0"
+  std::string_view brands{};
+  std::string_view mobile{};            // "1", "?1", "0", "?0"
+  std::string_view model{};             // "Pixel 7"
+  std::string_view platform{};          // "Windows", "macOS"
+  std::string_view platform_version{};  // "15.0.0"
 };
 
 struct Device {
