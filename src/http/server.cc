@@ -247,14 +247,17 @@ struct Server::State {
   // What is known of a request before its body, and what came of it: for metrics and the log.
   struct Exchange {
     explicit Exchange(State& state_) : state(state_) {}
-    ~Exchange() {
-      if (bytes_held > 0)
-        state.bytes_in_flight.fetch_sub(bytes_held, std::memory_order_relaxed);
-      if (in_flight)
-        state.requests_in_flight.fetch_sub(1, std::memory_order_relaxed);
-    }
+    ~Exchange() { release(); }
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
+
+    // The request does not count as in flight any more.
+    void release() {
+      if (const auto bytes = std::exchange(bytes_held, 0); bytes > 0)
+        state.bytes_in_flight.fetch_sub(bytes, std::memory_order_relaxed);
+      if (std::exchange(in_flight, false))
+        state.requests_in_flight.fetch_sub(1, std::memory_order_relaxed);
+    }
 
     State& state;
     Request request;
@@ -456,6 +459,7 @@ struct Server::State {
     const bool called = co_await call(connection, exchange);
     if (!called)
       co_return false;
+    exchange.release();
     if (stopping || connection.closing)
       exchange.keep_alive = false;
     const bool sent = co_await answer(connection, stream, exchange);
@@ -498,6 +502,7 @@ struct Server::State {
         exchange.bytes_held += size;
         if (bytes_in_flight.fetch_add(size, std::memory_order_relaxed) + size > options.limits.bytes_in_flight_max) {
           overloaded(exchange, "bytes");
+          parser.get().body() = std::string();
           co_await refuse(connection, stream, exchange);
           co_return false;
         }
@@ -941,6 +946,7 @@ struct Server::State {
   // might never see the answer.
   template <typename Stream>
   Task<void> refuse(Connection& connection, Stream& stream, Exchange& exchange) {
+    exchange.release();
     exchange.keep_alive = false;
     const bool sent = co_await answer(connection, stream, exchange);
     if (!sent)

@@ -411,6 +411,277 @@ TEST_F(HttpServerTest, CountsRequests) {
   EXPECT_THAT(text, HasSubstr("shoplake_http_request_duration_seconds_count{route=\"/hello\"} 1\n"));
 }
 
+// Routes that answer later. What the handlers are given is kept in `kept_`.
+class AsyncServerTest : public HttpServerTest {
+ protected:
+  Server& start_async() {
+    server_ = std::make_unique<Server>(options_, io::posix_env(), metrics_);
+    const auto add = [&](Route route) { server_->route(std::move(route)); };
+    add({.path = "/later",
+         .async_handler =
+             [this](Request&& request, Responder responder) {
+               const std::scoped_lock lock(mutex_);
+               kept_.emplace_back(std::move(request), std::move(responder));
+               changed_.notify_all();
+             },
+         .methods = {"POST"},
+         .body_bytes_max = 1 << 20});
+    add({.path = "/now", .async_handler = [](Request&& request, Responder responder) {
+           responder.answer(text_response("now " + request.path));
+           responder.answer(text_response("never"));
+         }});
+    add({.path = "/blocking", .async_handler = [](Request&&, Responder responder) {
+           const auto io_thread = std::this_thread::get_id();
+           responder.answer_on_worker(
+               [=] { return text_response(std::this_thread::get_id() == io_thread ? "io" : "worker"); });
+         }});
+    add({.path = "/dropped", .async_handler = [](Request&&, Responder) {}});
+    add({.path = "/throws",
+         .async_handler = [](Request&&, Responder) { throw std::runtime_error("before an answer"); }});
+    add({.path = "/broken", .async_handler = [](Request&&, Responder responder) {
+           responder.answer_with([]() -> Response { throw std::runtime_error("while making it"); });
+         }});
+    add({.path = "/feed", .async_handler = [this](Request&&, Responder responder) {
+           Response response;
+           response.content_type = "text/event-stream";
+           response.feed = std::make_shared<Feed>(1000);
+           {
+             const std::scoped_lock lock(mutex_);
+             feed_ = response.feed;
+             changed_.notify_all();
+           }
+           responder.answer(std::move(response));
+         }});
+    add({.path = "/open",
+         .handler = [](const Request&) { return text_response("page"); },
+         .match = Route::Match::prefix,
+         .methods = {"GET"}});
+    add({.path = "/open",
+         .async_handler = [](Request&&, Responder responder) { responder.answer(text_response("collected")); },
+         .methods = {"POST"},
+         .body_bytes_max = 10,
+         .cross_origin = true,
+         .refusal = [](int status, std::string_view code,
+                       std::string_view) { return text_response("refused: " + std::string(code), status); }});
+    EXPECT_TRUE(server_->start().ok());
+    return *server_;
+  }
+  void await_kept(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return kept_.size() >= count; });
+  }
+  std::shared_ptr<Feed> await_feed() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return feed_ != nullptr; });
+    return feed_;
+  }
+  static std::string get(std::string_view path) {
+    return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  }
+  static std::string post(std::string_view path, std::string_view body, std::string_view headers = {}) {
+    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  }
+
+  std::vector<std::pair<Request, Responder>> kept_;
+  std::shared_ptr<Feed> feed_;
+};
+
+TEST_F(AsyncServerTest, AnswersFromAnotherThreadInAnyOrder) {
+  options_.io_threads = 2;
+  start_async();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(std::make_unique<Client>(server_->port()));
+    clients.back()->send(post("/later", "body" + std::to_string(i)));
+  }
+  await_kept(50);
+  std::jthread([this] {
+    for (auto kept = kept_.rbegin(); kept != kept_.rend(); ++kept)
+      kept->second.answer(text_response("answer to " + kept->first.body));
+  }).join();
+  for (int i = 0; i < 50; ++i)
+    EXPECT_THAT(clients[static_cast<std::size_t>(i)]->read_answer(), HasSubstr("answer to body" + std::to_string(i)));
+}
+
+TEST_F(AsyncServerTest, KeepsTheOrderOfPipelinedRequests) {
+  start_async();
+  Client client(server_->port());
+  client.send(post("/later", "first") + get("/now") + post("/later", "second"));
+  await_kept(1);
+  kept_[0].second.answer_with([] { return text_response("one"); });
+  EXPECT_THAT(client.read_answer(), HasSubstr("one"));
+  EXPECT_THAT(client.read_answer(), HasSubstr("now /now"));
+  await_kept(2);
+  kept_[1].second.answer(text_response("two"));
+  EXPECT_THAT(client.read_answer(), HasSubstr("two"));
+}
+
+TEST_F(AsyncServerTest, EveryRequestIsAnswered) {
+  start_async();
+  EXPECT_THAT(exchange(get("/blocking")), HasSubstr("worker"));
+  for (const char* path : {"/dropped", "/throws", "/broken"}) {
+    EXPECT_THAT(exchange(get(path)), StartsWith("HTTP/1.1 500 ")) << path;
+  }
+}
+
+TEST_F(AsyncServerTest, RefusesMoreRequestsInFlightThanTheLimit) {
+  options_.limits.requests_in_flight_max = 2;
+  start_async();
+  Client first(server_->port()), second(server_->port()), third(server_->port());
+  first.send(post("/later", "1"));
+  second.send(post("/later", "2"));
+  await_kept(2);
+  third.send(post("/later", "3"));
+  const std::string refused = third.read_answer();
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refused, HasSubstr("Retry-After: 1\r\n"));
+  kept_[0].second.answer(text_response("done"));
+  first.read_answer();
+  third.send(post("/later", "3"));
+  await_kept(3);
+  kept_[1].second.answer(text_response("done"));
+  kept_[2].second.answer(text_response("done"));
+  EXPECT_THAT(third.read_answer(), HasSubstr("done"));
+  EXPECT_THAT(second.read_answer(), HasSubstr("done"));
+}
+
+TEST_F(AsyncServerTest, RefusesMoreBytesInFlightThanTheLimit) {
+  options_.limits.bytes_in_flight_max = 300'000;
+  start_async();
+  Client holds(server_->port());
+  holds.send(post("/later", std::string(200'000, 'x')));
+  await_kept(1);
+  Client refused(server_->port());
+  refused.send(post("/later", std::string(200'000, 'x')));
+  EXPECT_THAT(refused.read_to_end(), StartsWith("HTTP/1.1 503 "));
+  kept_[0].second.answer(text_response("done"));
+  EXPECT_THAT(holds.read_answer(), HasSubstr("done"));
+  Client later(server_->port());
+  later.send(post("/later", std::string(200'000, 'x')));
+  await_kept(2);
+  kept_[1].second.answer(text_response("done"));
+  EXPECT_THAT(later.read_answer(), HasSubstr("done"));
+}
+
+TEST_F(AsyncServerTest, StopDoesNotWaitForAnswersForever) {
+  options_.limits.stop_timeout = std::chrono::milliseconds(50);
+  start_async();
+  Client client(server_->port());
+  client.send(post("/later", "1"));
+  await_kept(1);
+  server_->stop();
+  EXPECT_EQ(client.read_to_end(), "");
+  kept_[0].second.answer(text_response("too late"));
+  server_.reset();
+  kept_.clear();
+}
+
+TEST_F(AsyncServerTest, FeedsAreWrittenAsThingsHappen) {
+  start_async();
+  Client client(server_->port());
+  client.send(get("/feed"));
+  const auto feed = await_feed();
+  EXPECT_TRUE(feed->push("data: 1\n\n"));
+  EXPECT_THAT(client.read_until("1\n\n\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"));
+  EXPECT_TRUE(feed->push("data: 2\n\n"));
+  EXPECT_EQ(client.read_until("2\n\n\r\n"), "9\r\ndata: 2\n\n\r\n");
+  feed->close();
+  EXPECT_FALSE(feed->push("data: 3\n\n"));
+  EXPECT_EQ(client.read_to_end(), "0\r\n\r\n");
+}
+
+TEST_F(AsyncServerTest, FeedsCloseWhenTheClientGoes) {
+  start_async();
+  {
+    Client client(server_->port());
+    client.send(get("/feed"));
+    await_feed()->push("data: 1\n\n");
+    client.read_until("1\n\n");
+  }
+  while (!feed_->closed())
+    std::this_thread::yield();
+}
+
+TEST_F(AsyncServerTest, FeedsCutOffClientsThatDoNotRead) {
+  options_.limits.write_timeout = std::chrono::milliseconds(200);
+  start_async();
+  Client client(server_->port());
+  client.send(get("/feed"));
+  const auto feed = await_feed();
+  EXPECT_FALSE(feed->push(std::string(1001, 'x')));
+  EXPECT_TRUE(feed->closed());
+}
+
+TEST_F(AsyncServerTest, FeedsEndWhenTheServerStops) {
+  options_.limits.stop_timeout = std::chrono::seconds(60);
+  start_async();
+  Client client(server_->port());
+  client.send(get("/feed"));
+  await_feed()->push("data: 1\n\n");
+  client.read_until("1\n\n\r\n");
+  server_->stop();
+  EXPECT_EQ(client.read_to_end(), "0\r\n\r\n");
+}
+
+TEST_F(AsyncServerTest, OnePathMayHaveARouteAMethod) {
+  start_async();
+  EXPECT_THAT(exchange(get("/open")), HasSubstr("page"));
+  EXPECT_THAT(exchange(get("/open/below")), HasSubstr("page"));
+  EXPECT_THAT(exchange(post("/open", "x")), HasSubstr("collected"));
+  EXPECT_THAT(exchange(post("/open/below", "x")), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(exchange("DELETE /open HTTP/1.1\r\nHost: localhost\r\n\r\n"), HasSubstr("Allow: POST, GET, HEAD\r\n"));
+}
+
+TEST_F(AsyncServerTest, AnswersPreflightsOfOpenRoutes) {
+  start_async();
+  const std::string preflight =
+      "OPTIONS /open HTTP/1.1\r\nHost: localhost\r\nOrigin: https://shop.example\r\n"
+      "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n\r\n";
+  const std::string answer = exchange(preflight);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 204 "));
+  for (const char* header :
+       {"Access-Control-Allow-Origin: https://shop.example\r\n", "Access-Control-Allow-Credentials: true\r\n",
+        "Access-Control-Allow-Headers: content-type\r\n", "Vary: Origin\r\n"}) {
+    EXPECT_THAT(answer, HasSubstr(header));
+  }
+  EXPECT_THAT(answer, HasSubstr("Access-Control-Allow-Methods: POST, GET, HEAD\r\n"));
+  EXPECT_THAT(exchange(post("/open", "x", "Origin: https://shop.example\r\nSec-Fetch-Site: cross-site\r\n")),
+              HasSubstr("Access-Control-Allow-Origin: https://shop.example\r\n"));
+  EXPECT_THAT(exchange(post("/later", "x", "Origin: https://shop.example\r\n")), StartsWith("HTTP/1.1 403 "));
+}
+
+TEST_F(AsyncServerTest, ARouteMaySayHowItsRefusalsLook) {
+  start_async();
+  const std::string answer = exchange(post("/open", "more than ten bytes"));
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(answer, HasSubstr("refused: serve.body_too_large"));
+}
+
+TEST_F(AsyncServerTest, SlowAndIdleConnectionsDelayNobody) {
+  options_.io_threads = 2;
+  start_async();
+  std::vector<std::unique_ptr<Client>> others;
+  for (int i = 0; i < 300; ++i) {
+    others.push_back(std::make_unique<Client>(server_->port()));
+    if (i % 3 == 0)
+      others.back()->send("POST /later HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nslow");
+  }
+  Client client(server_->port());
+  for (int i = 0; i < 1000; ++i) {
+    client.send(get("/now"));
+    ASSERT_THAT(client.read_answer(), HasSubstr("now"));
+  }
+}
+
+TEST_F(AsyncServerTest, SaysThatACertificateIsBad) {
+  options_.tls = TlsOptions{"/dev/null", "/dev/null"};
+  Server server(options_, io::posix_env(), metrics_);
+  const auto started = server.start();
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.error().code, "serve.bad_certificate");
+}
+
 TEST(ParseHostAndPort, ReadsEveryForm) {
   const HostAndPort defaults{"127.0.0.1", 8080};
   const auto parse = [&](std::string_view text) {
