@@ -1,5 +1,14 @@
 {# Body of a model that credits each conversion wholly to one touch of its journey; `condition` chooses the touch. #}
 {% macro single_touch_attribution(condition) -%}
+{%- set scope -%}
+    conversion_id in (
+        select conversion_id from {{ changed('int_conversions') }}
+        union all
+        select conversion_id from {{ changed('int_user_journeys') }}
+    )
+{%- endset -%}
+{{ config(meta={'live': {'scope': scope | trim, 'day': 'conversion_date', 'hot_days': live_hot_days()}}) }}
+
 with
 
 credited as (
@@ -26,6 +35,9 @@ credited as (
     inner join {{ ref('int_user_journeys') }} as journeys
         on conversions.conversion_id = journeys.conversion_id
     where journeys.{{ condition }}
+        {% if is_live() %}
+        and conversions.{{ scope | trim }}
+        {% endif %}
 
 )
 

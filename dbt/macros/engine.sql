@@ -142,6 +142,61 @@
     array_join(transform(array_sort(collect_list(struct({{ order }} as o, {{ text }} as t))), x -> x.t), ',')
 {%- endmacro %}
 
+{# Values of a group as a list, without NULL; NULL if there is none. #}
+{% macro collected(value) -%}
+    {{ return(adapter.dispatch('collected', 'shoplake')(value)) }}
+{%- endmacro %}
+{% macro duckdb__collected(value) -%}
+    list({{ value }}) filter (where {{ value }} is not null)
+{%- endmacro %}
+{% macro default__collected(value) -%}
+    nullif(collect_list({{ value }}), array())
+{%- endmacro %}
+
+{# Lists of a group put into one; NULL if there is none. #}
+{% macro collected_lists(lists) -%}
+    {{ return(adapter.dispatch('collected_lists', 'shoplake')(lists)) }}
+{%- endmacro %}
+{% macro duckdb__collected_lists(lists) -%}
+    flatten(list({{ lists }}) filter (where {{ lists }} is not null))
+{%- endmacro %}
+{% macro default__collected_lists(lists) -%}
+    nullif(flatten(collect_list({{ lists }})), array())
+{%- endmacro %}
+
+{# The values of a list or two, ascending, each once. #}
+{% macro sorted_values(list, other_list=none) -%}
+    {{ return(adapter.dispatch('sorted_values', 'shoplake')(list, other_list)) }}
+{%- endmacro %}
+{% macro duckdb__sorted_values(list, other_list) -%}
+    list_sort(list_distinct({% if other_list %}list_concat({{ list }}, {{ other_list }}){% else %}{{ list }}{% endif %}))
+{%- endmacro %}
+{% macro default__sorted_values(list, other_list) -%}
+    array_sort(array_distinct({% if other_list %}concat(coalesce({{ list }}, array()), coalesce({{ other_list }}, array())){% else %}{{ list }}{% endif %}))
+{%- endmacro %}
+
+{# Least value of a list that is not below another value; NULL if there is none. #}
+{% macro least_from(list, value) -%}
+    {{ return(adapter.dispatch('least_from', 'shoplake')(list, value)) }}
+{%- endmacro %}
+{% macro duckdb__least_from(list, value) -%}
+    list_min(list_filter({{ list }}, element -> element >= {{ value }}))
+{%- endmacro %}
+{% macro default__least_from(list, value) -%}
+    array_min(filter({{ list }}, element -> element >= {{ value }}))
+{%- endmacro %}
+
+{# Values of a list up to another value; all if that is NULL. #}
+{% macro values_up_to(list, value) -%}
+    {{ return(adapter.dispatch('values_up_to', 'shoplake')(list, value)) }}
+{%- endmacro %}
+{% macro duckdb__values_up_to(list, value) -%}
+    list_filter({{ list }}, element -> coalesce(element <= {{ value }}, true))
+{%- endmacro %}
+{% macro default__values_up_to(list, value) -%}
+    filter({{ list }}, element -> coalesce(element <= {{ value }}, true))
+{%- endmacro %}
+
 {# SQL list of text literals from a list. #}
 {% macro literals(values) -%}
     ({% for value in values %}'{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor %})

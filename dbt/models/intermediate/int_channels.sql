@@ -1,13 +1,23 @@
--- The rules are tried once for each distinct source, medium and campaign, not once for each event or session.
+{#-
+    The rules are tried once for each distinct source, medium and campaign that an event carries, not once for each event or
+    session. A session has those of one of its events, or (direct).
+-#}
+{%- set campaign = "event_source, coalesce(event_medium, '(none)'), coalesce(event_campaign, '(none)')" -%}
+{%- set scope = "source = '(direct)' or (source, medium, campaign) in (select " ~ campaign ~ ' from ' ~ changed('fact_events') ~ ')' -%}
+{{ config(meta={'live': {'scope': scope}}) }}
+
 with
 
 campaigns as (
 
     select distinct
-        coalesce(source, '(direct)') as source,
-        case when source is null then '(none)' else coalesce(medium, '(none)') end as medium,
-        case when source is null then '(none)' else coalesce(campaign, '(none)') end as campaign
-    from {{ ref('stg_ga4_sessions') }}
+        event_source as source,
+        coalesce(event_medium, '(none)') as medium,
+        coalesce(event_campaign, '(none)') as campaign
+    from {{ ref('fact_events') }}
+    where event_source <> '(direct)'
+    union all
+    select '(direct)' as source, '(none)' as medium, '(none)' as campaign
 
 ),
 

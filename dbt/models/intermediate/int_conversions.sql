@@ -1,8 +1,42 @@
+{%- set batch = changed('stg_ga4_conversions') -%}
+{%- set scope -%}
+    conversion_id in (select conversion_id from {{ batch }})
+    or (
+        conversion_event = 'purchase'
+        and transaction_id in (select transaction_id from {{ batch }} where conversion_event = 'purchase' and transaction_id is not null)
+    )
+{%- endset -%}
+{%- set relations = [this, batch] if is_live() else [ref('stg_ga4_conversions')] -%}
+{#- The whole table stays in memory: an order can come again after any time. -#}
+{{ config(meta={'live': {'scope': scope | trim}}) }}
+
 with
 
 conversions as (
 
-    select * from {{ ref('stg_ga4_conversions') }}
+    {% for relation in relations %}
+    select
+        conversion_id,
+        conversion_event,
+        conversion_date,
+        conversion_timestamp,
+        conversion_at,
+        stream_id,
+        user_pseudo_id,
+        user_id,
+        session_id,
+        transaction_id,
+        currency,
+        value_micros,
+        batch_page_id,
+        batch_ordering_id,
+        batch_event_index
+    from {{ relation }}
+    {% if is_live() %}
+    where {{ scope }}
+    {% endif %}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -43,7 +77,10 @@ final as (
         session_id,
         transaction_id,
         currency,
-        value_micros
+        value_micros,
+        batch_page_id,
+        batch_ordering_id,
+        batch_event_index
     from ranked
     where occurrence = 1
 

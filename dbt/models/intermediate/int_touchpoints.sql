@@ -3,6 +3,16 @@
     {{ exceptions.raise_compiler_error("var touchpoint_dedupe is '" ~ dedupe ~ "'; it may be channel_day, session or none") }}
 {%- endif -%}
 
+{#- Touchpoints of a client and day decide which of them count. -#}
+{%- set scope -%}
+    {% if dedupe == 'none' -%}
+    session_id in (select session_id from {{ changed('fact_sessions') }})
+    {%- else -%}
+    (user_pseudo_id, touchpoint_date) in (select user_pseudo_id, session_start_date from {{ changed('fact_sessions') }})
+    {%- endif %}
+{%- endset -%}
+{{ config(meta={'live': {'scope': scope | trim, 'day': 'touchpoint_date', 'hot_days': live_hot_days()}}) }}
+
 with
 
 sessions as (
@@ -62,6 +72,9 @@ ranked as (
         1 as occurrence
         {% endif %}
     from candidates
+    {% if is_live() %}
+    where {{ scope }}
+    {% endif %}
 
 ),
 

@@ -3,20 +3,51 @@
     look-back reaches: window_fingerprint is their state. It holds journeys of all conversion events, also of repeated orders:
     which of those counts is decided over all days, in int_conversions; join it.
 -#}
+{#- A touchpoint can change the journeys of its client's conversions from its moment on, and so can an earlier conversion. -#}
+{%- set scope -%}
+    conversion_id in (select conversion_id from {{ changed('stg_ga4_conversions') }})
+    or exists (
+        select 1
+        from (
+            select user_pseudo_id as changed_user, touchpoint_timestamp as changed_from
+            from {{ changed('int_touchpoints') }}
+            union all
+            select user_pseudo_id as changed_user, conversion_timestamp as changed_from
+            from {{ changed('stg_ga4_conversions') }}
+        ) as changes
+        where changed_user = user_pseudo_id and changed_from <= conversion_timestamp
+    )
+{%- endset -%}
 {{
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='conversion_date',
+        meta={'live': {'scope': scope | trim, 'day': 'conversion_date', 'hot_days': live_hot_days()}},
     )
 }}
 
 with
 
+{% if is_live() %}
+conversions as (
+
+    select
+        conversion_id,
+        conversion_event,
+        conversion_date,
+        conversion_timestamp,
+        user_pseudo_id,
+        session_id,
+        'live' as window_fingerprint
+    from {{ ref('stg_ga4_conversions') }}
+    where {{ scope }}
+
+),
+{% else %}
 days as (
 
-    select distinct event_date, day_fingerprint
-    from {{ ref('fact_events') }}
+    {{ day_states(ref('fact_events')) }}
 
 ),
 
@@ -24,7 +55,7 @@ conversion_days as (
 
     select
         conversion_days.event_date as conversion_date,
-        md5({{ joined_text('window_days.day_fingerprint', 'window_days.event_date') }}) as window_fingerprint
+        md5({{ joined_text("coalesce(window_days.day_fingerprint, 'live')", 'window_days.event_date') }}) as window_fingerprint
     from (select distinct conversion_date as event_date from {{ ref('stg_ga4_conversions') }}) as conversion_days
     inner join days as window_days
         on window_days.event_date <= conversion_days.event_date
@@ -40,7 +71,7 @@ changed_days as (
         conversion_days.window_fingerprint
     from conversion_days
     {% if is_incremental() %}
-    left join (select distinct conversion_date, window_fingerprint from {{ this }}) as known
+    left join ({{ day_states(this, 'conversion_date', 'window_fingerprint') }}) as known
         on conversion_days.conversion_date = known.conversion_date
         and conversion_days.window_fingerprint = known.window_fingerprint
     where known.conversion_date is null
@@ -62,6 +93,7 @@ conversions as (
     inner join changed_days on conversions.conversion_date = changed_days.conversion_date
 
 ),
+{% endif %}
 
 {% if var('conversion_cuts_journey') %}
 previous_conversions as (

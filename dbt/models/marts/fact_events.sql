@@ -9,11 +9,13 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='event_date',
+        meta={'live': {'scope': 'false', 'day': 'event_date'}},
     )
 }}
 
 with
 
+{% if not is_live() %}
 source_days as (
 
     select
@@ -56,7 +58,7 @@ changed_days as (
         days.day_fingerprint
     from days
     {% if is_incremental() %}
-    left join (select distinct event_date, day_fingerprint from {{ this }}) as known
+    left join ({{ day_states(this) }}) as known
         on days.event_date = known.event_date and days.day_fingerprint = known.day_fingerprint
     where known.event_date is null
     {% endif %}
@@ -112,30 +114,37 @@ present_elsewhere as (
 
 ),
 {% endif %}
+{% endif %}
 
+-- Live mode finds what is there already before it calls the models.
 joined as (
 
     select
         events.*,
+        {% if is_live() %}
+        'live' as day_fingerprint,
+        cast(1 as {{ dbt.type_bigint() }}) as source_row_count,
+        {% else %}
         changed_days.day_fingerprint,
         coalesce(kept_duplicates.source_row_count, 1) as source_row_count,
+        {% endif %}
         coalesce(events.ga_session_id, clickstream.ga_session_id) as known_session_id,
-        coalesce(events.session_number, clickstream.session_number) as known_session_number,
         click_ids.click_id as known_click_id,
         click_ids.source as click_source,
         click_ids.medium as click_medium,
         click_ids.campaign as click_campaign
     from {{ ref('stg_ga4_events') }} as events
-    inner join changed_days on events.event_day = changed_days.event_day
-    left join kept_duplicates on events.event_id = kept_duplicates.event_id
-    {% if is_incremental() %}
-    left join present_elsewhere on events.event_id = present_elsewhere.event_id
-    {% endif %}
     left join {{ ref('stg_clickstream_sessions') }} as clickstream
         on events.event_id = clickstream.event_id and events.event_date = clickstream.event_date
     left join {{ ref('click_ids') }} as click_ids
         on events.page_click_id = click_ids.click_id
         and click_ids.is_deciding
+    {% if not is_live() %}
+    inner join changed_days on events.event_day = changed_days.event_day
+    left join kept_duplicates on events.event_id = kept_duplicates.event_id
+    {% if is_incremental() %}
+    left join present_elsewhere on events.event_id = present_elsewhere.event_id
+    {% endif %}
     where (
             kept_duplicates.event_id is null
             or (
@@ -146,6 +155,7 @@ joined as (
         {% if is_incremental() %}
         and present_elsewhere.event_id is null
         {% endif %}
+    {% endif %}
 
 ),
 
@@ -163,7 +173,7 @@ final as (
         user_id,
         known_session_id as ga_session_id,
         {{ session_key('stream_id', 'known_session_id', 'user_pseudo_id') }} as session_id,
-        known_session_number as session_number,
+        session_number,
         session_engaged,
         engagement_time_msec,
         is_entrance,

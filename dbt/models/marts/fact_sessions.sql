@@ -1,8 +1,14 @@
+{%- set scope = 'session_id in (select session_id from ' ~ changed('stg_ga4_sessions') ~ ')' -%}
+{{ config(meta={'live': {'scope': scope, 'day': 'session_start_date', 'hot_days': live_hot_days()}}) }}
+
 with
 
 session_days as (
 
     select * from {{ ref('stg_ga4_sessions') }}
+    {% if is_live() %}
+    where {{ scope }}
+    {% endif %}
 
 ),
 
@@ -13,9 +19,8 @@ sessions as (
         min(stream_id) as stream_id,
         min(user_pseudo_id) as user_pseudo_id,
         min(ga_session_id) as ga_session_id,
-        {{ last_by('user_id', 'last_event_timestamp', 'user_id is not null') }} as user_id,
+        {{ last_by('user_id', 'user_id_order', 'user_id_order is not null') }} as user_id,
         min(session_number) as session_number,
-        {{ first_by('event_date', 'first_event_timestamp') }} as session_start_date,
         min(first_event_timestamp) as session_start_timestamp,
         max(last_event_timestamp) as session_end_timestamp,
         {{ sum_bigint('event_count') }} as event_count,
@@ -32,10 +37,15 @@ sessions as (
         min(session_start_event_timestamp) as session_start_event_timestamp,
         min(first_page_view_timestamp) as first_page_view_timestamp,
         max(last_page_view_timestamp) as last_page_view_timestamp,
+        min(case when page_view_timestamps is null then first_page_view_timestamp end) as page_view_after_day_start_timestamp,
+        {{ collected_lists('page_view_timestamps') }} as page_view_timestamps,
         min(first_purchase_timestamp) as first_purchase_timestamp,
         max(last_purchase_timestamp) as last_purchase_timestamp,
-        {{ first_by('landing_page_location', 'first_event_timestamp', 'landing_page_location is not null') }} as landing_page_location,
-        {{ first_by(record({'device_category': 'device_category', 'geo_country': 'geo_country'}), 'first_event_timestamp') }} as first_day,
+        {{ first_by('landing_page_location', 'landing_page_order', 'landing_page_order is not null') }} as landing_page_location,
+        {{ first_by(
+            record({'event_date': 'event_date', 'device_category': 'device_category', 'geo_country': 'geo_country'}),
+            'first_event_order'
+        ) }} as first_day,
         max(exported_channel_group) as exported_channel_group,
         {{ first_by(
             record({
@@ -47,8 +57,8 @@ sessions as (
                 'term': 'term',
                 'click_id': 'click_id',
             }),
-            'source_event_timestamp',
-            'source is not null'
+            'source_event_order',
+            'source_event_order is not null'
         ) }} as source_event
     from session_days
     group by session_id
@@ -59,11 +69,16 @@ named as (
 
     select
         *,
+        first_day.event_date as session_start_date,
+        first_day.device_category as device_category,
+        first_day.geo_country as geo_country,
         coalesce(source_event.source, '(direct)') as source,
         coalesce(source_event.medium, '(none)') as medium,
         coalesce(source_event.campaign, '(none)') as campaign,
         coalesce(source_event.content, '(none)') as content,
-        coalesce(source_event.term, '(none)') as term
+        coalesce(source_event.term, '(none)') as term,
+        -- A session without session_start has begun with its first event all the same.
+        coalesce(session_start_event_timestamp, session_start_timestamp) as started_timestamp
     from sessions
 
 ),
@@ -97,6 +112,10 @@ final as (
         named.session_start_event_timestamp,
         named.first_page_view_timestamp,
         named.last_page_view_timestamp,
+        least(
+            named.page_view_after_day_start_timestamp,
+            {{ least_from('named.page_view_timestamps', 'named.started_timestamp') }}
+        ) as page_view_after_start_timestamp,
         named.first_purchase_timestamp,
         named.last_purchase_timestamp,
         named.landing_page_location,
@@ -113,7 +132,7 @@ final as (
         named.source_event.event_timestamp as source_event_timestamp,
         named.device_category,
         named.geo_country
-    from (select *, first_day.device_category as device_category, first_day.geo_country as geo_country from named) as named
+    from named
     inner join {{ ref('int_channels') }} as channels
         on named.source = channels.source
         and named.medium = channels.medium

@@ -1,3 +1,5 @@
+{{ config(meta={'live': {'scope': 'true'}}) }}
+
 with
 
 daily as (

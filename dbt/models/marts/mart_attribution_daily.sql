@@ -1,3 +1,12 @@
+{%- set scope -%}
+    conversion_date in (
+        select conversion_date from {{ changed('mart_first_click_attribution') }}
+        union all
+        select conversion_date from {{ changed('mart_last_click_attribution') }}
+    )
+{%- endset -%}
+{{ config(meta={'live': {'scope': scope | trim}}) }}
+
 with
 
 credits as (
@@ -34,6 +43,9 @@ summed as (
         {{ sum_bigint('conversion_count') }} as conversions,
         {{ sum_bigint('conversion_value_micros') }} as value_micros
     from credits
+    {% if is_live() %}
+    where {{ scope }}
+    {% endif %}
     group by conversion_date, conversion_event, attribution_model, attributed_channel
 
 ),

@@ -1,9 +1,27 @@
--- Platforms of var clickstream_platforms send no session id: a gap of more than session_timeout_minutes begins a session.
-{{ config(materialized='table') }}
+{#-
+    Platforms of var clickstream_platforms send no session id: a gap of more than session_timeout_minutes begins a session.
+    An event that arrives late can move the start of a session or join two. In live mode fact_events keeps what it has of
+    them until the next build, which sees it by the fingerprint of the day.
+-#}
+{%- set condition -%}
+    platform in {{ literals(var('clickstream_platforms')) }}
+    and ga_session_id is null
+    and user_pseudo_id is not null
+    and stream_id is not null
+{%- endset -%}
+{%- set scope -%}
+    (stream_id, user_pseudo_id) in (select stream_id, user_pseudo_id from {{ "{{ ref('stg_ga4_events') }}" }} where {{ condition | trim }})
+{%- endset -%}
+{{
+    config(
+        materialized='table',
+        meta={'live': {'scope': scope | trim, 'day': 'event_date', 'hot_days': live_hot_days()}},
+    )
+}}
 
 with
 
-events as (
+new_events as (
 
     -- A record delivered twice is one event.
     select
@@ -13,11 +31,29 @@ events as (
         user_pseudo_id,
         min(event_timestamp) as event_timestamp
     from {{ ref('stg_ga4_events') }}
-    where platform in {{ literals(var('clickstream_platforms')) }}
-        and ga_session_id is null
-        and user_pseudo_id is not null
-        and stream_id is not null
+    where {{ condition | trim }}
     group by event_id, event_date, stream_id, user_pseudo_id
+
+),
+
+events as (
+
+    select
+        *,
+        {{ whole_seconds('event_timestamp') }} as first_second
+    from new_events
+    {% if is_live() %}
+    union all
+    select
+        event_id,
+        event_date,
+        stream_id,
+        user_pseudo_id,
+        event_timestamp,
+        ga_session_id as first_second
+    from {{ this }}
+    where (stream_id, user_pseudo_id) in (select stream_id, user_pseudo_id from new_events)
+    {% endif %}
 
 ),
 
@@ -46,17 +82,8 @@ numbered as (
             partition by stream_id, user_pseudo_id
             order by event_timestamp, event_id, event_date
             rows between unbounded preceding and current row
-        ) as session_number
+        ) as gap_count
     from gaps
-
-),
-
-started as (
-
-    select
-        *,
-        min(event_timestamp) over (partition by stream_id, user_pseudo_id, session_number) as started_timestamp
-    from numbered
 
 ),
 
@@ -68,9 +95,8 @@ final as (
         stream_id,
         user_pseudo_id,
         event_timestamp,
-        cast(session_number as {{ dbt.type_bigint() }}) as session_number,
-        {{ whole_seconds('started_timestamp') }} as ga_session_id
-    from started
+        min(first_second) over (partition by stream_id, user_pseudo_id, gap_count) as ga_session_id
+    from numbered
 
 )
 

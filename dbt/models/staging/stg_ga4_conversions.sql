@@ -1,3 +1,11 @@
+{%- set scope = 'conversion_id in (select event_id from ' ~ changed('fact_events') ~ ')' -%}
+{{
+    config(
+        materialized='table',
+        meta={'live': {'scope': scope, 'day': 'conversion_date', 'hot_days': live_hot_days()}},
+    )
+}}
+
 with
 
 final as (
