@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include "contract/moment.h"
+
 namespace shoplake::contract {
 
 namespace {
@@ -24,18 +26,18 @@ class Parser {
 
   Result<Contract> parse(const YAML::Node& root) {
     SHOPLAKE_TRY(check_keys(root, {"dataset", "table", "description", "partition_by", "event_identity",
-                                   "client_event_id", "unknown_fields", "record_bytes_max", "fields"}));
+                                   "client_event_id", "unknown_fields", "record_bytes_max", "fields", "computed"}));
     Contract contract;
     contract.dataset = SHOPLAKE_TRY(required_text(root, "dataset"));
     contract.table = SHOPLAKE_TRY(required_text(root, "table"));
     contract.description = SHOPLAKE_TRY(optional_text(root, "description"));
     contract.partition_by = SHOPLAKE_TRY(required_text(root, "partition_by"));
     if (const YAML::Node identity = root["event_identity"]) {
-      contract.event_identity =
-          SHOPLAKE_TRY(choice<EventIdentity>(identity, "event_identity",
-                                             {{"none", EventIdentity::none},
-                                              {"canonical", EventIdentity::canonical},
-                                              {"user_name_time", EventIdentity::user_name_time}}));
+      contract.event_identity = SHOPLAKE_TRY(choice<EventIdentity>(identity, "event_identity",
+                                                                   {{"none", EventIdentity::none},
+                                                                    {"canonical", EventIdentity::canonical},
+                                                                    {"user_name_time", EventIdentity::user_name_time},
+                                                                    {"client_id", EventIdentity::client_id}}));
     }
     if (const YAML::Node names = root["client_event_id"]) {
       if (!names.IsSequence())
@@ -66,6 +68,9 @@ class Parser {
     if (!fields)
       return invalid(root, "fields is missing");
     contract.fields = SHOPLAKE_TRY(parse_fields(fields, "", 1));
+    SHOPLAKE_TRY(check_also(fields, contract.fields));
+    if (const YAML::Node computed = root["computed"])
+      SHOPLAKE_TRY(parse_computed(computed, contract));
     SHOPLAKE_TRY(check(root, contract));
     return contract;
   }
@@ -137,11 +142,151 @@ class Parser {
   Result<std::int64_t> bound(const YAML::Node& node, std::string_view key, const Field& field,
                              const std::string& path) const {
     std::int64_t value = 0;
+    if (field.type == Type::timestamp) {
+      const auto moment = node.IsScalar() ? parse_timestamp(node.Scalar()) : std::nullopt;
+      if (!moment)
+        return invalid(node, fmt::format("field {}: {} must be a time as 2026-11-21T10:00:00Z", path, key));
+      return *moment;
+    }
     if (field.type != Type::integer)
-      return invalid(node, fmt::format("field {}: {} needs type long", path, key));
+      return invalid(node, fmt::format("field {}: {} needs type long or timestamp", path, key));
     if (!YAML::convert<std::int64_t>::decode(node, value))
       return invalid(node, fmt::format("field {}: {} must be an integer of at most 64 bits", path, key));
     return value;
+  }
+
+  // One or two names, joined by a point.
+  Result<std::vector<std::string>> parse_also(const YAML::Node& list, const std::string& path) const {
+    if (!list.IsSequence() || list.size() == 0)
+      return invalid(list, fmt::format("field {}: also must be a list of names", path));
+    std::vector<std::string> names;
+    for (const YAML::Node& entry : list) {
+      const std::string place = SHOPLAKE_TRY(text(entry, "also"));
+      const std::size_t dot = place.find('.');
+      if (place.empty() || dot == 0 || dot + 1 == place.size() ||
+          (dot != std::string::npos && place.find('.', dot + 1) != std::string::npos)) {
+        return invalid(entry, fmt::format("field {}: \"{}\" is no name, nor two joined by a point", path, place));
+      }
+      names.push_back(place);
+    }
+    return names;
+  }
+
+  // Each place of a record belongs to one field.
+  Result<void> check_also(const YAML::Node& list, const std::vector<Field>& fields) const {
+    std::set<std::string> taken;
+    for (const Field& field : fields)
+      taken.insert(field.name);
+    std::set<std::string> objects;
+    for (std::size_t index = 0; index < fields.size(); ++index) {
+      for (const std::string& place : fields[index].also) {
+        const std::size_t dot = place.find('.');
+        if (dot != std::string::npos)
+          objects.insert(place.substr(0, dot));
+        if (!taken.insert(place).second || (dot != std::string::npos && taken.contains(place.substr(0, dot))) ||
+            objects.contains(place)) {
+          return invalid(list[index]["also"],
+                         fmt::format("field {}: \"{}\" belongs to another field", fields[index].name, place));
+        }
+      }
+    }
+    return {};
+  }
+
+  // The computed fields, each after the ones that it names.
+  class Computing {
+   public:
+    Computing(const Parser& parser, const YAML::Node& node, Contract& contract) : parser_(parser), contract_(contract) {
+      for (const auto& entry : node) {
+        keys_.push_back(entry.first);
+        values_.push_back(entry.second);
+      }
+      states_.resize(keys_.size(), State::untouched);
+    }
+
+    Result<void> run() {
+      std::set<std::string> names;
+      for (std::size_t index = 0; index < keys_.size(); ++index) {
+        if (!keys_[index].IsScalar() || keys_[index].Scalar().empty())
+          return parser_.invalid(keys_[index], "the name of a computed field is missing");
+        const std::string& name = keys_[index].Scalar();
+        if (!names.insert(name).second || contract_.find(name) != nullptr)
+          return parser_.invalid(keys_[index], fmt::format("field {} is declared twice", name));
+        if (!values_[index].IsScalar() || values_[index].Scalar().empty())
+          return parser_.invalid(keys_[index], fmt::format("computed field {} has no expression", name));
+        contract_.computed.push_back({name, values_[index].Scalar(), {}});
+      }
+      for (std::size_t index = 0; index < keys_.size(); ++index)
+        SHOPLAKE_TRY(compute(index));
+      return {};
+    }
+
+   private:
+    enum class State { untouched, open, done };
+
+    Result<void> compute(std::size_t index) {
+      if (states_[index] == State::done)
+        return {};
+      states_[index] = State::open;
+      path_.push_back(contract_.computed[index].name);
+      const FindExpressionField find = [this](std::string_view name) { return find_field(name); };
+      auto parsed = parse_expression(contract_.computed[index].text, find);
+      if (!parsed.ok()) {
+        if (nested_)
+          return *nested_;
+        return parser_.invalid(values_[index], fmt::format("computed field {}: {}", contract_.computed[index].name,
+                                                           parsed.error().message));
+      }
+      contract_.computed[index].expression = std::move(parsed).value();
+      contract_.computed_order.push_back(index);
+      path_.pop_back();
+      states_[index] = State::done;
+      return {};
+    }
+
+    Result<std::optional<ExpressionField>> find_field(std::string_view name) {
+      for (std::size_t index = 0; index < contract_.fields.size(); ++index) {
+        const Field& field = contract_.fields[index];
+        if (field.name != name)
+          continue;
+        if (field.type == Type::structure || field.type == Type::list)
+          return refuse(fmt::format("{} is a {}; only single values can be used", name, contract::name(field.type)));
+        if (field.treatment == Treatment::drop)
+          return refuse(fmt::format("{} is dropped; nothing may be computed of it", name));
+        return std::optional<ExpressionField>({index, field.type});
+      }
+      for (std::size_t index = 0; index < contract_.computed.size(); ++index) {
+        if (contract_.computed[index].name != name)
+          continue;
+        if (states_[index] == State::open)
+          return refuse(fmt::format("it depends on itself: {} → {}", fmt::join(path_, " → "), name));
+        if (auto done = compute(index); !done.ok()) {
+          nested_ = done.error();
+          return std::move(done).error();
+        }
+        return std::optional<ExpressionField>(
+            {contract_.fields.size() + index, contract_.computed[index].expression.type});
+      }
+      return std::optional<ExpressionField>();
+    }
+
+    static Error refuse(std::string message) {
+      return make_error(ErrorKind::usage, "contract.expression", std::move(message), "");
+    }
+
+    const Parser& parser_;
+    Contract& contract_;
+    std::vector<YAML::Node> keys_;
+    std::vector<YAML::Node> values_;
+    std::vector<State> states_;
+    std::vector<std::string> path_;
+    std::optional<Error> nested_;  // of a field that was computed for another one: it has its own place
+  };
+
+  Result<void> parse_computed(const YAML::Node& node, Contract& contract) const {
+    if (!node.IsMap() || node.size() == 0)
+      return invalid(node, "computed must be a mapping of names to expressions");
+    return Computing(*this, node, contract).run();
   }
 
   Result<std::vector<Field>> parse_fields(const YAML::Node& list, const std::string& parent, int depth) const {
@@ -161,7 +306,7 @@ class Parser {
   }
 
   Result<Field> parse_field(const YAML::Node& node, const std::string& parent, int depth) const {
-    SHOPLAKE_TRY(check_keys(node, {"name", "type", "required", "format", "min", "max", "pii", "treatment",
+    SHOPLAKE_TRY(check_keys(node, {"name", "type", "required", "format", "also", "min", "max", "pii", "treatment",
                                    "description", "fields", "element"}));
     Field field;
     field.name = SHOPLAKE_TRY(required_text(node, "name"));
@@ -179,6 +324,8 @@ class Parser {
                                             {"long", Type::integer},
                                             {"double", Type::real},
                                             {"boolean", Type::boolean},
+                                            {"timestamp", Type::timestamp},
+                                            {"date", Type::date},
                                             {"struct", Type::structure},
                                             {"list", Type::list}}));
     field.description = SHOPLAKE_TRY(optional_text(node, "description"));
@@ -191,6 +338,11 @@ class Parser {
       field.is_date = SHOPLAKE_TRY(choice<bool>(format, "format", {{"yyyymmdd", true}}));
       if (field.type != Type::text)
         return invalid(format, fmt::format("field {}: format needs type string", path));
+    }
+    if (const YAML::Node also = node["also"]) {
+      if (depth > 1)
+        return invalid(also, fmt::format("field {}: only top-level fields can have other places", path));
+      field.also = SHOPLAKE_TRY(parse_also(also, path));
     }
     if (const YAML::Node min = node["min"])
       field.min = SHOPLAKE_TRY(bound(min, "min", field, path));
@@ -220,6 +372,8 @@ class Parser {
       if (!on_any_type && field.type != Type::text)
         return invalid(treatment, fmt::format("field {}: {} needs type string", path, treatment.Scalar()));
     }
+    if (field.required && field.treatment == Treatment::drop)
+      return invalid(node, fmt::format("field {}: what is dropped cannot be required", path));
     if (field.pii == PiiClass::direct && !node["treatment"]) {
       return invalid(
           node,
@@ -261,25 +415,63 @@ class Parser {
         contract.table.find('.', dot + 1) != std::string::npos) {
       return invalid(root["table"], "table must be <namespace>.<name>");
     }
-    const Field* partition = contract.find(contract.partition_by);
-    if (!partition || partition->type != Type::text || !partition->required || !partition->is_date) {
-      return invalid(root["partition_by"],
-                     fmt::format("partition_by names {}, which must be a required top-level string of format yyyymmdd",
-                                 contract.partition_by));
-    }
-    if (contract.find(contract.unknown_fields_column)) {
+    SHOPLAKE_TRY(check_partition(root["partition_by"], contract));
+    const auto is_taken = [&](const std::string& column) {
+      return contract.find(column) != nullptr || contract.find_computed(column) != nullptr;
+    };
+    if (is_taken(contract.unknown_fields_column)) {
       return invalid(root["unknown_fields"],
                      fmt::format("keep_in names {}, which is a field of the contract", contract.unknown_fields_column));
     }
+    const auto is_reserved = [](const std::string& column) { return column.starts_with("_shoplake_"); };
     for (const Field& field : contract.fields) {
-      if (field.name.starts_with("_shoplake_"))
+      if (is_reserved(field.name))
         return invalid(root["fields"], fmt::format("{}: names that begin with _shoplake_ are reserved", field.name));
     }
+    for (const ComputedField& field : contract.computed) {
+      if (is_reserved(field.name))
+        return invalid(root["computed"], fmt::format("{}: names that begin with _shoplake_ are reserved", field.name));
+    }
+    const auto is_kept = [](const Field& field) { return field.treatment != Treatment::drop; };
+    if (std::none_of(contract.fields.begin(), contract.fields.end(), is_kept))
+      return invalid(root["fields"], "all fields are dropped");
+    if (contract.event_identity == EventIdentity::client_id)
+      return check_client_id(root["event_identity"], contract);
     if (contract.event_identity != EventIdentity::none) {
       for (std::string_view needed : {"event_name", "event_timestamp", "user_pseudo_id"}) {
         if (!contract.find(needed))
           return invalid(root["event_identity"], fmt::format("the event identity needs the field {}", needed));
       }
+    }
+    return {};
+  }
+
+  Result<void> check_partition(const YAML::Node& node, const Contract& contract) const {
+    if (const ComputedField* computed = contract.find_computed(contract.partition_by)) {
+      const Field* time = contract.partition_time();
+      if (time == nullptr || !time->required) {
+        return invalid(node, fmt::format("partition_by names {}, which must be date(<field>) of a required timestamp",
+                                         computed->name));
+      }
+      return {};
+    }
+    const Field* partition = contract.find(contract.partition_by);
+    if (!partition || partition->type != Type::text || !partition->required || !partition->is_date) {
+      return invalid(node, fmt::format("partition_by names {}, which must be a required top-level string of format "
+                                       "yyyymmdd, or a computed date(<field>) of a required timestamp",
+                                       contract.partition_by));
+    }
+    return {};
+  }
+
+  Result<void> check_client_id(const YAML::Node& node, const Contract& contract) const {
+    if (contract.client_event_id.size() != 1)
+      return invalid(node, "event_identity client_id needs client_event_id to name one field");
+    const Field* id = contract.find(contract.client_event_id.front());
+    if (id == nullptr || id->type != Type::text || !id->required || id->treatment != Treatment::keep) {
+      return invalid(node,
+                     fmt::format("event_identity client_id needs {} to be a required top-level string that is kept",
+                                 contract.client_event_id.front()));
     }
     return {};
   }
@@ -295,6 +487,8 @@ std::string_view name(Type type) {
     case Type::integer: return "long";
     case Type::real: return "double";
     case Type::boolean: return "boolean";
+    case Type::timestamp: return "timestamp";
+    case Type::date: return "date";
     case Type::structure: return "struct";
     case Type::list: return "list";
   }
@@ -307,6 +501,26 @@ const Field* Contract::find(std::string_view field_name) const {
       return &field;
   }
   return nullptr;
+}
+
+const ComputedField* Contract::find_computed(std::string_view field_name) const {
+  for (const ComputedField& field : computed) {
+    if (field.name == field_name)
+      return &field;
+  }
+  return nullptr;
+}
+
+const Field* Contract::partition_time() const {
+  const ComputedField* day = find_computed(partition_by);
+  if (day == nullptr || day->expression.operation != Expression::Operation::date)
+    return nullptr;
+  const Expression& time = day->expression.operands.front();
+  return time.operation == Expression::Operation::field && time.field < fields.size() ? &fields[time.field] : nullptr;
+}
+
+std::string_view Contract::event_id_column() const {
+  return event_identity == EventIdentity::client_id ? std::string_view(client_event_id.front()) : kEventIdColumn;
 }
 
 Result<Contract> parse_contract(std::string_view yaml_text, std::string_view path) {

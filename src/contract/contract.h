@@ -3,7 +3,7 @@
 // schema is docs/formats/contract.md.
 //
 // A Contract is a value, checked when it is read: types are known, names are unique within their parent, the partition
-// column and the fields of the event identity exist.
+// column and the fields of the event identity exist, expressions have types.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "contract/expression.h"
+#include "contract/type.h"
 #include "io/env.h"
 
 namespace shoplake::contract {
 
 using base::Result;
-
-enum class Type { text, integer, real, boolean, structure, list };
-std::string_view name(Type type);  // as the contract spells it: string, long, double, boolean, struct, list
 
 // Whose data a field holds.
 enum class PiiClass {
@@ -35,7 +34,7 @@ enum class Treatment {
   mask,          // e-mail addresses in the text become [email]
   pseudonymize,  // e-mail addresses in the text become email:<hash>, so that equal ones stay equal
   hash,          // the text becomes its SHA-256 in lowercase hex
-  drop,          // the value becomes NULL
+  drop,          // not written at all: the table has no such column
 };
 
 struct Field {
@@ -43,7 +42,9 @@ struct Field {
   Type type = Type::text;
   bool required = false;  // a record without it is rejected; top level only
   bool is_date = false;   // format: yyyymmdd, a valid day as eight digits
-  // Of an integer: a record with a value outside is rejected.
+  // Other places in a record that the value may come from: "ip_address", "utm.source". Top level only.
+  std::vector<std::string> also;
+  // Of an integer or timestamp: a record with a value outside is rejected.
   std::int64_t min = std::numeric_limits<std::int64_t>::min();
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   PiiClass pii = PiiClass::none;
@@ -52,15 +53,30 @@ struct Field {
   std::vector<Field> fields;  // of a struct; of a list: one field, "element"
 };
 
+// A column that is computed of the record's other values, as they are written.
+struct ComputedField {
+  std::string name;
+  std::string text;       // as the contract spells it
+  Expression expression;  // field numbers: of Contract::fields, then on from them of Contract::computed
+};
+
 // What makes two records the same event. Byte form: docs/formats/event_identity.md.
-enum class EventIdentity { none, canonical, user_name_time };
+enum class EventIdentity {
+  none,
+  canonical,
+  user_name_time,
+  client_id,  // the value of the field that client_event_id names, as it is
+};
 
 struct Contract {
   std::string dataset;  // "events"
   std::string table;    // "processed.events"
   std::string description;
-  std::string partition_by;  // a top-level field of type string
+  // A required top-level string of format yyyymmdd, or a computed field that is the date of a required timestamp.
+  std::string partition_by;
   std::vector<Field> fields;
+  std::vector<ComputedField> computed;      // in the order of the columns
+  std::vector<std::size_t> computed_order;  // in an order in which they can be computed
   EventIdentity event_identity = EventIdentity::none;
   std::vector<std::string>
       client_event_id;                // names of top-level fields or event parameters that name the event and win
@@ -69,7 +85,15 @@ struct Contract {
   std::uint64_t record_bytes_max = 0;
 
   const Field* find(std::string_view field_name) const;  // top level
+  const ComputedField* find_computed(std::string_view field_name) const;
+  // Where partition_by is a computed field: the timestamp that it is the date of; else null.
+  const Field* partition_time() const;
+  // The column that names the event: _shoplake_event_id, or the field of event_identity client_id.
+  std::string_view event_id_column() const;
 };
+
+// The column of computed event identities.
+inline constexpr std::string_view kEventIdColumn = "_shoplake_event_id";
 
 inline constexpr std::uint64_t kRecordBytesMaxDefault = 16ULL << 20;
 inline constexpr std::uint64_t kRecordBytesMaxLimit = 256ULL << 20;

@@ -15,7 +15,9 @@ catalog::Field field_of(const transform::Column& column) {
   field.name = column.name;
   switch (column.type) {
     case Type::text: field.type = catalog::Type::primitive("string"); break;
-    case Type::integer: field.type = catalog::Type::primitive(column.is_timestamp ? "timestamptz" : "long"); break;
+    case Type::integer: field.type = catalog::Type::primitive("long"); break;
+    case Type::timestamp: field.type = catalog::Type::primitive("timestamptz"); break;
+    case Type::date: field.type = catalog::Type::primitive("date"); break;
     case Type::real: field.type = catalog::Type::primitive("double"); break;
     case Type::boolean: field.type = catalog::Type::primitive("boolean"); break;
     case Type::list: field.type = catalog::Type::list(field_of(column.children.front()).type); break;

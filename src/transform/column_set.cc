@@ -42,6 +42,8 @@ void ColumnSet::complete(const Layout& layout) {
   for (std::size_t index = 0; index < layout.nodes.size(); ++index) {
     const Node& node = layout.nodes[index];
     const auto position = static_cast<std::uint16_t>(index);
+    if (node.kind == Node::Kind::dropped)
+      continue;
     if (node.is_element)
       catch_up(layout, node.stream, stream_size(layout, layout.streams[node.stream].parent));
     if (node.kind == Node::Kind::leaf && !node.is_element && levels[index].empty())
@@ -87,7 +89,8 @@ void ColumnSet::truncate(const Layout& layout, std::uint32_t row) {
           case ColumnType::boolean: leaf.flags.truncate(leaf.flags.size() - values); break;
           case ColumnType::integer:
           case ColumnType::real:
-          case ColumnType::timestamp: leaf.words.truncate(leaf.words.size() - values); break;
+          case ColumnType::timestamp:
+          case ColumnType::date: leaf.words.truncate(leaf.words.size() - values); break;
           case ColumnType::text:
             if (leaf.is_plain) {
               const std::size_t kept = leaf.starts.size() - values;

@@ -58,11 +58,10 @@ std::string printable(std::string_view record) {
 
 std::vector<Column> quarantine_columns() {
   using contract::Type;
-  return {{"dataset", Type::text, false, {}},         {"reason_code", Type::text, false, {}},
-          {"message", Type::text, false, {}},         {"source_object", Type::text, false, {}},
-          {"line", Type::integer, false, {}},         {"byte_offset", Type::integer, false, {}},
-          {"record_bytes", Type::integer, false, {}}, {"record", Type::text, false, {}},
-          {"quarantined_at", Type::integer, true, {}}};
+  return {
+      {"dataset", Type::text, {}},         {"reason_code", Type::text, {}}, {"message", Type::text, {}},
+      {"source_object", Type::text, {}},   {"line", Type::integer, {}},     {"byte_offset", Type::integer, {}},
+      {"record_bytes", Type::integer, {}}, {"record", Type::text, {}},      {"quarantined_at", Type::timestamp, {}}};
 }
 
 struct DeadLetters::State {

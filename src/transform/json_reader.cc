@@ -5,9 +5,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 #include <simdjson.h>
+
+#include "contract/moment.h"
 
 namespace shoplake::transform {
 
@@ -15,6 +18,8 @@ namespace {
 
 // Records are indexed in runs of about this many bytes: text and positions stay in the second-level cache.
 constexpr std::size_t kRunBytes = 192 << 10;
+// A position that no record has.
+constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
 // Of values that the contract does not name.
 constexpr int kUnknownDepthMax = 256;
 
@@ -316,15 +321,29 @@ struct JsonReader::State {
       : contract(given_contract), builder(given_builder), drift(given_drift), layout(given_builder.layout()) {
     tables.resize(layout.nodes.size() + 1);
     element_index.resize(layout.streams.size());
-    for (std::uint16_t node : layout.top_level) {
-      const bool own = node == layout.unknown_fields || node == layout.event_id || node == layout.source_object ||
-                       node == layout.line || node == layout.ingested_at;
-      if (!own)
-        tables.back().add(layout.nodes[node].name, node);
-      if (!own && layout.nodes[node].required)
+    KeyTable record_table;
+    for (std::size_t number = 0; number < contract.fields.size(); ++number) {
+      const std::uint16_t node = layout.fields[number];
+      record_table.add(layout.nodes[node].name, node);
+      if (layout.nodes[node].required)
         required.push_back(node);
     }
-    tables.back().finish();
+    for (std::size_t number = 0; number < contract.fields.size(); ++number) {
+      for (const std::string& place : contract.fields[number].also)
+        add_place(record_table, place, layout.fields[number]);
+    }
+    for (std::size_t object = 0; object < objects.size(); ++object)
+      tables[layout.nodes.size() + 1 + object].finish();
+    record_table.finish();
+    tables[layout.nodes.size()] = std::move(record_table);
+    needs_client_id = contract.event_identity == contract::EventIdentity::client_id;
+    partition_field = static_cast<std::uint16_t>(layout.partition_time >= 0 ? layout.partition_time : layout.partition);
+    for (std::size_t number = 0; number < contract.fields.size(); ++number) {
+      if (layout.fields[number] != partition_field)
+        continue;
+      partition_names = contract.fields[number].also;
+      partition_names.insert(partition_names.begin(), contract.fields[number].name);
+    }
     for (std::size_t node = 0; node < layout.nodes.size(); ++node) {
       if (layout.nodes[node].kind != Node::Kind::structure)
         continue;
@@ -339,7 +358,31 @@ struct JsonReader::State {
   RecordBuilder& builder;
   Drift& drift;
   const Layout& layout;
-  std::vector<KeyTable> tables;  // by node of a struct; the record's own last
+  // A place that a field's value may also come from: a name, or one in an object that is no field itself.
+  void add_place(KeyTable& record_table, const std::string& place, std::uint16_t node) {
+    const std::size_t dot = place.find('.');
+    if (dot == std::string::npos) {
+      record_table.add(place, node);
+      return;
+    }
+    const std::string object = place.substr(0, dot);
+    std::size_t number = 0;
+    while (number < objects.size() && objects[number] != object)
+      ++number;
+    const std::size_t table = layout.nodes.size() + 1 + number;
+    if (number == objects.size()) {
+      objects.push_back(object);
+      tables.emplace_back();
+      record_table.add(object, static_cast<std::uint16_t>(table));
+    }
+    tables[table].add(std::string_view(place).substr(dot + 1), node);
+  }
+
+  std::vector<KeyTable> tables;      // by node of a struct; then the record's own; then by object of `objects`
+  std::vector<std::string> objects;  // names in the record of objects that only hold other places of fields
+  bool needs_client_id = false;
+  std::uint16_t partition_field = 0;         // node of the field that the partition is, or follows from
+  std::vector<std::string> partition_names;  // its own and its other places
   std::vector<std::uint16_t> required;
   std::vector<std::uint32_t> element_index;  // by stream
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
@@ -353,7 +396,11 @@ struct JsonReader::State {
   std::uint32_t end = 0;                // of the span
   bool in_array = false;                // the records are elements of an array
   Rejection rejection;
-  std::string unknown;     // members of the JSON object of unknown fields
+  std::string unknown;                    // members of the JSON object of unknown fields
+  std::uint32_t partition_at = kNowhere;  // where its partition's timestamp is, which is read before the other fields…
+  std::int64_t partition_micros = 0;      // …and its value
+  std::int64_t partition_day = 0;
+  std::string partition_text;
   Buffer<char> unescaped;  // as large as the record before it is begun, so views of it stay
   std::string client_event_id;
   std::vector<std::pair<std::string, std::string_view>> seen;  // unknown fields, for drift
@@ -386,20 +433,26 @@ struct JsonReader::State {
   [[gnu::noinline]] bool out_of_range(const Node& node, std::int64_t value) {
     constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
     constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
-    const std::string allowed = node.max == kHighest  ? fmt::format("less than {}", node.min)
-                                : node.min == kLowest ? fmt::format("more than {}", node.max)
-                                                      : fmt::format("not within {} and {}", node.min, node.max);
-    return reject(reason::kOutOfRange, fmt::format("{} is {}, {}", node.json_path, value, allowed));
+    const auto spelled = [&](std::int64_t number) {
+      return node.type == ColumnType::timestamp ? contract::timestamp_text(number) : std::to_string(number);
+    };
+    const std::string allowed = node.max == kHighest ? fmt::format("less than {}", spelled(node.min))
+                                : node.min == kLowest
+                                    ? fmt::format("more than {}", spelled(node.max))
+                                    : fmt::format("not within {} and {}", spelled(node.min), spelled(node.max));
+    return reject(reason::kOutOfRange, fmt::format("{} is {}, {}", node.json_path, spelled(value), allowed));
   }
   [[gnu::noinline]] bool wrong_type(const Node& node, char first) {
     std::string_view expected = "struct";
     if (node.kind == Node::Kind::list)
       expected = "list";
-    if (node.kind == Node::Kind::leaf) {
-      expected = node.type == ColumnType::boolean ? "boolean"
-                 : node.type == ColumnType::real  ? "double"
-                 : node.type == ColumnType::text  ? "string"
-                                                  : "long";
+    if (node.kind == Node::Kind::leaf || node.kind == Node::Kind::dropped) {
+      expected = node.type == ColumnType::boolean     ? "boolean"
+                 : node.type == ColumnType::real      ? "double"
+                 : node.type == ColumnType::text      ? "string"
+                 : node.type == ColumnType::timestamp ? "timestamp"
+                 : node.type == ColumnType::date      ? "date"
+                                                      : "long";
     }
     return reject(reason::kWrongType,
                   fmt::format("{} must be {}, but is {}", node.json_path, expected, type_name(first)));
@@ -474,8 +527,14 @@ struct JsonReader::State {
     }
     switch (node.type) {
       case ColumnType::text: return text_leaf(node, node_index, at, first);
-      case ColumnType::integer:
-      case ColumnType::timestamp: return integer_leaf(node, node_index, at, first);
+      case ColumnType::integer: return integer_leaf(node, node_index, at, first);
+      case ColumnType::timestamp: {
+        std::int64_t micros = partition_micros;
+        if (at != partition_at && !timestamp(node, at, first, micros))
+          return false;
+        return builder.set_integer(node_index, micros) || duplicate(node);
+      }
+      case ColumnType::date: return date_leaf(node, node_index, at, first);
       case ColumnType::real: return real_leaf(node, node_index, at, first);
       case ColumnType::boolean: return boolean_leaf(node, node_index, at, first);
     }
@@ -544,6 +603,71 @@ struct JsonReader::State {
     return builder.set_integer(node_index, value) || duplicate(node);
   }
 
+  // The moment that begins at `at`, a position just taken, within the field's range.
+  bool timestamp(const Node& node, std::uint32_t at, char first, std::int64_t& micros) {
+    std::string_view token;
+    std::optional<std::int64_t> moment;
+    if (first == '"') {
+      if (!string(at, token))
+        return false;
+      moment = contract::parse_timestamp(token);
+      if (!moment)
+        moment = epoch_micros(token);
+    } else if (first == '-' || is_digit(first)) {
+      bool is_integer = false;
+      if (!number(at, token, is_integer))
+        return false;
+      moment = epoch_micros(token);
+    } else {
+      --next;
+      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
+                                                                          : malformed("a value is expected");
+    }
+    if (!moment) {
+      return reject(reason::kInvalidTimestamp, fmt::format("{} is \"{}\", not a time as 2026-11-21T10:00:00Z",
+                                                           node.json_path, token.substr(0, 40)));
+    }
+    if (*moment < node.min || *moment > node.max) [[unlikely]]
+      return out_of_range(node, *moment);
+    micros = *moment;
+    return true;
+  }
+  // Of a number of seconds, milliseconds … since 1970-01-01.
+  static std::optional<std::int64_t> epoch_micros(std::string_view number) {
+    bool is_integer = false;
+    const char* const end = number.data() + number.size();
+    if (scan_number(number.data(), end, is_integer) != end)
+      return std::nullopt;
+    if (is_integer) {
+      std::int64_t value = 0;
+      return to_integer(number, value) ? contract::epoch_micros(value) : std::nullopt;
+    }
+    double value = 0;
+    return to_real(number, value) ? contract::epoch_micros(value) : std::nullopt;
+  }
+
+  bool date_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
+    std::string_view token;
+    bool is_integer = false;
+    if (first == '"') {
+      if (!string(at, token))
+        return false;
+    } else if (is_digit(first)) {
+      if (!number(at, token, is_integer))
+        return false;
+    } else {
+      --next;
+      return first == '{' || first == '[' || first == 't' || first == 'f' || first == '-'
+                 ? wrong_type(node, first)
+                 : malformed("a value is expected");
+    }
+    const auto days = contract::parse_date(token);
+    if (!days)
+      return reject(reason::kInvalidDate,
+                    fmt::format("{} is \"{}\", not a day as YYYY-MM-DD", node.json_path, token.substr(0, 40)));
+    return builder.set_integer(node_index, *days) || duplicate(node);
+  }
+
   bool real_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
     std::string_view token;
     bool is_integer = false;
@@ -596,7 +720,9 @@ struct JsonReader::State {
 
   bool value(std::uint16_t node_index) {
     const Node& node = layout.nodes[node_index];
-    if (node.kind == Node::Kind::leaf)
+    if (node.treatment == contract::Treatment::drop && node.role == Role::none) [[unlikely]]
+      return pass_over_value();
+    if (node.kind == Node::Kind::leaf || node.kind == Node::Kind::dropped)
       return leaf(node_index);
     const char first = peek();
     if (first == 'n') {
@@ -613,6 +739,25 @@ struct JsonReader::State {
     if (first != '[')
       return bad_container(node, first);
     return list(node_index);
+  }
+
+  // The value at `next` of an object that only holds other places of fields.
+  bool place_object(std::uint16_t table) {
+    const char first = peek();
+    if (first == '{')
+      return object(tables[table], table);
+    if (first != 'n')
+      return unknown_field(-1, objects[table - layout.nodes.size() - 1]);
+    const std::uint32_t at = *next++;
+    return is_literal(at, "null") || malformed("a value is not JSON");
+  }
+
+  // Checks a value by the grammar and forgets it.
+  bool pass_over_value() {
+    const std::size_t size = unknown.size();
+    const bool well_formed = copy_value(kUnknownDepthMax);
+    unknown.resize(size);
+    return well_formed;
   }
 
   bool bad_container(const Node& node, char first) {
@@ -665,7 +810,7 @@ struct JsonReader::State {
     }
   }
 
-  // The object at `next`; `node` is the struct, or -1 for the record.
+  // The object at `next`; `node` is the struct, -1 for the record, or the table of one of `objects`.
   bool object(KeyTable& table, int node) {
     ++next;  // {
     if (peek() == '}') {
@@ -694,7 +839,8 @@ struct JsonReader::State {
           return false;
       } else {
         previous = entry;
-        if (!value(table.node(entry)))
+        const std::uint16_t found = table.node(entry);
+        if (!(found < layout.nodes.size() ? value(found) : place_object(found)))
           return false;
       }
       const char separator = peek();
@@ -731,7 +877,9 @@ struct JsonReader::State {
                                                                  : "number";
     std::string path;
     std::string indexed;
-    if (node >= 0) {
+    if (node >= static_cast<int>(layout.nodes.size())) {
+      path = indexed = objects[static_cast<std::size_t>(node) - layout.nodes.size() - 1] + ".";
+    } else if (node >= 0) {
       path = layout.nodes[node].json_path + ".";
       indexed = indexed_path(node) + ".";
     }
@@ -858,9 +1006,20 @@ struct JsonReader::State {
     return true;
   }
 
-  // The value of the partition field of the record at `next`, looked for at its top level.
+  // Whether the key at `at` is one of the partition field's.
+  bool is_partition_key(const std::uint32_t* at) const {
+    const char* const key = text + *at + 1;
+    const std::size_t room = at[1] - *at;
+    for (const std::string& name : partition_names) {
+      if (room >= name.size() + 2 && key[name.size()] == '"' && std::memcmp(key, name.data(), name.size()) == 0)
+        return true;
+    }
+    return false;
+  }
+
+  // The partition of the record at `next`, from the field that is looked for at its top level.
   bool find_partition(std::string_view& partition) {
-    const Node& field = layout.nodes[layout.partition];
+    const Node& field = layout.nodes[partition_field];
     const std::uint32_t* const begin = next;
     int depth = 0;
     bool found = false;
@@ -871,36 +1030,45 @@ struct JsonReader::State {
       } else if (c == '}' || c == ']') {
         if (--depth <= 0)
           break;
-      } else if (c == '"' && depth == 1 && at[1] < end && text[at[1]] == ':') {
-        const std::size_t name = field.name.size();
-        if (at[1] - *at < name + 2 || text[*at + 1 + name] != '"' ||
-            std::memcmp(text + *at + 1, field.name.data(), name) != 0)
-          continue;
+      } else if (c == '"' && depth == 1 && at[1] < end && text[at[1]] == ':' && is_partition_key(at)) {
+        found = at[2] < end && text[at[2]] != 'n';
         next = at + 2;
-        found = true;
-        break;
+        if (found)
+          break;
       }
     }
-    bool fits = found && *next < end;
-    if (fits) {
-      const std::uint32_t at = *next++;
-      bool is_integer = false;
-      if (text[at] == '"') {
-        fits = string(at, partition);
-      } else if (is_digit(text[at])) {
-        fits = number(at, partition, is_integer);
-      } else if (text[at] == 'n') {
-        found = false;
-      } else {
-        fits = false;
-      }
-    }
+    const bool fits = found && (layout.partition_time >= 0 ? partition_of_time(field, partition)
+                                                           : partition_of_text(field, partition));
     next = begin;
-    if (!found)
-      return reject(reason::kMissingField, fmt::format("{} is missing", field.name));
-    if (!fits || !is_yyyymmdd(partition)) {
-      return reject(reason::kInvalidDate, fmt::format("{} is not a day as YYYYMMDD", field.name));
+    return found ? fits : reject(reason::kMissingField, fmt::format("{} is missing", field.name));
+  }
+  bool partition_of_time(const Node& field, std::string_view& partition) {
+    const std::uint32_t at = *next++;
+    if (!timestamp(field, at, text[at], partition_micros))
+      return false;
+    partition_at = at;
+    const std::int64_t day = contract::day_of(partition_micros);
+    if (day != partition_day || partition_text.empty()) {
+      partition_day = day;
+      partition_text = contract::date_text(day);
     }
+    partition = partition_text;
+    return true;
+  }
+  bool partition_of_text(const Node& field, std::string_view& partition) {
+    const std::uint32_t at = *next++;
+    bool is_integer = false;
+    bool fits = false;
+    if (text[at] == '"') {
+      fits = string(at, partition);
+    } else if (is_digit(text[at])) {
+      fits = number(at, partition, is_integer);
+    }
+    if (!fits || !is_yyyymmdd(partition))
+      return reject(reason::kInvalidDate, fmt::format("{} is not a day as YYYYMMDD", field.name));
+    // The text may be moved by unescaping.
+    partition_text = partition;
+    partition = partition_text;
     return true;
   }
 
@@ -920,6 +1088,7 @@ struct JsonReader::State {
     unescaped.extend(span.length + 64);
     unescaped.clear();
     begin_of_record = *next;
+    partition_at = kNowhere;
     const char first = peek();
     if (first != '{') {
       if (first == '\0')
@@ -949,14 +1118,12 @@ struct JsonReader::State {
       next = begin;
       return false;
     }
-    char day[8];  // the text may be moved by unescaping
-    std::memcpy(day, partition.data(), sizeof(day));
-    if (!builder.begin(std::string_view(day, sizeof(day)))) {
-      return reject(reason::kTooManyPartitions, fmt::format("{} would be the day number {} of this load",
-                                                            std::string_view(day, 8), kPartitionsMax + 1));
+    if (!builder.begin(partition)) {
+      return reject(reason::kTooManyPartitions,
+                    fmt::format("{} would be the day number {} of this load", partition, kPartitionsMax + 1));
     }
     unknown.push_back('{');
-    bool accepted_record = object(tables.back(), -1);
+    bool accepted_record = object(tables[layout.nodes.size()], -1);
     if (accepted_record && !ends_here())
       accepted_record = malformed("something follows the object");
     if (accepted_record) {
@@ -967,6 +1134,8 @@ struct JsonReader::State {
         break;
       }
     }
+    if (accepted_record && needs_client_id && !builder.has_client_event_id())
+      accepted_record = reject(reason::kMissingField, fmt::format("{} is empty", contract.event_id_column()));
     if (!accepted_record) {
       builder.reject();
       return false;

@@ -7,7 +7,8 @@
 //
 // Coercions (docs/formats/contract.md): long from a number or text that is integral; double from a number or numeric
 // text, "NaN", "Infinity", "-Infinity"; string from a number or boolean, by its spelling; boolean from true, false and
-// their texts. null and absent are NULL. Anything else rejects the record. Not thread safe.
+// their texts; timestamp and date as contract/moment.h reads them. null and absent are NULL; of a field that is dropped
+// any value is passed over. Anything else rejects the record. Not thread safe.
 //
 // A span may hold several records, as senders and Firehose put them together: objects one after another with or without
 // white space between them, or in arrays of objects. Each is accepted or rejected by itself. What cannot be told apart
@@ -36,6 +37,7 @@ inline constexpr std::string_view kTooLarge = "record.too_large";
 inline constexpr std::string_view kMissingField = "contract.missing_field";
 inline constexpr std::string_view kWrongType = "contract.wrong_type";
 inline constexpr std::string_view kInvalidDate = "contract.invalid_date";
+inline constexpr std::string_view kInvalidTimestamp = "contract.invalid_timestamp";
 inline constexpr std::string_view kOutOfRange = "contract.out_of_range";
 inline constexpr std::string_view kTooManyPartitions = "contract.too_many_partitions";
 }  // namespace reason

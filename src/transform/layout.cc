@@ -16,14 +16,20 @@ ColumnType leaf_type(Type type) {
     case Type::boolean: return ColumnType::boolean;
     case Type::integer: return ColumnType::integer;
     case Type::real: return ColumnType::real;
+    case Type::timestamp: return ColumnType::timestamp;
+    case Type::date: return ColumnType::date;
     default: return ColumnType::text;
   }
 }
 
+bool is_column(const Field& field) { return field.treatment != contract::Treatment::drop; }
+
 Column column_of(const Field& field) {
-  Column column{field.name, field.type, false, {}};
-  for (const Field& child : field.fields)
-    column.children.push_back(column_of(child));
+  Column column{field.name, field.type, {}};
+  for (const Field& child : field.fields) {
+    if (is_column(child))
+      column.children.push_back(column_of(child));
+  }
   return column;
 }
 
@@ -64,6 +70,13 @@ class Builder {
       node.min = field.min;
       node.max = field.max;
       node.field_id = field_ids_(node.path);
+      if (node.field_id == 0 && !is_column(field)) {
+        node.kind = Node::Kind::dropped;
+        node.type = leaf_type(field.type);
+        if (parent < 0)
+          layout_.top_level.push_back(index);
+        return index;
+      }
       if (node.field_id == 0) {
         return base::make_error(base::ErrorKind::failed, "transform.schema_mismatch",
                                 fmt::format("The table has no column {}, which the contract declares", node.path),
@@ -102,13 +115,11 @@ class Builder {
     return index;
   }
 
-  Result<std::int16_t> add_column(std::string name, ColumnType type) {
+  Result<std::int16_t> add_column(std::string_view name, Type type) {
     Field field;
-    field.name = std::move(name);
-    field.type = type == ColumnType::text ? Type::text : Type::integer;
-    const std::uint16_t index = SHOPLAKE_TRY(add(field, -1, 0, 0, false));
-    layout_.nodes[index].type = type;
-    return static_cast<std::int16_t>(index);
+    field.name = name;
+    field.type = type;
+    return static_cast<std::int16_t>(SHOPLAKE_TRY(add(field, -1, 0, 0, false)));
   }
 
   Layout layout_;
@@ -137,7 +148,7 @@ std::int16_t top(const Layout& layout, std::string_view name) {
 
 void assign_roles(Layout& layout, const contract::Contract& contract) {
   const auto set = [&](std::int16_t node, Role role, Node::Kind kind = Node::Kind::leaf) {
-    if (node >= 0 && layout.nodes[node].kind == kind)
+    if (node >= 0 && (layout.nodes[node].kind == kind || layout.nodes[node].kind == Node::Kind::dropped))
       layout.nodes[node].role = role;
   };
   set(top(layout, "stream_id"), Role::stream_id);
@@ -163,44 +174,67 @@ void assign_roles(Layout& layout, const contract::Contract& contract) {
   }
 }
 
+bool has_event_id_column(const contract::Contract& contract) { return contract.event_id_column() == kEventIdColumn; }
+
 }  // namespace
 
 std::vector<Column> table_columns(const contract::Contract& contract) {
   std::vector<Column> columns;
-  for (const Field& field : contract.fields)
-    columns.push_back(column_of(field));
-  columns.push_back({contract.unknown_fields_column, Type::text, false, {}});
-  columns.push_back({std::string(kEventIdColumn), Type::text, false, {}});
-  columns.push_back({std::string(kSourceObjectColumn), Type::text, false, {}});
-  columns.push_back({std::string(kLineColumn), Type::integer, false, {}});
-  columns.push_back({std::string(kIngestedAtColumn), Type::integer, true, {}});
+  for (const Field& field : contract.fields) {
+    if (is_column(field))
+      columns.push_back(column_of(field));
+  }
+  for (const contract::ComputedField& field : contract.computed)
+    columns.push_back({field.name, field.expression.type, {}});
+  columns.push_back({contract.unknown_fields_column, Type::text, {}});
+  if (has_event_id_column(contract))
+    columns.push_back({std::string(kEventIdColumn), Type::text, {}});
+  columns.push_back({std::string(kSourceObjectColumn), Type::text, {}});
+  columns.push_back({std::string(kLineColumn), Type::integer, {}});
+  columns.push_back({std::string(kIngestedAtColumn), Type::timestamp, {}});
   return columns;
 }
 
 Result<Layout> make_layout(const contract::Contract& contract, const FieldIds& field_ids) {
   Builder builder(field_ids);
-  for (const Field& field : contract.fields)
-    SHOPLAKE_TRY(builder.add(field, -1, 0, 0, false));
   Layout& layout = builder.layout_;
-  layout.unknown_fields = SHOPLAKE_TRY(builder.add_column(contract.unknown_fields_column, ColumnType::text));
+  for (const Field& field : contract.fields)
+    layout.fields.push_back(SHOPLAKE_TRY(builder.add(field, -1, 0, 0, false)));
+  for (const contract::ComputedField& field : contract.computed) {
+    const std::int16_t node = SHOPLAKE_TRY(builder.add_column(field.name, field.expression.type));
+    layout.nodes[node].is_computed = true;
+    layout.fields.push_back(static_cast<std::uint16_t>(node));
+  }
+  layout.unknown_fields = SHOPLAKE_TRY(builder.add_column(contract.unknown_fields_column, Type::text));
   layout.nodes[layout.unknown_fields].treatment = contract.unknown_fields_treatment;
-  layout.event_id = SHOPLAKE_TRY(builder.add_column(std::string(kEventIdColumn), ColumnType::text));
-  layout.source_object = SHOPLAKE_TRY(builder.add_column(std::string(kSourceObjectColumn), ColumnType::text));
-  layout.line = SHOPLAKE_TRY(builder.add_column(std::string(kLineColumn), ColumnType::integer));
-  layout.ingested_at = SHOPLAKE_TRY(builder.add_column(std::string(kIngestedAtColumn), ColumnType::timestamp));
+  layout.nodes[layout.unknown_fields].is_unique = true;
+  if (has_event_id_column(contract)) {
+    layout.event_id = SHOPLAKE_TRY(builder.add_column(kEventIdColumn, Type::text));
+    layout.nodes[layout.event_id].is_unique = true;
+  } else {
+    layout.nodes[top(layout, contract.event_id_column())].is_unique = true;
+  }
+  layout.source_object = SHOPLAKE_TRY(builder.add_column(kSourceObjectColumn, Type::text));
+  layout.line = SHOPLAKE_TRY(builder.add_column(kLineColumn, Type::integer));
+  layout.ingested_at = SHOPLAKE_TRY(builder.add_column(kIngestedAtColumn, Type::timestamp));
   layout.partition = top(layout, contract.partition_by);
-  if (contract.event_identity != contract::EventIdentity::none)
+  if (const Field* time = contract.partition_time())
+    layout.partition_time = top(layout, time->name);
+  if (contract.event_identity == contract::EventIdentity::canonical ||
+      contract.event_identity == contract::EventIdentity::user_name_time)
     assign_roles(layout, contract);
+  if (contract.event_identity == contract::EventIdentity::client_id) {
+    layout.nodes[top(layout, contract.event_id_column())].role = Role::client_event_id;
+    if (layout.partition_time >= 0)
+      layout.nodes[layout.partition_time].role = Role::event_timestamp;
+  }
   return std::move(layout);
 }
 
 Result<Layout> make_layout(const std::vector<Column>& columns, const FieldIds& field_ids) {
   Builder builder(field_ids);
-  for (const Column& column : columns) {
-    const std::uint16_t index = SHOPLAKE_TRY(builder.add(field_of(column), -1, 0, 0, false));
-    if (column.is_timestamp)
-      builder.layout_.nodes[index].type = ColumnType::timestamp;
-  }
+  for (const Column& column : columns)
+    SHOPLAKE_TRY(builder.add(field_of(column), -1, 0, 0, false));
   return std::move(builder.layout_);
 }
 

@@ -27,8 +27,9 @@ enum class ColumnType : std::uint8_t {
   integer,
   real,
   text,
-  timestamp
-};  // timestamp: microseconds UTC in an integer
+  timestamp,  // microseconds since 1970-01-01 UTC, in an integer
+  date,       // days since 1970-01-01, in an integer
+};
 
 // What a value means for the event identity.
 enum class Role : std::uint8_t {
@@ -50,7 +51,12 @@ enum class Role : std::uint8_t {
 };
 
 struct Node {
-  enum class Kind : std::uint8_t { leaf, structure, list };
+  enum class Kind : std::uint8_t {
+    leaf,
+    structure,
+    list,
+    dropped,  // a field of records that is no column; a type as of a leaf
+  };
 
   std::string name;
   std::string path;       // "event_params.element.value.string_value": Iceberg's spelling
@@ -61,7 +67,9 @@ struct Node {
   contract::Treatment treatment = contract::Treatment::keep;
   bool required = false;  // checked, not encoded: every column is optional in the file
   bool is_date = false;
-  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer
+  bool is_computed = false;                                     // of the record's other values: no field of records
+  bool is_unique = false;                                       // nearly every record has its own value
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer or timestamp
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   bool is_element = false;   // of a list
   std::uint8_t level = 0;    // definition level of "present"; a list: present but empty; with elements it is level + 1
@@ -81,7 +89,7 @@ struct Stream {
 };
 
 // Metadata columns that shoplake adds, in this order, after the contract's fields and the column of unknown fields.
-inline constexpr std::string_view kEventIdColumn = "_shoplake_event_id";
+using contract::kEventIdColumn;
 inline constexpr std::string_view kSourceObjectColumn = "_shoplake_source_object";
 inline constexpr std::string_view kLineColumn = "_shoplake_line";
 inline constexpr std::string_view kIngestedAtColumn = "_shoplake_ingested_at";
@@ -89,9 +97,11 @@ inline constexpr std::string_view kIngestedAtColumn = "_shoplake_ingested_at";
 struct Layout {
   std::vector<Node> nodes;               // parents before children
   std::vector<Stream> streams;           // parents before children
-  std::vector<std::uint16_t> top_level;  // nodes of the record's own fields, in column order
+  std::vector<std::uint16_t> top_level;  // nodes of the record's own fields and of the added columns, in column order
   std::vector<std::uint16_t> leaves;     // node of each leaf
+  std::vector<std::uint16_t> fields;     // node of each field of the contract, by its number in expressions
   std::int16_t partition = -1;           // node
+  std::int16_t partition_time = -1;  // node of the timestamp whose date is the partition; -1: the partition is a field
   // Nodes that the record builder itself fills; -1 where the table has none.
   std::int16_t unknown_fields = -1;
   std::int16_t event_id = -1;
@@ -104,16 +114,17 @@ struct Layout {
 struct Column {
   std::string name;
   contract::Type type = contract::Type::text;
-  bool is_timestamp = false;  // with type integer
   std::vector<Column> children;
 };
 
-// The columns of the contract's table: its fields, the unknown fields, the metadata columns.
+// The columns of the contract's table: its fields but the dropped ones, the computed and the unknown fields, the
+// metadata columns.
 std::vector<Column> table_columns(const contract::Contract& contract);
 
 // The Iceberg field id of a path ("device.web_info.browser", "items.element.price"); 0 if the table has no such column.
 using FieldIds = std::function<std::int32_t(std::string_view path)>;
 
+// A dropped field that the table has all the same, from before it was dropped, stays a column, of NULLs.
 // Errors: transform.schema_mismatch (kind failed) names the first column of the contract that the table lacks.
 Result<Layout> make_layout(const contract::Contract& contract, const FieldIds& field_ids);
 Result<Layout> make_layout(const std::vector<Column>& columns, const FieldIds& field_ids);

@@ -28,6 +28,7 @@ constexpr std::int32_t kSnappy = 1;
 std::int32_t physical_type(ColumnType type) {
   switch (type) {
     case ColumnType::boolean: return 0;
+    case ColumnType::date: return 1;
     case ColumnType::integer:
     case ColumnType::timestamp: return 2;
     case ColumnType::real: return 5;
@@ -138,6 +139,7 @@ struct Range {
       return std::nullopt;
     switch (type) {
       case ColumnType::boolean: return std::string(1, static_cast<char>(integer_min));
+      case ColumnType::date: return raw_bytes(static_cast<std::int32_t>(integer_min));
       case ColumnType::integer:
       case ColumnType::timestamp: return raw_bytes(integer_min);
       case ColumnType::real: return raw_bytes(real_min == 0 ? -0.0 : real_min);
@@ -150,6 +152,7 @@ struct Range {
       return std::nullopt;
     switch (type) {
       case ColumnType::boolean: return std::string(1, static_cast<char>(integer_max));
+      case ColumnType::date: return raw_bytes(static_cast<std::int32_t>(integer_max));
       case ColumnType::integer:
       case ColumnType::timestamp: return raw_bytes(integer_max);
       case ColumnType::real: return raw_bytes(real_max == 0 ? 0.0 : real_max);
@@ -288,6 +291,11 @@ struct ParquetWriter::State {
   void write_footer(Buffer<char>& out) const;
   void write_schema(CompactWriter& thrift) const;
   void write_schema_node(CompactWriter& thrift, std::uint16_t node) const;
+  std::int32_t column_count(const std::vector<std::uint16_t>& nodes) const {
+    return static_cast<std::int32_t>(std::count_if(nodes.begin(), nodes.end(), [this](std::uint16_t node) {
+      return options.layout->nodes[node].kind != Node::Kind::dropped;
+    }));
+  }
   DataFile data_file() const;
 
   Buffer<char> header;
@@ -401,8 +409,17 @@ void ParquetWriter::State::append_leaf(ColumnSet& set, std::size_t leaf, PageEnc
       break;
     }
     case ColumnType::integer:
-    case ColumnType::timestamp: {
-      body.append(reinterpret_cast<const char*>(values.words.data()), value_count * sizeof(std::uint64_t));
+    case ColumnType::timestamp:
+    case ColumnType::date: {
+      if (node.type == ColumnType::date) {
+        char* place = body.extend(value_count * sizeof(std::int32_t));
+        for (std::size_t i = 0; i < value_count; ++i) {
+          const auto days = static_cast<std::int32_t>(values.words[i]);
+          std::memcpy(place + i * sizeof(days), &days, sizeof(days));
+        }
+      } else {
+        body.append(reinterpret_cast<const char*>(values.words.data()), value_count * sizeof(std::uint64_t));
+      }
       std::int64_t low = chunk.range.integer_min;
       std::int64_t high = chunk.range.integer_max;
       for (std::uint64_t word : values.words) {
@@ -559,30 +576,38 @@ Result<void> ParquetWriter::finish_row_group(PageEncoder& encoder) {
 
 void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_t index) const {
   const Node& node = options.layout->nodes[index];
+  if (node.kind == Node::Kind::dropped)
+    return;
   thrift.begin_struct();
   if (node.kind == Node::Kind::leaf)
     thrift.field_i32(1, physical_type(node.type));
   thrift.field_i32(3, 1);  // optional
   thrift.field_text(4, node.name);
   if (node.kind == Node::Kind::structure)
-    thrift.field_i32(5, static_cast<std::int32_t>(node.children.size()));
+    thrift.field_i32(5, column_count(node.children));
   if (node.kind == Node::Kind::list)
     thrift.field_i32(5, 1);
   if (node.kind == Node::Kind::leaf && node.type == ColumnType::text)
     thrift.field_i32(6, 0);  // UTF8
   if (node.kind == Node::Kind::leaf && node.type == ColumnType::timestamp)
     thrift.field_i32(6, 10);  // TIMESTAMP_MICROS
+  if (node.kind == Node::Kind::leaf && node.type == ColumnType::date)
+    thrift.field_i32(6, 6);  // DATE
   if (node.kind == Node::Kind::list)
     thrift.field_i32(6, 3);  // LIST
   thrift.field_i32(9, node.field_id);
   if (node.kind == Node::Kind::list ||
-      (node.kind == Node::Kind::leaf && (node.type == ColumnType::text || node.type == ColumnType::timestamp))) {
+      (node.kind == Node::Kind::leaf &&
+       (node.type == ColumnType::text || node.type == ColumnType::timestamp || node.type == ColumnType::date))) {
     thrift.field_struct(10);
     if (node.kind == Node::Kind::list) {
       thrift.field_struct(3);
       thrift.end_struct();
     } else if (node.type == ColumnType::text) {
       thrift.field_struct(1);
+      thrift.end_struct();
+    } else if (node.type == ColumnType::date) {
+      thrift.field_struct(6);
       thrift.end_struct();
     } else {
       thrift.field_struct(8);
@@ -612,13 +637,13 @@ void ParquetWriter::State::write_footer(Buffer<char>& out) const {
   CompactWriter thrift(out);
   thrift.begin_struct();
   thrift.field_i32(1, 1);
-  std::size_t elements = 1 + layout.nodes.size();
+  std::size_t elements = 1;
   for (const Node& node : layout.nodes)
-    elements += node.kind == Node::Kind::list ? 1 : 0;
+    elements += node.kind == Node::Kind::list ? 2 : node.kind == Node::Kind::dropped ? 0 : 1;
   thrift.field_list(2, CompactWriter::kStruct, elements);
   thrift.begin_struct();
   thrift.field_text(4, "table");
-  thrift.field_i32(5, static_cast<std::int32_t>(layout.top_level.size()));
+  thrift.field_i32(5, column_count(layout.top_level));
   thrift.end_struct();
   for (std::uint16_t node : layout.top_level)
     write_schema_node(thrift, node);

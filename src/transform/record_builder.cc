@@ -13,17 +13,16 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
       first_element_(layout.streams.size()),
       element_(layout.streams.size()),
       recent_(layout.leaves.size() * kRecentElements),
-      client_event_id_names_(contract.client_event_id) {
+      client_event_id_names_(contract.client_event_id),
+      computed_(contract, layout) {
   dictionaries_.resize(layout.leaves.size());
   for (std::size_t leaf = 0; leaf < layout.leaves.size(); ++leaf) {
     const Node& node = layout.nodes[layout.leaves[leaf]];
-    // Nearly every record's identity and unknown fields are its own.
-    const auto index = static_cast<std::int16_t>(layout.leaves[leaf]);
-    if (node.type == ColumnType::text && index != layout.event_id && index != layout.unknown_fields) {
+    if (node.type == ColumnType::text && !node.is_unique)
       dictionaries_[leaf] = std::make_unique<Dictionary>();
-    }
   }
-  if (contract.event_identity != contract::EventIdentity::none) {
+  has_identity_ = contract.event_identity != contract::EventIdentity::none;
+  if (has_identity_ && contract.event_identity != contract::EventIdentity::client_id) {
     hasher_ = std::make_unique<event::IdentityHasher>(contract.event_identity == contract::EventIdentity::canonical
                                                           ? event::IdentityHasher::Rule::canonical
                                                           : event::IdentityHasher::Rule::user_name_time);
@@ -49,7 +48,7 @@ bool RecordBuilder::begin(std::string_view partition) {
   }
   slots_[0] = set_->rows;
   elements_ = 0;
-  if (hasher_)
+  if (has_identity_)
     identity_.clear();
   return true;
 }
@@ -58,6 +57,7 @@ bool RecordBuilder::finish(const End& end) {
   ColumnSet& set = *set_;
   if (!end.unknown_fields.empty() && layout_.unknown_fields >= 0)
     set_text(static_cast<std::uint16_t>(layout_.unknown_fields), end.unknown_fields);
+  std::string_view event_id;
   if (layout_.event_id >= 0 && hasher_) {
     identity_.client_event_id = client_event_id();
     if (identity_.client_event_id->empty())
@@ -70,13 +70,14 @@ bool RecordBuilder::finish(const End& end) {
     char* place = leaf.plain.extend(sizeof(std::uint32_t) + event::kIdentityLength);
     const auto length = static_cast<std::uint32_t>(event::kIdentityLength);
     std::memcpy(place, &length, sizeof(length));
-    char* const event_id = place + sizeof(length);
-    hasher_->hash(identity_, event_id);
-    if (filter_ && !filter_({std::string_view(event_id, event::kIdentityLength), partitions_[current_],
-                             identity_.event_timestamp})) {
-      reject();
-      return false;
-    }
+    hasher_->hash(identity_, place + sizeof(length));
+    event_id = std::string_view(place + sizeof(length), event::kIdentityLength);
+  } else if (has_identity_) {
+    event_id = identity_.client_event_id.value_or(std::string_view());
+  }
+  if (filter_ && has_identity_ && !filter_({event_id, partitions_[current_], identity_.event_timestamp})) {
+    reject();
+    return false;
   }
   if (layout_.line >= 0)
     set_integer(static_cast<std::uint16_t>(layout_.line), end.line);
@@ -105,6 +106,9 @@ void RecordBuilder::hand_over(std::size_t partition, bool is_last) {
   cost_total_ -= sets_[partition].set->cost_bytes;
   if (set_ == sets_[partition].set.get())
     set_ = nullptr;
+  computed_.add_to(
+      *sets_[partition].set, dictionaries_,
+      [this](const Node& node, LeafValues& leaf, std::string_view text) { append_text(node, leaf, text); });
   receiver_(partition, std::move(sets_[partition].set), is_last);
 }
 

@@ -1,6 +1,6 @@
 // RecordBuilder: turns one record after another, given field by field by a reader (JSON, Parquet), into ColumnSets, one
-// set a partition. It coerces nothing; it applies the contract's treatments, computes the event's identity, and undoes
-// a record that is rejected half-way.
+// set a partition. It coerces nothing; it applies the contract's treatments, computes the event's identity and the
+// computed fields, and undoes a record that is rejected half-way.
 //
 // begin() → set_*/open_*/close_* in any order of fields → finish() or reject(). Not thread safe. The full sets go to
 // the receiver in the order in which they fill up, which depends on the input alone.
@@ -18,6 +18,7 @@
 
 #include "event/identity.h"
 #include "transform/column_set.h"
+#include "transform/computed_fields.h"
 #include "transform/dictionary.h"
 #include "transform/layout.h"
 #include "transform/personal_data.h"
@@ -34,9 +35,9 @@ inline constexpr std::size_t kPartitionsMax = 4'000;
 
 // What decides whether an event is one that was seen before. Views live as long as the call.
 struct EventKey {
-  std::string_view event_id;   // 64 hexadecimal characters
+  std::string_view event_id;   // as Contract::event_id_column() holds it
   std::string_view day;        // the partition
-  std::int64_t timestamp = 0;  // event_timestamp as received; 0 where the contract has none
+  std::int64_t timestamp = 0;  // of the event in microseconds; 0 where the contract has none
 };
 // False: the event is a duplicate and is left out.
 using EventFilter = std::function<bool(const EventKey&)>;
@@ -57,8 +58,8 @@ class RecordBuilder {
   const Dictionaries& dictionaries() const { return dictionaries_; }
   const std::vector<std::string>& partitions() const { return partitions_; }
 
-  // Opens a record of a partition (an event_date that the reader has checked). False: there would be too many
-  // partitions.
+  // Opens a record of a partition: its text in the table's paths, from a value that the reader has checked. False:
+  // there would be too many partitions.
   bool begin(std::string_view partition);
   struct End {
     std::int64_t line = 0;
@@ -176,6 +177,8 @@ class RecordBuilder {
   // A top-level field or event parameter that the contract lists as client_event_id, but does not declare as a field.
   void set_client_event_id(std::string_view value) { identity_.client_event_id = value; }
   const std::vector<std::string>& client_event_id_names() const { return client_event_id_names_; }
+  // The open record has a client's id that is not empty.
+  bool has_client_event_id() const { return identity_.client_event_id && !identity_.client_event_id->empty(); }
 
  private:
   bool mark(std::uint16_t node, std::uint8_t level) {
@@ -251,8 +254,10 @@ class RecordBuilder {
   std::size_t elements_ = 0;
   std::size_t cost_total_ = 0;
   event::IdentityFields identity_;
-  std::unique_ptr<event::IdentityHasher> hasher_;
+  bool has_identity_ = false;
+  std::unique_ptr<event::IdentityHasher> hasher_;  // null: the client's id is the identity
   std::vector<std::string> client_event_id_names_;
+  ComputedFields computed_;
   std::string client_id_text_;
   std::string scratch_;
 };
