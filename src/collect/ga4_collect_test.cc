@@ -430,7 +430,7 @@ TEST(Gtag, TakesNonsenseAsItComes) {
   EXPECT_EQ(parameter(numbers, "a"), "string_value=1e999");
   EXPECT_EQ(parameter(numbers, "d"), "double_value=1e+20");
   EXPECT_EQ(parameter(numbers, "e"), "int_value=-5");
-  EXPECT_EQ(parameter(numbers, "g"), "double_value=1000");
+  EXPECT_EQ(parameter(numbers, "g"), "double_value=1000.0");
   EXPECT_EQ(parameter(numbers, "k"), "string_value=infinity");
   EXPECT_EQ(json::parse(rows[7])["event_name"], "g");
   EXPECT_EQ(json::parse(rows[7])["stream_id"], "G-TEST");

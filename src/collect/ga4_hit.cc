@@ -105,7 +105,12 @@ class Writer {
   void real(std::string_view name, std::optional<double> value) {
     if (value && std::isfinite(*value)) {
       key(name);
+      const std::size_t begin = out_.size();
       append_number(*value, out_);
+      // A whole number of more than 64 bits is no double to every reader.
+      if (out_.find_first_of(".e", begin) == std::string::npos) {
+        out_.append(".0");
+      }
     }
   }
   void boolean(std::string_view name, std::optional<bool> value) {

@@ -454,7 +454,7 @@ class RowWriter {
  public:
   RowWriter(const Ga4Request& request, const Ga4Options& options, const Query& query, dom::object body,
             TextArena& arena, Ga4Result& result)
-      : request_(request), options_(options), query_(query), arena_(arena), result_(result) {
+      : request_(request), options_(options), arena_(arena), result_(result) {
     const bool app = query.measurement_id.empty();
     shared_.stream_id = query.stream();
     shared_.user_pseudo_id = text_member(body, app ? "app_instance_id" : "client_id");
@@ -670,7 +670,6 @@ class RowWriter {
 
   const Ga4Request& request_;
   const Ga4Options& options_;
-  const Query& query_;
   TextArena& arena_;
   Ga4Result& result_;
   Hit shared_;
