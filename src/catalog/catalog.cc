@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS catalog_relations (
   properties TEXT,
   PRIMARY KEY (namespace, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS catalog_retired_files (
+  path TEXT PRIMARY KEY,
+  remove_after_micros INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS catalog_relations_by_location ON catalog_relations (location);
 )sql";
 
@@ -270,7 +274,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
     auto database = SHOPLAKE_TRY(state->connect().within("control plane"));
     // Only the first opening of a home writes.
     auto present =
-        SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_relations_by_location'"));
+        SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_retired_files'"));
     const bool is_set_up = SHOPLAKE_TRY(present.step());
     present.reset();
     if (!is_set_up) {

@@ -180,8 +180,15 @@ class Catalog {
   struct Expiry {
     std::int64_t keep_last = 1;
     std::int64_t older_than_ms = 0;
+    // Only snapshots whose summary has this key; empty: all.
+    std::string only_with = {};
+    // 0: the files are removed at once. Else they are noted, together with metadata files that no metadata names any
+    // more, and remove_retired_files() removes them after that time: readers may have begun with an older snapshot.
+    std::int64_t retire_micros = 0;
   };
   Result<std::int64_t> expire_snapshots(const TableIdentifier& table, const Expiry& expiry);
+  // Removes the files of all tables whose time has come; returns their number.
+  Result<std::int64_t> remove_retired_files();
 
   const CatalogOptions& options() const;
   // The control plane, for modules that keep their own tables in it; the mutex guards the connection.

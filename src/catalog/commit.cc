@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "catalog/metadata_update.h"
 #include "catalog/storage.h"
+#include "io/sync_files.h"
 
 namespace shoplake::catalog {
 namespace {
@@ -295,8 +296,8 @@ const json* snapshot_summary(const json& document, std::int64_t snapshot_id) {
 class SnapshotBuilder {
  public:
   SnapshotBuilder(const Storage& storage, const TableChange& change, const TableMetadata& metadata,
-                  ManifestReuse& reuse, std::vector<std::string>& written)
-      : storage_(storage), change_(change), metadata_(metadata), reuse_(reuse), written_(written) {
+                  ManifestReuse& reuse, std::vector<std::string>& written, std::vector<std::string>& unsynced)
+      : storage_(storage), change_(change), metadata_(metadata), reuse_(reuse), written_(written), unsynced_(unsynced) {
     context_.schema = &metadata_.current_schema();
     context_.spec = &metadata_.default_spec();
     context_.partition = partition_columns(metadata_, *context_.spec);
@@ -338,7 +339,8 @@ class SnapshotBuilder {
     const std::string bytes =
         format_manifest_list(manifests, reuse_.snapshot_id, parent_id, sequence_number_, storage_.sync_marker());
     written_.push_back(list_path);
-    SHOPLAKE_TRY(storage_.write(list_path, bytes));
+    unsynced_.push_back(list_path);
+    SHOPLAKE_TRY(storage_.write_unsynced(list_path, bytes));
 
     json summary = {{"operation", operation_name(change_, counters_)}};
     counters_.write(summary, previous, replaces_all);
@@ -424,7 +426,8 @@ class SnapshotBuilder {
     manifest.path = io::join_path(folder_, storage_.env().new_uuid() + (deletes ? "-deletes.avro" : "-data.avro"));
     const std::string bytes = format_manifest(context, deletes, entries, storage_.sync_marker());
     manifest.length = static_cast<std::int64_t>(bytes.size());
-    SHOPLAKE_TRY(storage_.write(manifest.path, bytes));
+    unsynced_.push_back(manifest.path);
+    SHOPLAKE_TRY(storage_.write_unsynced(manifest.path, bytes));
     return manifest;
   }
 
@@ -552,6 +555,7 @@ class SnapshotBuilder {
   const TableMetadata& metadata_;
   ManifestReuse& reuse_;
   std::vector<std::string>& written_;
+  std::vector<std::string>& unsynced_;
   ManifestContext context_;
   std::string folder_;
   std::int64_t sequence_number_ = 0;
@@ -560,7 +564,7 @@ class SnapshotBuilder {
 
 // ---- Pointers ------------------------------------------------------------------------------------------------------
 
-// Makes the draft's document a durable metadata file.
+// Makes the draft's document a metadata file, which is synced with everything else that the commit writes.
 Result<void> write_metadata(CatalogState& state, TableDraft& draft, std::vector<std::string>& written) {
   json& document = *draft.document;
   if (draft.before_metadata) {
@@ -578,9 +582,8 @@ Result<void> write_metadata(CatalogState& state, TableDraft& draft, std::vector<
   draft.metadata_location =
       next_metadata_path(state.storage, location, draft.before_metadata ? draft.before->metadata_location : "");
   written.push_back(draft.metadata_location);
-  SHOPLAKE_TRY(state.storage.write(draft.metadata_location, dump_json(draft.metadata->document())));
-  // One sync for all names of this commit: manifests, manifest list and metadata file share the folder.
-  return state.storage.sync_folder(folder);
+  draft.unsynced.push_back(draft.metadata_location);
+  return state.storage.write_unsynced(draft.metadata_location, dump_json(draft.metadata->document()));
 }
 
 // False if another commit came first.
@@ -620,9 +623,13 @@ Result<bool> try_swap(CatalogState& state, io::Database& database, const Prepare
     transaction.emplace(SHOPLAKE_TRY(io::Transaction::begin(database)));
   }
   drafts = SHOPLAKE_TRY(prepare(database, written));
+  std::vector<std::string> unsynced;
   for (TableDraft& draft : drafts) {
     SHOPLAKE_TRY(write_metadata(state, draft, written));
+    unsynced.insert(unsynced.end(), draft.unsynced.begin(), draft.unsynced.end());
   }
+  // Manifests, manifest lists and metadata files of all tables wait for the disk together.
+  SHOPLAKE_TRY(io::sync_files(state.storage.env(), unsynced));
   if (!transaction) {
     transaction.emplace(SHOPLAKE_TRY(io::Transaction::begin(database)));
   }
@@ -711,7 +718,7 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
     return {};
   }
   metadata = SHOPLAKE_TRY(TableMetadata::from_document(document).within("table " + to_string(change.table)));
-  return SnapshotBuilder(state.storage, change, *metadata, reuse, written).build(document);
+  return SnapshotBuilder(state.storage, change, *metadata, reuse, written, draft.unsynced).build(document);
 }
 
 Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const PrepareDrafts& prepare,

@@ -27,6 +27,13 @@ std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catal
     kept.insert(snapshot->id);
     snapshot = snapshot->parent_id ? metadata.snapshot(*snapshot->parent_id) : nullptr;
   }
+  if (!expiry.only_with.empty()) {
+    for (const json& snapshot : metadata.document()["snapshots"]) {
+      if (!snapshot.value("summary", json::object()).contains(expiry.only_with)) {
+        kept.insert(snapshot.value("snapshot-id", std::int64_t{0}));
+      }
+    }
+  }
   std::vector<std::int64_t> expired;
   for (const Snapshot& snapshot : metadata.snapshots()) {
     if (!kept.contains(snapshot.id) && snapshot.timestamp_ms < expiry.older_than_ms) {
@@ -86,7 +93,67 @@ Result<std::vector<std::string>> unreachable_files(const Storage& storage, const
   return unreachable;
 }
 
+// Metadata files of the table that its metadata-log no longer names.
+Result<std::vector<std::string>> unlogged_metadata_files(const Storage& storage, const TableDraft& draft) {
+  const std::string folder = io::join_path(SHOPLAKE_TRY(local_path(draft.metadata->location())), "metadata");
+  std::unordered_set<std::string> logged{std::string(io::file_name(draft.metadata_location))};
+  const json& document = draft.metadata->document();
+  if (document.contains("metadata-log")) {
+    for (const json& entry : document["metadata-log"]) {
+      logged.insert(std::string(io::file_name(entry.value("metadata-file", std::string()))));
+    }
+  }
+  // Names begin with a number that rises: what is not older than the one that was replaced may be a commit that runs.
+  const std::string newest = draft.before ? std::string(io::file_name(draft.before->metadata_location)) : std::string();
+  std::vector<std::string> files;
+  for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(storage.env().list_directory(folder))) {
+    if (entry.name.ends_with(".metadata.json") && !logged.contains(entry.name) && entry.name < newest) {
+      files.push_back(io::join_path(folder, entry.name));
+    }
+  }
+  return files;
+}
+
+Result<void> retire(CatalogState& state, const std::vector<std::string>& paths, std::int64_t remove_after_micros) {
+  auto database = SHOPLAKE_TRY(state.connect());
+  auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
+  auto insert = SHOPLAKE_TRY(database->prepare(
+      "INSERT INTO catalog_retired_files (path, remove_after_micros) VALUES (?1, ?2) ON CONFLICT DO NOTHING"));
+  for (const std::string& path : paths) {
+    insert.bind(1, path).bind(2, remove_after_micros);
+    SHOPLAKE_TRY(insert.run());
+  }
+  return transaction.commit();
+}
+
 }  // namespace
+
+Result<std::int64_t> Catalog::remove_retired_files() {
+  CatalogState& state = *state_;
+  auto database = SHOPLAKE_TRY(state.connect());
+  std::vector<std::string> paths;
+  {
+    auto select =
+        SHOPLAKE_TRY(database->prepare("SELECT path FROM catalog_retired_files WHERE remove_after_micros <= ?1"));
+    select.bind(1, state.storage.env().now_micros());
+    while (SHOPLAKE_TRY(select.step())) {
+      paths.push_back(select.text(0));
+    }
+  }
+  if (paths.empty()) {
+    return std::int64_t{0};
+  }
+  // The files first: a file that is named and gone is nothing to do, one that is not named would stay for ever.
+  state.storage.remove_quietly(paths);
+  auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
+  auto remove = SHOPLAKE_TRY(database->prepare("DELETE FROM catalog_retired_files WHERE path = ?1"));
+  for (const std::string& path : paths) {
+    remove.bind(1, path);
+    SHOPLAKE_TRY(remove.run());
+  }
+  SHOPLAKE_TRY(transaction.commit());
+  return static_cast<std::int64_t>(paths.size());
+}
 
 Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, const Expiry& expiry) {
   CatalogState& state = *state_;
@@ -114,8 +181,14 @@ Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, con
       },
       {}));
   // The snapshots are gone; files that cannot be removed now are orphans.
-  const auto files = unreachable_files(state.storage, *drafts[0].before_metadata, *drafts[0].metadata);
-  if (files.ok()) {
+  auto files = unreachable_files(state.storage, *drafts[0].before_metadata, *drafts[0].metadata);
+  if (files.ok() && expiry.retire_micros > 0) {
+    auto metadata_files = unlogged_metadata_files(state.storage, drafts[0]);
+    if (metadata_files.ok()) {
+      files->insert(files->end(), metadata_files->begin(), metadata_files->end());
+    }
+    SHOPLAKE_TRY(retire(state, *files, state.storage.env().now_micros() + expiry.retire_micros));
+  } else if (files.ok()) {
     state.storage.remove_quietly(*files);
   } else {
     base::log::warning("catalog.expired_files_left", {{"table", to_string(table)}, {"reason", files.error().message}});

@@ -47,6 +47,12 @@ Result<void> Storage::write(const std::string& path, std::string_view bytes) con
   return file->close();
 }
 
+Result<void> Storage::write_unsynced(const std::string& path, std::string_view bytes) const {
+  auto file = SHOPLAKE_TRY(env_.create_file(path));
+  SHOPLAKE_TRY(file->append(bytes));
+  return file->close();
+}
+
 Result<void> Storage::sync_folder(const std::string& path) const { return env_.sync_directory(path); }
 
 Result<void> Storage::make_folder(const std::string& path) const {

@@ -30,6 +30,8 @@ class Storage {
   Result<std::string> read(std::string_view location) const;
   // Writes and syncs a new file; its name is durable after sync_folder().
   Result<void> write(const std::string& path, std::string_view bytes) const;
+  // Writes a new file that a later io::sync_files() makes durable.
+  Result<void> write_unsynced(const std::string& path, std::string_view bytes) const;
   Result<void> sync_folder(const std::string& path) const;
   // Creates a folder and makes its name durable, up to the first ancestor that exists.
   Result<void> make_folder(const std::string& path) const;
@@ -121,6 +123,7 @@ struct TableDraft {
   std::string metadata_location;  // once written
   std::shared_ptr<const TableMetadata> metadata;
   std::vector<std::string> unlogged_metadata_files;  // dropped from metadata-log by this commit
+  std::vector<std::string> unsynced;                 // files written; synced together before the pointers move
 
   TableDraft();
   TableDraft(TableDraft&&) noexcept;

@@ -1,4 +1,4 @@
-// Writing Parquet through the engine, and making what was written durable.
+// Writing Parquet through the engine. What was written is made durable by io/sync_files.h.
 #pragma once
 
 #include <string>
@@ -14,16 +14,14 @@ namespace shoplake::live {
 
 using base::Result;
 
-// COPYs a query's rows, in their order, into one new file; `schema` gives the field ids. The file is not synced.
+// COPYs a query's rows, in their order, into one new file; `schema` gives the field ids; 0 rows a
+// row group: the engine's default. The file is not synced.
 Result<transform::DataFile> copy_rows(engine::Session& session, const std::string& query, const catalog::Schema& schema,
-                                      const std::string& path);
+                                      const std::string& path, int row_group_rows = 0);
 
 // The same for position deletes: a query of file_path and pos, sorted by them.
 Result<transform::DataFile> copy_position_deletes(engine::Session& session, const std::string& query,
                                                   const std::string& path);
-
-// Makes files that the engine wrote durable with their names; several at a time, since most of it is waiting.
-Result<void> sync_files(io::Env& env, const std::vector<std::string>& paths);
 
 void remove_files(io::Env& env, const std::vector<std::string>& paths);  // what can be removed
 

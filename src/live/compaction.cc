@@ -1,0 +1,326 @@
+#include "live/compaction.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "io/sync_files.h"
+#include "live/parquet_copy.h"
+#include "live/table_files.h"
+#include "model/iceberg_type.h"
+
+namespace shoplake::live {
+namespace {
+
+// A file of which so large a part is deleted is written anew.
+constexpr std::int64_t kDeletedPart = 4;
+constexpr std::size_t kMergedFilesMax = 64;
+constexpr int kExpiryCommits = 25;
+constexpr std::int64_t kRemoveEveryMicros = 30'000'000;
+constexpr std::int64_t kTrimEveryMicros = 600'000'000;
+constexpr std::int64_t kRetryMicros = 60'000'000;
+constexpr int kMergedRowGroupRows = 30'720;  // wide rows: a row group is in memory as a whole
+constexpr const char* kManifestsProperty = "commit.manifest.min-count-to-merge";
+constexpr const char* kManifestsMax = "16";
+constexpr const char* kSummaryKey = "shoplake.live";
+
+int tier(std::int64_t rows) {
+  int tier = 0;
+  for (std::int64_t most = kFirstTierRows; rows > most; most *= static_cast<std::int64_t>(kTierFiles))
+    ++tier;
+  return tier;
+}
+
+}  // namespace
+
+std::vector<std::size_t> choose_merge(const std::vector<MergeCandidate>& files, std::int64_t rows_max) {
+  std::map<std::pair<std::vector<transform::PartitionValue>, int>, std::vector<const MergeCandidate*>> tiers;
+  for (const MergeCandidate& file : files) {
+    if (file.rows >= rows_max)
+      continue;
+    if (file.deleted_rows > 0 && file.deleted_rows * kDeletedPart >= file.rows + file.deleted_rows &&
+        file.rows + file.deleted_rows > kFirstTierRows)
+      return {file.index};
+    tiers[{file.partition, tier(file.rows)}].push_back(&file);
+  }
+  for (auto& [key, members] : tiers) {
+    if (members.size() < kTierFiles)
+      continue;
+    std::vector<std::size_t> chosen;
+    std::int64_t rows = 0;
+    for (const MergeCandidate* file : members) {
+      if (chosen.size() >= kMergedFilesMax || (chosen.size() > 1 && rows + file->rows > rows_max))
+        break;
+      rows += file->rows;
+      chosen.push_back(file->index);
+    }
+    if (chosen.size() > 1)
+      return chosen;
+  }
+  return {};
+}
+
+// A merge that a thread writes and live commits.
+struct Compactor::Job {
+  catalog::TableIdentifier table;
+  catalog::TableChange change;
+  std::string query;
+  catalog::Schema schema;
+  std::string path;
+  std::vector<transform::PartitionValue> partition;
+  std::int64_t begin_micros = 0;
+
+  std::unique_ptr<engine::Session> session;
+  std::optional<Result<transform::DataFile>> outcome;  // once done
+  std::atomic<bool> is_done = false;
+  std::jthread thread;  // last: it ends before what it uses
+
+  ~Job() {
+    if (thread.joinable() && !is_done)
+      session->interrupt();
+  }
+};
+
+Compactor::Compactor(const LiveOptions& options, StatusBoard& board, Writer& writer)
+    : options_(options), board_(board), writer_(writer) {
+  writer_.on_forget([this] { forget(); });
+}
+
+Compactor::~Compactor() { forget(); }
+
+void Compactor::forget() {
+  if (!job_)
+    return;
+  if (!job_->is_done)
+    job_->session->interrupt();
+  const std::string path = job_->path;
+  if (job_->thread.joinable())
+    job_->thread.join();
+  job_.reset();
+  (void)options_.env->remove_file(path);
+}
+
+void Compactor::committed(const std::vector<catalog::CommittedTable>& tables) {
+  for (const catalog::CommittedTable& table : tables) {
+    ++counters_[table.table].since_merge;
+    ++counters_[table.table].since_expiry;
+  }
+}
+
+bool Compactor::is_hot(const catalog::TableIdentifier& table) const {
+  const Models* models = writer_.models();
+  if (models == nullptr)
+    return false;
+  return std::any_of(models->plan().models.begin(), models->plan().models.end(),
+                     [&](const auto& model) { return model->table == table && !model->appends; });
+}
+
+Result<void> Compactor::run(std::stop_token stop) {
+  if (!writer_.is_loaded())
+    return {};
+  SHOPLAKE_TRY(finish_merge(false));
+  if (!SHOPLAKE_TRY(merge_hot()) && !stop.stop_requested())
+    SHOPLAKE_TRY(expire());
+  if (!job_)
+    SHOPLAKE_TRY(begin_merge());
+  return remove_retired();
+}
+
+Result<void> Compactor::run_all(std::stop_token stop) {
+  bool again = true;
+  while (again && writer_.is_loaded() && !stop.stop_requested()) {
+    again = SHOPLAKE_TRY(finish_merge(true));
+    again = SHOPLAKE_TRY(merge_hot()) || again;
+    again = SHOPLAKE_TRY(expire()) || again;
+    if (!job_)
+      again = SHOPLAKE_TRY(begin_merge()) || again;
+  }
+  return remove_retired();
+}
+
+// ── hot tables ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Result<bool> Compactor::merge_hot() {
+  Models* models = writer_.models();
+  if (models == nullptr)
+    return false;
+  for (const auto& model : models->plan().models) {
+    if (model->appends || counters_[model->table].since_merge == 0)
+      continue;
+    std::vector<MergeCandidate> candidates;
+    std::vector<std::int32_t> numbers;
+    for (const auto& [number, file] : models->files(*model).data) {
+      candidates.push_back({numbers.size(), file.rows - file.deleted_rows, file.deleted_rows, file.partition});
+      numbers.push_back(number);
+    }
+    std::vector<std::int32_t> chosen;
+    for (const std::size_t index : choose_merge(candidates, kHotMergeRowsMax))
+      chosen.push_back(numbers[index]);
+    if (chosen.empty()) {
+      counters_[model->table].since_merge = 0;
+      continue;
+    }
+    const std::int64_t begin = options_.env->monotonic_micros();
+    const std::string table = catalog::to_string(model->table);
+    Models::Merge merge = SHOPLAKE_TRY(models->merge(*model, chosen).within("compaction of " + table));
+    merge.change.set_properties[kManifestsProperty] = kManifestsMax;
+    auto committed = [&]() -> Result<std::vector<catalog::CommittedTable>> {
+      SHOPLAKE_TRY(io::sync_files(*options_.env, merge.paths));
+      return options_.catalog->commit(std::span(&merge.change, 1));
+    }();
+    if (!committed.ok()) {
+      if (committed.error().kind != base::ErrorKind::unknown_outcome)
+        remove_files(*options_.env, merge.paths);
+      return std::move(committed).error().within("compaction of " + table);
+    }
+    SHOPLAKE_TRY(models->replace(merge, committed->at(0).snapshot_id).within("compaction of " + table));
+    ++counters_[model->table].since_expiry;
+    board_.compacted(table, static_cast<std::int64_t>(chosen.size()), 1, options_.env->monotonic_micros() - begin);
+    return true;
+  }
+  // Days that are no longer hot, and the room of rows that were replaced.
+  const std::int64_t now = options_.env->monotonic_micros();
+  if (trimmed_at_micros_ == 0)
+    trimmed_at_micros_ = now;
+  if (now - trimmed_at_micros_ >= kTrimEveryMicros) {
+    trimmed_at_micros_ = now;
+    SHOPLAKE_TRY(models->trim(writer_.newest_day()));
+  }
+  return false;
+}
+
+// ── tables that only grow ─────────────────────────────────────────────────────────────────────────────────────────
+
+Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::TableIdentifier& identifier) {
+  const catalog::Table table = SHOPLAKE_TRY(options_.catalog->load_table(identifier));
+  const std::vector<transform::DataFile> files =
+      SHOPLAKE_TRY(options_.catalog->list_files(table, std::nullopt, /*with_statistics=*/false));
+  std::vector<MergeCandidate> candidates;
+  for (std::size_t index = 0; index < files.size(); ++index) {
+    // Somebody has deleted rows: whoever did has to merge.
+    if (files[index].content != transform::DataFile::Content::data)
+      return std::unique_ptr<Job>();
+    candidates.push_back({index, files[index].record_count, 0, files[index].partition});
+  }
+  const std::vector<std::size_t> chosen = choose_merge(candidates, kMergeRowsMax);
+  if (chosen.size() < 2)
+    return std::unique_ptr<Job>();
+  auto job = std::make_unique<Job>();
+  job->table = identifier;
+  job->begin_micros = options_.env->monotonic_micros();
+  job->schema = table.metadata->current_schema();
+  job->partition = files[chosen.front()].partition;
+  std::vector<std::string> paths;
+  for (const std::size_t index : chosen)
+    paths.push_back(files[index].path);
+  std::string columns;
+  for (const catalog::Field& field : job->schema.fields) {
+    const std::string name = engine::quote_identifier(field.name);
+    columns +=
+        fmt::format("{}CAST({} AS {}) AS {}", columns.empty() ? "" : ", ", name, model::duckdb_type(field.type), name);
+  }
+  job->query = fmt::format("SELECT {} FROM read_parquet({}, hive_partitioning = false, union_by_name = true)", columns,
+                           path_list(paths));
+  std::string folder = SHOPLAKE_TRY(options_.catalog->data_location(identifier));
+  // Beside the first of the files: in the folder of their partition.
+  if (io::parent_path(paths.front()).starts_with(folder))
+    folder = io::parent_path(paths.front());
+  job->path = io::join_path(folder, options_.env->new_uuid() + ".parquet");
+  job->change.table = identifier;
+  job->change.operation = catalog::TableChange::Operation::overwrite;
+  job->change.removed_paths = std::move(paths);
+  job->change.summary = {{kSummaryKey, "compaction"}};
+  job->change.set_properties[kManifestsProperty] = kManifestsMax;
+  return job;
+}
+
+void Compactor::work(Job& job) {
+  job.outcome = [&]() -> Result<transform::DataFile> {
+    transform::DataFile file =
+        SHOPLAKE_TRY(copy_rows(*job.session, job.query, job.schema, job.path, kMergedRowGroupRows));
+    SHOPLAKE_TRY(io::sync_files(*options_.env, {job.path}));
+    file.partition = job.partition;
+    return file;
+  }();
+  job.is_done = true;
+}
+
+Result<bool> Compactor::begin_merge() {
+  const std::int64_t now = options_.env->monotonic_micros();
+  for (auto& [table, counter] : counters_) {
+    if (counter.since_merge < static_cast<int>(kTierFiles) || counter.not_before_micros > now || is_hot(table))
+      continue;
+    auto planned = plan_merge(table);
+    if (!planned.ok() || !*planned) {
+      counter.since_merge = 0;
+      continue;
+    }
+    job_ = std::move(*planned);
+    job_->session = SHOPLAKE_TRY(writer_.database().connect());
+    job_->thread = std::jthread([this, job = job_.get()] { work(*job); });
+    return true;
+  }
+  return false;
+}
+
+Result<bool> Compactor::finish_merge(bool wait) {
+  if (!job_ || (!wait && !job_->is_done))
+    return false;
+  job_->thread.join();
+  const std::unique_ptr<Job> job = std::move(job_);
+  const std::string table = catalog::to_string(job->table);
+  Counter& counter = counters_[job->table];
+  const auto give_up = [&](const base::Error& error) {
+    (void)options_.env->remove_file(job->path);
+    counter.not_before_micros = options_.env->monotonic_micros() + kRetryMicros;
+    base::log::warning("live.compaction_failed", {{"table", table}, {"reason", error.message}});
+    return true;
+  };
+  if (!job->outcome->ok())
+    return give_up(job->outcome->error());
+  job->change.added = {**job->outcome};
+  const auto committed = options_.catalog->commit(std::span(&job->change, 1));
+  if (!committed.ok()) {
+    if (committed.error().kind == base::ErrorKind::unknown_outcome)
+      return committed.error();
+    return give_up(committed.error());
+  }
+  writer_.merged(job->table, job->change, committed->at(0));
+  ++counter.since_expiry;
+  board_.compacted(table, static_cast<std::int64_t>(job->change.removed_paths.size()), 1,
+                   options_.env->monotonic_micros() - job->begin_micros);
+  return true;
+}
+
+// ── snapshots and files ───────────────────────────────────────────────────────────────────────────────────────────
+
+Result<bool> Compactor::expire() {
+  for (auto& [table, counter] : counters_) {
+    if (counter.since_expiry < kExpiryCommits)
+      continue;
+    counter.since_expiry = 0;
+    catalog::Catalog::Expiry expiry;
+    expiry.keep_last = options_.snapshots_kept;
+    expiry.older_than_ms = options_.env->now_micros() / 1000;
+    expiry.only_with = kSummaryKey;
+    expiry.retire_micros = options_.retired_files_micros;
+    SHOPLAKE_TRY(options_.catalog->expire_snapshots(table, expiry).within("expiry of " + catalog::to_string(table)));
+    return true;
+  }
+  return false;
+}
+
+Result<void> Compactor::remove_retired() {
+  const std::int64_t now = options_.env->monotonic_micros();
+  if (removed_at_micros_ != 0 && now - removed_at_micros_ < kRemoveEveryMicros)
+    return {};
+  removed_at_micros_ = now;
+  SHOPLAKE_TRY(options_.catalog->remove_retired_files());
+  return {};
+}
+
+}  // namespace shoplake::live

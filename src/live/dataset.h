@@ -1,0 +1,136 @@
+// Dataset: one contract that live feeds, with its tables and the ids of its newest events. Turns records into data
+// files, each event once.
+//
+// Belongs to one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "contract/contract.h"
+#include "engine/session.h"
+#include "ingest/dataset_tables.h"
+#include "io/env.h"
+#include "live/models.h"
+#include "live/seen_events.h"
+#include "transform/transform.h"
+
+namespace shoplake::live {
+
+using base::Result;
+
+// Records that say one source object of themselves.
+struct Records {
+  std::string source_object;  // "wal/events"
+  std::vector<transform::LogRecord> records;
+};
+
+// What became of the records of one dataset.
+struct Transformed {
+  std::vector<transform::DataFile> files;
+  std::vector<transform::DataFile> quarantine_files;
+  std::uint64_t rows = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t duplicates = 0;
+  std::map<std::string, std::int64_t> rejected_by_reason;
+  std::int64_t newest_micros = 0;  // of the events accepted, without those that are of the future
+
+  struct Event {
+    EventDigest id;
+    std::int64_t micros = 0;
+  };
+  std::vector<Event> events;  // accepted, for SeenEvents once they are committed
+};
+
+struct DatasetOptions {
+  io::Env* env = nullptr;
+  catalog::Catalog* catalog = nullptr;
+  std::string datasets_directory;
+  std::string dataset;
+  std::size_t window_events_max = 0;
+};
+
+class Dataset {
+ public:
+  // Reads the contract and creates the tables if they are absent. Errors: contract's and the catalog's.
+  static Result<std::unique_ptr<Dataset>> open(const DatasetOptions& options);
+
+  const contract::Contract& contract() const { return contract_; }
+  const ingest::DatasetTables& tables() const { return tables_; }
+  SourceTable source() const;
+  std::int64_t newest_micros() const { return newest_micros_; }
+
+  // Reads the ids of the newest events from the table.
+  Result<void> load(engine::Session& session);
+
+  struct TransformRequest {
+    std::vector<Records> records;
+    std::int64_t now_micros = 0;
+    bool keeps_rejected = true;  // false: rejected records are counted, not written to quarantine
+    std::stop_token stop;
+  };
+  // Durable files of the events that are not there yet. discard() or accept() must follow.
+  Result<Transformed> transform(const TransformRequest& request, engine::Session& session);
+  void discard(const Transformed& transformed);
+  // Changes that put the files into the tables.
+  std::vector<catalog::TableChange> changes(const Transformed& transformed) const;
+  void accept(const Transformed& transformed, const std::vector<catalog::CommittedTable>& committed);
+  // Files of the table were merged into others.
+  void merged(const catalog::TableChange& change, const catalog::CommittedTable& committed);
+  // The planned columns are no longer the table's: they are planned anew for the next batch.
+  void forget_layout() { layout_.reset(); }
+
+ private:
+  struct Layouts {
+    catalog::Schema schema;
+    catalog::Schema quarantine_schema;
+    transform::Layout layout;
+    transform::Layout quarantine_layout;
+    std::string data_directory;
+    std::string quarantine_directory;
+  };
+  struct Suspects {
+    std::vector<std::int64_t> moments;  // of accepted events older than what memory holds
+  };
+  struct TimedFile {
+    std::int64_t rows = 0;
+    std::optional<std::int64_t> first_micros;
+    std::optional<std::int64_t> last_micros;
+  };
+
+  explicit Dataset(DatasetOptions options) : options_(std::move(options)), seen_(options_.window_events_max) {}
+  Result<void> plan_layout();
+  Result<Transformed> transform_once(const TransformRequest& request, const std::set<std::string>& known,
+                                     Suspects& suspects);
+  Result<std::set<std::string>> known_events(engine::Session& session, const Transformed& transformed,
+                                             Suspects& suspects);
+  Result<void> list_files(const catalog::Table& table);
+  Result<void> see(const std::vector<std::string>& paths, engine::Session& session);
+  Result<void> follow_table(engine::Session& session);
+  TimedFile timed(const transform::DataFile& file) const;
+  void follow_commit(const catalog::CommittedTable& committed);
+  std::string moment_literal(std::int64_t micros) const;
+
+  DatasetOptions options_;
+  contract::Contract contract_;
+  ingest::DatasetTables tables_;
+  std::string time_column_;
+  bool time_is_timestamp_ = false;
+  std::unique_ptr<Layouts> layout_;
+  SeenEvents seen_;
+  std::int64_t newest_micros_ = 0;
+  std::map<std::string, TimedFile> files_;  // of the table, by path
+  std::int32_t time_field_id_ = 0;
+  std::string metadata_location_;  // of the table as files_ and seen_ know it
+};
+
+}  // namespace shoplake::live

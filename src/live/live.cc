@@ -1,0 +1,240 @@
+#include "live/live.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "live/compaction.h"
+#include "live/lake_lock.h"
+#include "live/live_state.h"
+#include "wal/consumers.h"
+
+namespace shoplake::live {
+namespace {
+
+constexpr const char* kConsumer = "live";
+constexpr std::chrono::milliseconds kIdle{500};  // between two looks at the lock while nothing comes
+constexpr std::chrono::milliseconds kFirstPause{100};
+constexpr std::chrono::milliseconds kLongestPause{5'000};
+
+// A wait that stop() ends.
+void pause(const std::stop_token& stop, std::chrono::microseconds time) {
+  std::mutex mutex;
+  std::condition_variable_any nothing;
+  std::unique_lock guard(mutex);
+  nothing.wait_for(guard, stop, time, [] { return false; });
+}
+
+}  // namespace
+
+Result<void> Live::State::prepare(std::stop_token stop) {
+  if (lock && LakeLock::is_wanted(*options.env, options.home_directory)) {
+    // A build goes first.
+    writer.forget();
+    lock.reset();
+  }
+  if (lock && writer.is_loaded())
+    return {};
+  if (!lock) {
+    lock = SHOPLAKE_TRY(LakeLock::try_acquire(*options.env, options.home_directory));
+    if (!lock) {
+      board.set_state(LiveState::paused, "a build is running");
+      lock = SHOPLAKE_TRY(LakeLock::acquire(*options.env, options.home_directory, stop));
+    }
+  }
+  board.set_state(LiveState::starting);
+  bool needs_build = false;
+  SHOPLAKE_TRY(writer.load(&needs_build));
+  if (needs_build && options.build && !tried_build) {
+    tried_build = true;
+    lock.reset();
+    board.set_state(LiveState::paused, "the first build is running");
+    const auto built = options.build(stop);
+    if (!built.ok())
+      base::log::error("live.first_build_failed", {{"reason", built.error().message}});
+    lock = SHOPLAKE_TRY(LakeLock::acquire(*options.env, options.home_directory, stop));
+    SHOPLAKE_TRY(writer.load(&needs_build));
+  }
+  if (!control_plane)
+    control_plane = SHOPLAKE_TRY(options.catalog->open_control_plane());
+  position = SHOPLAKE_TRY(read_position());
+  consumed.store(position);
+  board.set_state(LiveState::running);
+  return {};
+}
+
+Result<wal::Offset> Live::State::read_position() {
+  io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane));
+  const wal::Offset begin = options.log == nullptr ? 0 : options.log->begin();
+  const wal::Offset next =
+      SHOPLAKE_TRY(wal::ensure_consumer(*control_plane, kConsumer, begin, options.env->now_micros()));
+  SHOPLAKE_TRY(transaction.commit());
+  return next;
+}
+
+Result<Step> Live::State::step(std::stop_token stop) {
+  io::Env& env = *options.env;
+  const std::int64_t begin = env.monotonic_micros();
+  SHOPLAKE_TRY(prepare(stop));
+  Step step;
+  std::vector<wal::Batch> batches;
+  wal::Offset next = position;
+  std::size_t bytes = 0;
+  while (next < options.log->end() && step.records < options.records_max && bytes < options.bytes_max) {
+    wal::Batch batch = SHOPLAKE_TRY(options.log->read(
+        next, options.records_max - static_cast<std::size_t>(step.records), options.bytes_max - bytes));
+    if (batch.next <= next)
+      break;
+    next = batch.next;
+    step.records += batch.records.size();
+    for (const wal::LostRange& lost : batch.lost)
+      step.lost += lost.end - lost.first;
+    for (const wal::Record& record : batch.records)
+      bytes += record.payload.size();
+    batches.push_back(std::move(batch));
+  }
+  if (next == position)
+    return step;
+
+  Writer::Batch work;
+  work.stop = stop;
+  std::map<std::string_view, Records> by_stream;
+  std::map<std::int64_t, std::uint64_t> received;  // milliseconds, records
+  for (const wal::Batch& batch : batches) {
+    for (const wal::Record& record : batch.records) {
+      if (!streams.contains(record.stream))
+        continue;
+      Records& records = by_stream[record.stream];
+      records.records.push_back({record.payload, static_cast<std::int64_t>(record.offset), record.received_at_micros});
+      ++received[record.received_at_micros / 1000];
+    }
+  }
+  for (auto& [name, records] : by_stream) {
+    records.source_object = "wal/" + std::string(name);
+    work.records[streams.find(name)->second].push_back(std::move(records));
+  }
+  work.also = [from = position, next, &env](io::Database& database) {
+    return wal::move_consumer(database, kConsumer, {from, next}, env.now_micros());
+  };
+  const Writer::Outcome outcome = SHOPLAKE_TRY(writer.write(work));
+  position = next;
+  consumed.store(next);
+  step.accepted = outcome.accepted;
+  step.duplicates = outcome.duplicates;
+  step.rejected = outcome.rejected;
+  step.late = outcome.late;
+  step.models_current = outcome.models_current;
+  step.micros = env.monotonic_micros() - begin;
+  const std::int64_t now = env.now_micros();
+  for (const auto& [millisecond, count] : received)
+    board.latency(now - millisecond * 1000, count);
+  board.step_done(step, next);
+  compactor.committed(outcome.committed);
+  board.feed(writer.newest_events());
+  return step;
+}
+
+void Live::State::loop(std::stop_token stop) {
+  auto wait = kFirstPause;
+  std::int64_t last_begin = 0;
+  while (!stop.stop_requested()) {
+    const auto prepared = prepare(stop);
+    if (prepared.ok()) {
+      if (!options.log->wait_past(position, stop, kIdle)) {
+        if (!stop.stop_requested())
+          maintain_quietly(stop);
+        continue;
+      }
+      // Steps begin at most so often: each writes files for every table that it changes.
+      const std::int64_t since = options.env->monotonic_micros() - last_begin;
+      const std::int64_t collect = std::chrono::microseconds(options.collect).count();
+      if (last_begin != 0 && since < collect)
+        pause(stop, std::chrono::microseconds(collect - since));
+      last_begin = options.env->monotonic_micros();
+    }
+    const auto stepped = prepared.ok() ? step(stop) : Result<Step>(prepared.error());
+    if (stepped.ok()) {
+      wait = kFirstPause;
+      maintain_quietly(stop);
+      continue;
+    }
+    if (stop.stop_requested())
+      break;
+    board.step_failed(stepped.error());
+    writer.forget();
+    pause(stop, wait);
+    wait = std::min(wait * 2, kLongestPause);
+  }
+  writer.forget();
+  lock.reset();
+  board.set_state(LiveState::stopped);
+}
+
+void Live::State::maintain_quietly(std::stop_token stop) {
+  if (!writer.is_loaded())
+    return;
+  const auto done = compactor.run(stop);
+  if (!done.ok()) {
+    // Nothing is lost by it; what is in memory is read again, since a merge may have been committed.
+    base::log::warning("live.maintenance_failed", {{"code", done.error().code}, {"reason", done.error().message}});
+    writer.forget();
+  }
+}
+
+Result<std::unique_ptr<Live>> Live::open(LiveOptions options) {
+  auto state = std::make_unique<State>(std::move(options));
+  for (const Stream& stream : state->options.streams) {
+    SHOPLAKE_TRY(contract::load_contract(*state->options.env, state->options.datasets_directory, stream.dataset)
+                     .within("stream " + stream.name));
+    state->streams.emplace(stream.name, stream.dataset);
+  }
+  state->control_plane = SHOPLAKE_TRY(state->options.catalog->open_control_plane());
+  SHOPLAKE_TRY(wal::prepare_consumers(*state->control_plane));
+  state->position = SHOPLAKE_TRY(state->read_position());
+  state->consumed.store(state->position);
+  return std::unique_ptr<Live>(new Live(std::move(state)));
+}
+
+Live::Live(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Live::~Live() { stop(); }
+
+void Live::start() {
+  SHOPLAKE_CHECK(state_->options.log != nullptr && !state_->thread.joinable());
+  state_->board.set_state(LiveState::starting);
+  state_->thread = std::jthread([state = state_.get()](std::stop_token stop) { state->loop(stop); });
+}
+
+void Live::stop() {
+  if (!state_->thread.joinable())
+    return;
+  state_->thread.request_stop();
+  state_->thread.join();
+  state_->thread = std::jthread();
+}
+
+LiveStatus Live::status() const {
+  return state_->board.status(state_->options.log == nullptr ? 0 : state_->options.log->end());
+}
+
+wal::Offset Live::consumed() const { return state_->consumed.load(); }
+
+Result<Step> Live::run_once() {
+  auto step = state_->step({});
+  if (!step.ok())
+    state_->writer.forget();
+  return step;
+}
+
+Result<void> Live::maintain_once() {
+  SHOPLAKE_TRY(state_->prepare({}));
+  auto done = state_->compactor.run_all({});
+  if (!done.ok())
+    state_->writer.forget();
+  return done;
+}
+
+}  // namespace shoplake::live

@@ -1,0 +1,260 @@
+#include "live/writer.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "io/sync_files.h"
+#include "live/parquet_copy.h"
+
+namespace shoplake::live {
+namespace {
+
+constexpr int kConflictsMax = 5;
+// An environment that fails (a full disk) fails the batch; what fails so often in a row only in the models is theirs.
+constexpr int kModelFailuresMax = 5;
+constexpr std::uint64_t kSmallMemoryBytes = 192 << 20;
+constexpr std::size_t kFeedEvents = 20;
+constexpr const char* kFeedModel = "fact_events";
+
+}  // namespace
+
+Writer::~Writer() {
+  on_forget_ = nullptr;
+  forget();
+}
+
+void Writer::forget() {
+  loaded_ = false;
+  if (on_forget_)
+    on_forget_();
+  models_.reset();
+  datasets_.clear();
+  session_.reset();
+  database_.reset();
+}
+
+Dataset* Writer::dataset(const std::string& name) {
+  const auto found = datasets_.find(name);
+  return found == datasets_.end() ? nullptr : found->second.get();
+}
+
+Result<void> Writer::load(bool* needs_build) {
+  forget();
+  *needs_build = false;
+  engine::DatabaseOptions engine = options_.engine;
+  engine.memory_limit_bytes =
+      engine.memory_limit_bytes == 0 ? kSmallMemoryBytes : std::min(engine.memory_limit_bytes, kSmallMemoryBytes);
+  database_ = SHOPLAKE_TRY(engine::Database::open(engine));
+  session_ = SHOPLAKE_TRY(database_->connect());
+  ModelsOptions models;
+  for (const Stream& stream : options_.streams) {
+    if (datasets_.contains(stream.dataset))
+      continue;
+    auto dataset = SHOPLAKE_TRY(Dataset::open({options_.env, options_.catalog, options_.datasets_directory,
+                                               stream.dataset, options_.window_events_max})
+                                    .within("stream " + stream.name));
+    SHOPLAKE_TRY(dataset->load(*session_).within("dataset " + stream.dataset));
+    models.sources.push_back(dataset->source());
+    datasets_.emplace(stream.dataset, std::move(dataset));
+  }
+  models.env = options_.env;
+  models.catalog = options_.catalog;
+  models.engine = options_.engine;
+  models.project = options_.project;
+  auto loaded = Models::load(models);
+  if (loaded.ok()) {
+    models_ = std::move(loaded).value();
+    board_.set_current();
+  } else if (loaded.error().code == "live.missing_tables") {
+    *needs_build = true;
+    board_.set_stale(loaded.error().message);
+  } else {
+    board_.set_stale(loaded.error().message);
+  }
+  model_failures_ = 0;
+  loaded_ = true;
+  return {};
+}
+
+std::int64_t Writer::newest_micros() const {
+  std::int64_t newest = 0;
+  for (const auto& [name, dataset] : datasets_)
+    newest = std::max(newest, dataset->newest_micros());
+  return newest;
+}
+
+std::string Writer::newest_day() const {
+  const std::time_t seconds = static_cast<std::time_t>(newest_micros() / 1'000'000);
+  std::tm day{};
+  gmtime_r(&seconds, &day);
+  return fmt::format("{:04}-{:02}-{:02}", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+}
+
+Result<Writer::Outcome> Writer::write(const Batch& batch) {
+  for (int attempt = 1;; ++attempt) {
+    SHOPLAKE_CHECK(loaded_);
+    auto outcome = try_write(batch);
+    if (outcome.ok())
+      return outcome;
+    const base::Error error = outcome.error();
+    // What is in memory may not be what the tables hold.
+    const bool again = error.kind == base::ErrorKind::conflict && error.code != "wal.consumer_moved";
+    if (!again || attempt >= kConflictsMax) {
+      forget();
+      return error;
+    }
+    base::log::warning("live.conflict", {{"reason", error.message}, {"attempt", attempt}});
+    bool needs_build = false;
+    SHOPLAKE_TRY(load(&needs_build));
+  }
+}
+
+Result<std::optional<ModelChanges>> Writer::run_models(const std::map<std::string, Transformed>& transformed,
+                                                       Outcome& outcome) {
+  outcome.models_current = models_ != nullptr;
+  if (!models_ || models_->empty())
+    return std::optional<ModelChanges>();
+  Models::Batch batch;
+  std::int64_t newest = newest_micros();
+  bool any = false;
+  for (const auto& [name, one] : transformed) {
+    newest = std::max(newest, one.newest_micros);
+    std::vector<std::string> paths;
+    for (const transform::DataFile& file : one.files)
+      paths.push_back(file.path);
+    any = any || !paths.empty();
+    batch.files.emplace(datasets_.at(name)->tables().table, std::move(paths));
+  }
+  if (!any)
+    return std::optional<ModelChanges>();
+  batch.oldest_micros = newest - models_->plan().late_hours * 3600 * 1'000'000;
+  auto changes = models_->run(batch);
+  if (changes.ok()) {
+    model_failures_ = 0;
+    outcome.late = static_cast<std::uint64_t>(models_->late_rows());
+    return std::optional<ModelChanges>(std::move(changes).value());
+  }
+  const base::Error& error = changes.error();
+  const bool is_environment = error.kind == base::ErrorKind::environment && error.code != "engine.out_of_memory";
+  if (is_environment && ++model_failures_ < kModelFailuresMax)
+    return error;
+  board_.set_stale(error.message);
+  outcome.models_current = false;
+  return std::optional<ModelChanges>();
+}
+
+Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
+  Outcome outcome;
+  std::map<std::string, Transformed> transformed;
+  const auto discard = [&] {
+    for (const auto& [name, one] : transformed)
+      datasets_.at(name)->discard(one);
+    if (models_)
+      models_->discard();
+  };
+  auto done = [&]() -> Result<std::vector<catalog::CommittedTable>> {
+    std::vector<catalog::TableChange> changes = batch.changes;
+    for (const auto& [name, records] : batch.records) {
+      Dataset::TransformRequest request{records, options_.env->now_micros(), batch.keeps_rejected, batch.stop};
+      Dataset& dataset = *datasets_.at(name);
+      const Transformed& one =
+          transformed.emplace(name, SHOPLAKE_TRY(dataset.transform(request, *session_))).first->second;
+      outcome.accepted += one.rows;
+      outcome.duplicates += one.duplicates;
+      outcome.rejected += one.rejected;
+      if (batch.on_transformed)
+        SHOPLAKE_TRY(batch.on_transformed(dataset, one, changes));
+      for (catalog::TableChange& change : dataset.changes(one))
+        changes.push_back(std::move(change));
+    }
+    std::optional<ModelChanges> models = SHOPLAKE_TRY(run_models(transformed, outcome));
+    if (models) {
+      SHOPLAKE_TRY(io::sync_files(*options_.env, models->paths));
+      for (catalog::TableChange& change : models->changes)
+        changes.push_back(std::move(change));
+    }
+    if (!changes.empty())
+      return options_.catalog->commit(changes, batch.also);
+    if (batch.also) {
+      const auto control_plane = SHOPLAKE_TRY(options_.catalog->open_control_plane());
+      io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane));
+      SHOPLAKE_TRY(batch.also(*control_plane));
+      SHOPLAKE_TRY(transaction.commit());
+    }
+    return std::vector<catalog::CommittedTable>();
+  }();
+  if (!done.ok()) {
+    // An unknown outcome may have been a commit: then the files belong to the tables.
+    if (done.error().kind != base::ErrorKind::unknown_outcome)
+      discard();
+    return std::move(done).error();
+  }
+  outcome.committed = std::move(done).value();
+  for (const auto& [name, one] : transformed) {
+    datasets_.at(name)->accept(one, outcome.committed);
+    for (const auto& [reason, count] : one.rejected_by_reason)
+      board_.rejected(name, reason, count);
+  }
+  if (models_ && !outcome.models_current)
+    return outcome;
+  if (models_) {
+    // The commit has happened: rows that cannot be brought in now are read again before the next batch.
+    const auto accepted = models_->accept(outcome.committed);
+    if (!accepted.ok()) {
+      base::log::warning("live.hot_rows_lost", {{"reason", accepted.error().message}});
+      forget();
+    }
+  }
+  return outcome;
+}
+
+void Writer::merged(const catalog::TableIdentifier& table, const catalog::TableChange& change,
+                    const catalog::CommittedTable& committed) {
+  for (const auto& [name, dataset] : datasets_) {
+    if (dataset->tables().table == table)
+      dataset->merged(change, committed);
+  }
+  if (models_)
+    models_->merged(table, change, committed);
+}
+
+std::vector<LiveEvent> Writer::newest_events() {
+  std::vector<LiveEvent> events;
+  if (!models_)
+    return events;
+  const auto found = std::find_if(models_->plan().models.begin(), models_->plan().models.end(),
+                                  [](const auto& model) { return model->appends && model->name == kFeedModel; });
+  if (found == models_->plan().models.end())
+    return events;
+  const auto column = [&](const char* name) {
+    return (*found)->schema.find(name) != nullptr ? engine::quote_identifier(name) : std::string("NULL");
+  };
+  const auto rows = models_->session().query(
+      fmt::format("SELECT {}, {}, {}, {}, {}, {}, {} FROM {}.{} ORDER BY 1 DESC, {} LIMIT {}",
+                  column("event_timestamp"), column("source_object"), column("event_name"), column("page_location"),
+                  column("event_source"), column("user_pseudo_id"), column("event_value_in_usd"), kBatchSchema,
+                  engine::quote_identifier(kFeedModel), column("event_id"), kFeedEvents));
+  if (!rows.ok())
+    return events;  // a feed without news is better than no step
+  for (std::int64_t row = 0; row < rows->row_count(); ++row) {
+    LiveEvent event;
+    event.at_micros = rows->integer(row, 0);
+    event.stream = std::string(io::file_name(rows->text(row, 1).value_or("")));
+    event.name = rows->text(row, 2).value_or("");
+    event.page = rows->text(row, 3).value_or("");
+    event.source = rows->text(row, 4).value_or("");
+    event.user = rows->text(row, 5).value_or("");
+    const engine::Value value = rows->value(row, 6);
+    if (const double* number = std::get_if<double>(&value.data))
+      event.value = *number;
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+}  // namespace shoplake::live

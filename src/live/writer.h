@@ -1,0 +1,84 @@
+// Writer: one batch of records → one catalog commit. What Live's loop, a replay and a retry of quarantined records have
+// in common: datasets, models, and the rule that a batch is committed as a whole or not at all.
+//
+// Belongs to one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "live/dataset.h"
+#include "live/live.h"
+#include "live/models.h"
+#include "live/status_board.h"
+
+namespace shoplake::live {
+
+class Writer {
+ public:
+  Writer(const LiveOptions& options, StatusBoard& board) : options_(options), board_(board) {}
+  ~Writer();
+
+  // Reads everything that is kept in memory. To be called while the LakeLock is held, before the first batch, after
+  // forget(), and whenever something else may have changed the models' tables. Models that cannot be read make the
+  // writer stale, not fail. `needs_build` says that their tables do not exist yet.
+  Result<void> load(bool* needs_build);
+  bool is_loaded() const { return loaded_; }
+  void forget();
+  void on_forget(std::function<void()> call) { on_forget_ = std::move(call); }
+  // A table of a dataset, or of a model that appends, was compacted.
+  void merged(const catalog::TableIdentifier& table, const catalog::TableChange& change,
+              const catalog::CommittedTable& committed);
+
+  struct Batch {
+    // By dataset.
+    std::map<std::string, std::vector<Records>> records;
+    bool keeps_rejected = true;
+    catalog::ControlPlaneWrites also;           // in the commit
+    std::vector<catalog::TableChange> changes;  // further ones of the commit, on tables that live writes nothing to
+    // Called with what a dataset made of its records, before the commit; may add to `changes`.
+    std::function<Result<void>(const Dataset&, const Transformed&, std::vector<catalog::TableChange>&)> on_transformed;
+    std::stop_token stop;
+  };
+  struct Outcome {
+    std::uint64_t accepted = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t late = 0;
+    bool models_current = true;
+    std::vector<catalog::CommittedTable> committed;
+  };
+  // Errors: of the files, of the catalog. Nothing is committed then, and load() must follow.
+  Result<Outcome> write(const Batch& batch);
+
+  Models* models() { return models_.get(); }
+  Dataset* dataset(const std::string& name);
+  engine::Session& session() { return *session_; }
+  engine::Database& database() { return *database_; }
+  std::string newest_day() const;          // of the events, YYYY-MM-DD
+  std::vector<LiveEvent> newest_events();  // of the last batch, at most 20
+
+ private:
+  Result<Outcome> try_write(const Batch& batch);
+  Result<std::optional<ModelChanges>> run_models(const std::map<std::string, Transformed>& transformed,
+                                                 Outcome& outcome);
+  std::int64_t newest_micros() const;
+
+  const LiveOptions& options_;
+  StatusBoard& board_;
+  std::unique_ptr<engine::Database> database_;  // for what is not the models': ids, compaction
+  std::unique_ptr<engine::Session> session_;
+  std::map<std::string, std::unique_ptr<Dataset>> datasets_;
+  std::unique_ptr<Models> models_;
+  int model_failures_ = 0;  // in a row
+  bool loaded_ = false;
+  std::function<void()> on_forget_;
+};
+
+}  // namespace shoplake::live
