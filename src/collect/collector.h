@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "collect/ga4_time_zone.h"
+#include "collect/sigv4.h"
 #include "collect/streams.h"
 #include "http/server.h"
 #include "io/env.h"
@@ -29,11 +30,6 @@ namespace shoplake::collect {
 
 // Stream name of dead letters in the log. No client can write to it: it is no stream of the registry.
 inline constexpr std::string_view kDeadLetterStream = "dead_letters";
-
-struct AccessKey {
-  std::string id;
-  std::string secret;
-};
 
 struct CollectorLimits {
   std::size_t plain_body_bytes_max = 8 << 20;       // as sent
