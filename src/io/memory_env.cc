@@ -155,12 +155,14 @@ Result<std::vector<DirectoryEntry>> MemoryEnv::list_directory(const std::string&
 
 Result<void> MemoryEnv::create_directories(const std::string& path) {
   const std::lock_guard lock(mutex_);
+  std::vector<std::string> missing;
   for (std::string folder = plain(path); !folders_.contains(folder); folder = parent_path(folder)) {
     if (files_.contains(folder)) {
       return system_error("cannot create the folder", path, folder == path ? EEXIST : ENOTDIR);
     }
-    folders_.insert(folder);
+    missing.push_back(folder);
   }
+  folders_.insert(missing.begin(), missing.end());
   return {};
 }
 

@@ -16,6 +16,7 @@ TEST(MemoryEnv, BehavesAsADiskDoes) {
   EXPECT_EQ(env.create_file("/a").error().code, "io.is_directory");
   EXPECT_EQ(env.remove_file("/a/none").error().code, "io.not_found");
   EXPECT_FALSE(env.create_directories("/a/b/d").ok());
+  EXPECT_FALSE(env.create_directories("/a/b/d").ok());  // the first one left nothing
   const auto entries = env.list_directory("/a/").value();
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].name, "b");
