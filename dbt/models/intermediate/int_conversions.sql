@@ -6,7 +6,8 @@
         and transaction_id in (select transaction_id from {{ batch }} where conversion_event = 'purchase' and transaction_id is not null)
     )
 {%- endset -%}
-{%- set relations = [this, batch] if is_live() else [ref('stg_ga4_conversions')] -%}
+{%- set conversions = ref('stg_ga4_conversions') -%}
+{%- set relations = [this, batch] if is_live() else [conversions] -%}
 {#- The whole table stays in memory: an order can come again after any time. -#}
 {{ config(meta={'live': {'scope': scope | trim}}) }}
 

@@ -220,7 +220,7 @@ with_page_views as (
     select
         *,
         case
-            when first_page_view_timestamp >= session_start_event_timestamp then null
+            when first_page_view_timestamp is null or first_page_view_timestamp >= session_start_event_timestamp then null
             else {{ values_up_to('sorted_page_views', least_from('sorted_page_views', 'session_start_event_timestamp')) }}
         end as page_view_timestamps
     from (
