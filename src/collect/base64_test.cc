@@ -51,8 +51,9 @@ TEST(Base64, RefusesEveryOtherByteAtEveryPlace) {
       std::string text = good;
       text[at] = static_cast<char>(byte);
       const bool pads = byte == '=' && at == good.size() - 1;
-      if (!pads)
+      if (!pads) {
         ASSERT_EQ(decoded(text).has_value(), is_digit) << byte << " at " << at;
+      }
     }
   }
 }

@@ -113,6 +113,9 @@ struct BatchCall {
   }
 };
 
+// Too much for now, or for ever at once.
+bool lacks_room(const base::Error& error) { return is_temporary(error) || error.code == "wal.bad_entry"; }
+
 // Appends all records; if the log has no room for them, the first half, and so on.
 void append(Intake& intake, const std::shared_ptr<BatchCall>& call) {
   std::size_t count = call->payloads.size();
@@ -122,7 +125,7 @@ void append(Intake& intake, const std::shared_ptr<BatchCall>& call) {
     *refused = false;
     intake.append(*call->stream, std::span(call->payloads).first(count), call->received_at_micros,
                   [call, count, refused](base::Result<wal::Offset> first) {
-                    if (!first.ok() && is_temporary(first.error()) && count > 1) {
+                    if (!first.ok() && lacks_room(first.error()) && count > 1) {
                       *refused = true;
                     } else {
                       call->answer(std::move(first), count);

@@ -36,12 +36,18 @@ struct Refused {
 }
 [[noreturn]] void invalid_argument(std::string message) { refuse("InvalidArgumentException", std::move(message)); }
 
-// The members of one structure of the request, with the constraints of the service's model. What is wrong is collected
-// by all structures together, and refused by Request::check().
+// What is wrong with a request, of all its structures together.
+struct Problems {
+  std::vector<std::string> violations;     // of the model's constraints: they come first
+  std::optional<std::string> unsupported;  // what the model allows, and shoplake does not do
+};
+
+// The members of one structure of the request, with the constraints of the service's model. What is wrong is collected,
+// and refused by Request::check().
 class Structure {
  public:
-  Structure(const Json& json, std::string path, std::vector<std::string>& violations)
-      : json_(json), path_(std::move(path)), violations_(violations) {}
+  Structure(const Json& json, std::string path, Problems& problems)
+      : json_(json), path_(std::move(path)), problems_(problems) {}
 
   bool has(const char* name) const { return json_.contains(name) && !json_[name].is_null(); }
 
@@ -102,7 +108,7 @@ class Structure {
       return std::nullopt;
     if (!json_[name].is_object())
       refuse("SerializationException", fmt::format("{} is no structure", place_of(name)));
-    return Structure(json_[name], place_of(name), violations_);
+    return Structure(json_[name], place_of(name), problems_);
   }
   std::vector<Structure> structures(const char* name) const {
     std::vector<Structure> all;
@@ -113,11 +119,15 @@ class Structure {
     for (const Json& element : json_[name]) {
       if (!element.is_object())
         refuse("SerializationException", fmt::format("{} is no list of structures", place_of(name)));
-      all.emplace_back(element, fmt::format("{}.{}.member", place_of(name), all.size() + 1), violations_);
+      all.emplace_back(element, fmt::format("{}.{}.member", place_of(name), all.size() + 1), problems_);
     }
     return all;
   }
-  void violate(std::string what) const { violations_.push_back(std::move(what)); }
+  void violate(std::string what) const { problems_.violations.push_back(std::move(what)); }
+  void refuse_later(std::string message) const {
+    if (!problems_.unsupported)
+      problems_.unsupported = std::move(message);
+  }
   std::string place_of(const char* name) const {
     std::string place = name;
     place[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(place[0])));
@@ -127,12 +137,12 @@ class Structure {
  private:
   const Json& json_;
   std::string path_;
-  std::vector<std::string>& violations_;
+  Problems& problems_;
 };
 
 class Request {
  public:
-  explicit Request(std::string_view body) : json_(parse(body)), root_(json_, "", violations_) {}
+  explicit Request(std::string_view body) : json_(parse(body)), root_(json_, "", problems_) {}
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -145,10 +155,13 @@ class Request {
   }
   // Ends the operation if anything was violated.
   void check() const {
-    if (violations_.empty())
-      return;
-    refuse("ValidationException", fmt::format("{} validation error{} detected: {}", violations_.size(),
-                                              violations_.size() == 1 ? "" : "s", fmt::join(violations_, "; ")));
+    const auto& violations = problems_.violations;
+    if (!violations.empty()) {
+      refuse("ValidationException", fmt::format("{} validation error{} detected: {}", violations.size(),
+                                                violations.size() == 1 ? "" : "s", fmt::join(violations, "; ")));
+    }
+    if (problems_.unsupported)
+      invalid_argument(*problems_.unsupported);
   }
 
  private:
@@ -160,14 +173,14 @@ class Request {
   }
 
   Json json_;
-  std::vector<std::string> violations_;
+  Problems problems_;
   Structure root_;
 };
 
 // What cannot be done is refused, so that nobody believes it is done.
 void check_extras(const Structure& destination) {
   const auto unsupported = [&](const char* member, const char* what) {
-    invalid_argument(fmt::format("{}: shoplake does not support {}", destination.place_of(member), what));
+    destination.refuse_later(fmt::format("{}: shoplake does not support {}", destination.place_of(member), what));
   };
   if (const auto encryption = destination.structure("EncryptionConfiguration");
       encryption && encryption->has("KMSEncryptionConfig"))
@@ -201,15 +214,15 @@ bool appends_delimiter(const Structure& destination, bool otherwise) {
                            .required = true})
             .value_or("");
     if (enabled && type != "AppendDelimiterToRecord") {
-      invalid_argument(fmt::format("{}: shoplake does not support the processor {}",
-                                   destination.place_of("ProcessingConfiguration"), type));
+      destination.refuse_later(fmt::format("{}: shoplake does not support the processor {}",
+                                           destination.place_of("ProcessingConfiguration"), type));
     }
     for (const Structure& parameter : processor.structures("Parameters")) {
       const std::string name = parameter.text("ParameterName", {.required = true}).value_or("");
       const std::string value =
           parameter.text("ParameterValue", {.min = 1, .max = 5120, .required = true}).value_or("");
       if (enabled && name == "Delimiter" && value != "\\n" && value != "\n")
-        invalid_argument("shoplake appends a line feed (\\n) to records, and no other delimiter");
+        destination.refuse_later("shoplake appends a line feed (\\n) to records, and no other delimiter");
     }
     appends = true;
   }
@@ -233,7 +246,7 @@ void apply_destination(const Structure& destination, bool creates, Stream& strea
     const auto size = hints->number("SizeInMBs", 1, kBufferingMebibytesMax);
     const auto interval = hints->number("IntervalInSeconds", 0, kBufferingSecondsMax);
     if (size.has_value() != interval.has_value())
-      invalid_argument("BufferingHints: SizeInMBs and IntervalInSeconds are given together or not at all");
+      destination.refuse_later("BufferingHints: SizeInMBs and IntervalInSeconds are given together or not at all");
     if (size) {
       stream.buffering_mebibytes = *size;
       stream.buffering_seconds = *interval;
@@ -243,17 +256,19 @@ void apply_destination(const Structure& destination, bool creates, Stream& strea
   stream.append_delimiter = appends_delimiter(destination, creates ? false : stream.append_delimiter);
   if (compression) {
     if (*compression != "UNCOMPRESSED" && *compression != "GZIP")
-      invalid_argument(fmt::format("shoplake does not support the compression {}", *compression));
+      destination.refuse_later(fmt::format("shoplake does not support the compression {}", *compression));
     stream.compression = *compression == "GZIP" ? Stream::Compression::gzip : Stream::Compression::none;
   }
   if (prefix) {
     auto effective = effective_prefix(*prefix, stream.name);
-    if (!effective.ok())
-      invalid_argument(effective.error().message + ". " + effective.error().advice);
-    stream.prefix = *effective;
+    if (effective.ok()) {
+      stream.prefix = *std::move(effective);
+    } else {
+      destination.refuse_later(effective.error().message + ". " + effective.error().advice);
+    }
   }
   if (error_prefix && !error_prefix->empty())
-    invalid_argument("ErrorOutputPrefix: shoplake keeps what it cannot deliver in quarantine/<stream>/");
+    destination.refuse_later("ErrorOutputPrefix: shoplake keeps what it cannot deliver in quarantine/<stream>/");
 }
 
 std::optional<Structure> only_destination(const Request& request, const char* plain, const char* extended,
@@ -262,12 +277,12 @@ std::optional<Structure> only_destination(const Request& request, const char* pl
                             "AmazonOpenSearchServerless", "Snowflake", "Iceberg"}) {
     const std::string member = fmt::format("{}Destination{}", other, suffix);
     if (request->has(member.c_str()))
-      invalid_argument(fmt::format("{}: shoplake delivers to its lake as to S3, and to nothing else", member));
+      request->refuse_later(fmt::format("{}: shoplake delivers to its lake as to S3, and to nothing else", member));
   }
   const auto of_plain = request->structure(plain);
   const auto of_extended = request->structure(extended);
   if (of_plain && of_extended)
-    invalid_argument("Exactly one destination configuration is supported for a Firehose");
+    request->refuse_later("Exactly one destination configuration is supported for a Firehose");
   return of_extended ? of_extended : of_plain;
 }
 

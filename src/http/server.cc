@@ -64,9 +64,9 @@ template <typename T>
 using Task = net::awaitable<T, Executor>;
 constexpr net::use_awaitable_t<Executor> kAwait;
 
-constexpr std::size_t kReadAheadBytes = 64 * 1024;    // beside the header limit, in a connection's buffer
-constexpr std::size_t kFirstReadBytes = 4 * 1024;     // an idle connection's
-constexpr std::size_t kLingerBytesMax = 1024 * 1024;  // read and dropped after an answer that refused a body
+constexpr std::size_t kReadAheadBytes = 64 * 1024;  // beside the header limit, in a connection's buffer
+constexpr std::size_t kFirstReadBytes = 4 * 1024;   // an idle connection's
+constexpr std::size_t kLingerBytesMax = 16 << 20;   // read and dropped after an answer that refused a body
 constexpr milliseconds kLingerTimeout{2'000};
 constexpr std::size_t kTargetBytesMax = 8 * 1024;
 constexpr milliseconds kAcceptRetryDelay{50};
