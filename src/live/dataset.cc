@@ -232,13 +232,8 @@ Result<Transformed> Dataset::transform_once(const TransformRequest& request, con
       return std::move(result).error();
     }
     all.files.insert(all.files.end(), result->files.begin(), result->files.end());
-    if (request.keeps_rejected) {
-      all.quarantine_files.insert(all.quarantine_files.end(), result->quarantine_files.begin(),
-                                  result->quarantine_files.end());
-    } else {
-      for (const transform::DataFile& file : result->quarantine_files)
-        (void)options_.env->remove_file(file.path);
-    }
+    auto& rejected = request.keeps_rejected ? all.quarantine_files : all.rejected_files;
+    rejected.insert(rejected.end(), result->quarantine_files.begin(), result->quarantine_files.end());
     all.rows += static_cast<std::uint64_t>(result->rows);
     all.rejected += static_cast<std::uint64_t>(result->rejected);
     all.duplicates += static_cast<std::uint64_t>(result->duplicates);
@@ -301,7 +296,7 @@ Result<Transformed> Dataset::transform(const TransformRequest& request, engine::
 }
 
 void Dataset::discard(const Transformed& transformed) {
-  for (const auto* files : {&transformed.files, &transformed.quarantine_files}) {
+  for (const auto* files : {&transformed.files, &transformed.quarantine_files, &transformed.rejected_files}) {
     for (const transform::DataFile& file : *files)
       (void)options_.env->remove_file(file.path);
   }
@@ -332,6 +327,8 @@ void Dataset::accept(const Transformed& transformed, const std::vector<catalog::
   for (const Transformed::Event& event : transformed.events)
     seen_.add(event.id, event.micros);
   newest_micros_ = std::max(newest_micros_, transformed.newest_micros);
+  for (const transform::DataFile& file : transformed.rejected_files)
+    (void)options_.env->remove_file(file.path);
   for (const transform::DataFile& file : transformed.files)
     files_.insert_or_assign(file.path, timed(file));
   for (const catalog::CommittedTable& one : committed) {

@@ -38,6 +38,7 @@ struct Records {
 struct Transformed {
   std::vector<transform::DataFile> files;
   std::vector<transform::DataFile> quarantine_files;
+  std::vector<transform::DataFile> rejected_files;  // instead of these, where quarantine is not to have them (again)
   std::uint64_t rows = 0;
   std::uint64_t rejected = 0;
   std::uint64_t duplicates = 0;
@@ -75,7 +76,7 @@ class Dataset {
   struct TransformRequest {
     std::vector<Records> records;
     std::int64_t now_micros = 0;
-    bool keeps_rejected = true;  // false: rejected records are counted, not written to quarantine
+    bool keeps_rejected = true;  // false: rejected records do not go to quarantine
     std::stop_token stop;
   };
   // Durable files of the events that are not there yet. discard() or accept() must follow.

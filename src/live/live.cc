@@ -58,6 +58,8 @@ Result<void> Live::State::prepare(std::stop_token stop) {
     lock = SHOPLAKE_TRY(LakeLock::acquire(*options.env, options.home_directory, stop));
     SHOPLAKE_TRY(writer.load(&needs_build));
   }
+  if (needs_build)
+    board.set_stale(writer.needed());
   if (!control_plane)
     control_plane = SHOPLAKE_TRY(options.catalog->open_control_plane());
   position = SHOPLAKE_TRY(read_position());
@@ -221,6 +223,11 @@ LiveStatus Live::status() const {
 }
 
 wal::Offset Live::consumed() const { return state_->consumed.load(); }
+
+void Live::release() {
+  state_->writer.forget();
+  state_->lock.reset();
+}
 
 Result<Step> Live::run_once() {
   auto step = state_->step({});

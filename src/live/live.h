@@ -10,7 +10,7 @@
 // If a model's SQL fails, the records are committed to processed and quarantine all the same and the models are stale
 // until the next `shoplake build` (LiveStatus::state); nothing is lost and the log never stops.
 //
-// Thread rule: start(), stop() and status() from any thread; run_once(), replay() and retry() while it is not started.
+// Thread rule: start(), stop() and status() from any thread; all others while it is not started.
 // Live holds the home's LakeLock while it works and lets a waiting build go first; what it keeps in memory is read anew
 // afterwards.
 #pragma once
@@ -158,6 +158,9 @@ class Live {
   LiveStatus status() const;
   // The position up to which records are committed.
   wal::Offset consumed() const;
+
+  // Gives the LakeLock back and forgets what is in memory, until the next step.
+  void release();
 
   // One step with all that the log holds (within the limits); for tests and for draining.
   Result<Step> run_once();

@@ -234,16 +234,10 @@ class Planner {
     // It would keep the footer of every small file for ever.
     SHOPLAKE_TRY(session_.execute("SET GLOBAL parquet_metadata_cache = false"));
     model::Compiler compiler(manifest_, invocation_.renderer(), lake.get(), &session_, {});
-    // First the scopes: they tell which models only append.
     model::Compiler::Options compile_options;
     compile_options.is_incremental = true;
-    for (auto& [id, live] : models_) {
-      const Node& node = manifest_.nodes.at(id);
-      std::map<std::string, model::Relation> own{{"this", relation(kNowSchema, live->name)}};
-      compile_options.stand_ins = &own;
-      live->scope = trimmed(SHOPLAKE_TRY(compiler.render(node, live->scope, compile_options)));
-      live->appends = live->scope == "false";
-    }
+    for (const auto& [id, live] : models_)
+      live->appends = trimmed(live->scope) == "false";
     for (const auto& [id, live] : models_)
       stand_ins_[id] = relation(live->appends ? kBatchSchema : kNowSchema, live->name);
     for (const auto& [id, view] : views_) {
@@ -258,8 +252,13 @@ class Planner {
     };
     for (const auto& [id, view] : views_)
       view->sql = SHOPLAKE_TRY(compile_node(id, view->name));
-    for (const auto& [id, live] : models_)
+    for (const auto& [id, live] : models_) {
       live->sql = SHOPLAKE_TRY(compile_node(id, live->name));
+      std::map<std::string, model::Relation> relations = stand_ins_;
+      relations["this"] = relation(kNowSchema, live->name);
+      compile_options.stand_ins = &relations;
+      live->scope = trimmed(SHOPLAKE_TRY(compiler.render(manifest_.nodes.at(id), live->scope, compile_options)));
+    }
     std::string all;
     for (const auto& [id, live] : models_)
       all += live->sql + "\n" + live->scope + "\n";

@@ -62,6 +62,8 @@ StatusBoard::StatusBoard(io::Env& env, base::Metrics* metrics) : env_(env), metr
   metrics_->describe_counter("shoplake_live_lost_total", "Offsets of the log that could not be read.");
   metrics_->describe_histogram("shoplake_live_step_seconds", "Duration of a micro-batch.",
                                {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30});
+  metrics_->describe_histogram("shoplake_live_part_seconds", "Duration of the parts of a micro-batch.",
+                               {0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10});
   metrics_->describe_histogram("shoplake_live_latency_seconds", "From an event's receipt to the commit that counts it.",
                                {0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300});
   metrics_->describe_gauge("shoplake_live_stale", "1 while the models wait for the next build.");
@@ -131,6 +133,12 @@ void StatusBoard::rejected(const std::string& dataset, const std::string& reason
   if (metrics_ != nullptr)
     metrics_->add("shoplake_live_rejected_total", {{"dataset", dataset}, {"reason", reason}},
                   static_cast<double>(count));
+}
+
+void StatusBoard::part_done(const char* part, std::int64_t micros) {
+  if (metrics_ != nullptr)
+    metrics_->observe("shoplake_live_part_seconds", {{"part", part}}, static_cast<double>(micros) / 1e6);
+  base::log::debug("live.part", {{"part", part}, {"micros", micros}});
 }
 
 void StatusBoard::step_failed(const base::Error& error) {

@@ -46,6 +46,8 @@ class StatusBoard {
   void step_done(const Step& step, std::uint64_t consumed);
   void latency(std::int64_t micros, std::uint64_t count);
   void rejected(const std::string& dataset, const std::string& reason, std::int64_t count);
+  // Where the time of a batch goes: transform, models, commit.
+  void part_done(const char* part, std::int64_t micros);
   void step_failed(const base::Error& error);
   void compacted(const std::string& table, std::int64_t files_before, std::int64_t files_after, std::int64_t micros);
   void feed(std::vector<LiveEvent> events);  // the newest first

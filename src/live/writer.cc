@@ -45,6 +45,7 @@ Dataset* Writer::dataset(const std::string& name) {
 
 Result<void> Writer::load(bool* needs_build) {
   forget();
+  ++generation_;
   *needs_build = false;
   engine::DatabaseOptions engine = options_.engine;
   engine.memory_limit_bytes =
@@ -72,7 +73,7 @@ Result<void> Writer::load(bool* needs_build) {
     board_.set_current();
   } else if (loaded.error().code == "live.missing_tables") {
     *needs_build = true;
-    board_.set_stale(loaded.error().message);
+    needed_ = loaded.error().message;
   } else {
     board_.set_stale(loaded.error().message);
   }
@@ -133,7 +134,9 @@ Result<std::optional<ModelChanges>> Writer::run_models(const std::map<std::strin
   if (!any)
     return std::optional<ModelChanges>();
   batch.oldest_micros = newest - models_->plan().late_hours * 3600 * 1'000'000;
+  const std::int64_t begin = options_.env->monotonic_micros();
   auto changes = models_->run(batch);
+  board_.part_done("models", options_.env->monotonic_micros() - begin);
   if (changes.ok()) {
     model_failures_ = 0;
     outcome.late = static_cast<std::uint64_t>(models_->late_rows());
@@ -162,8 +165,10 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
     for (const auto& [name, records] : batch.records) {
       Dataset::TransformRequest request{records, options_.env->now_micros(), batch.keeps_rejected, batch.stop};
       Dataset& dataset = *datasets_.at(name);
+      const std::int64_t begin = options_.env->monotonic_micros();
       const Transformed& one =
           transformed.emplace(name, SHOPLAKE_TRY(dataset.transform(request, *session_))).first->second;
+      board_.part_done("transform", options_.env->monotonic_micros() - begin);
       outcome.accepted += one.rows;
       outcome.duplicates += one.duplicates;
       outcome.rejected += one.rejected;
@@ -178,8 +183,12 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
       for (catalog::TableChange& change : models->changes)
         changes.push_back(std::move(change));
     }
-    if (!changes.empty())
-      return options_.catalog->commit(changes, batch.also);
+    if (!changes.empty()) {
+      const std::int64_t begin = options_.env->monotonic_micros();
+      auto committed = options_.catalog->commit(changes, batch.also);
+      board_.part_done("commit", options_.env->monotonic_micros() - begin);
+      return committed;
+    }
     if (batch.also) {
       const auto control_plane = SHOPLAKE_TRY(options_.catalog->open_control_plane());
       io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane));

@@ -30,6 +30,7 @@ class Writer {
   // writer stale, not fail. `needs_build` says that their tables do not exist yet.
   Result<void> load(bool* needs_build);
   bool is_loaded() const { return loaded_; }
+  int generation() const { return generation_; }  // changes with each load(); sessions live as long as one
   void forget();
   void on_forget(std::function<void()> call) { on_forget_ = std::move(call); }
   // A table of a dataset, or of a model that appends, was compacted.
@@ -57,6 +58,8 @@ class Writer {
   // Errors: of the files, of the catalog. Nothing is committed then, and load() must follow.
   Result<Outcome> write(const Batch& batch);
 
+  // Why there are no models after load(), if they need a build.
+  const std::string& needed() const { return needed_; }
   Models* models() { return models_.get(); }
   Dataset* dataset(const std::string& name);
   engine::Session& session() { return *session_; }
@@ -77,7 +80,9 @@ class Writer {
   std::map<std::string, std::unique_ptr<Dataset>> datasets_;
   std::unique_ptr<Models> models_;
   int model_failures_ = 0;  // in a row
+  std::string needed_;      // tables that the models lack
   bool loaded_ = false;
+  int generation_ = 0;
   std::function<void()> on_forget_;
 };
 
