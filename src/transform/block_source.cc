@@ -14,6 +14,30 @@ constexpr std::size_t kBlockBytes = 1 << 20;
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
+// Whether the text begins with a line that is a whole array, and something follows it: an array a line, as senders of
+// batches write them.
+bool begins_with_array_line(std::string_view text) {
+  const std::size_t line_end = text.find('\n');
+  if (line_end == std::string_view::npos || text.find_first_not_of(" \t\r\n", line_end) == std::string_view::npos)
+    return false;
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < line_end; ++at) {
+    const char c = text[at];
+    if (in_string) {
+      at += c == '\\' ? 1 : 0;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      ++depth;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return depth == 0 && !in_string;
+}
+
 }  // namespace
 
 struct BlockSource::State {
@@ -77,7 +101,7 @@ struct BlockSource::State {
       while (at < rest.size() && is_space(rest[at]))
         ++at;
       if (at < rest.size() && rest[at] == '[') {
-        documents = in_array = true;
+        documents = in_array = !begins_with_array_line({rest.data() + at, rest.size() - at});
       } else if (at < rest.size() && rest[at] == '{') {
         std::size_t end = at + 1;
         while (end < rest.size() && (rest[end] == ' ' || rest[end] == '\r' || rest[end] == '\t'))

@@ -1,9 +1,9 @@
 // BlockSource: the bytes of an input file as blocks of whole JSON records, inflated where they are gzip.
 //
-// Forms: lines (one record a line; the default), or documents (one JSON array whose elements are the records, or JSON
-// values one after another that span lines). Blank lines are no records. A record larger than the limit is reported
-// with its begin and passed over; memory stays bounded by the limit whatever the file holds. Belongs to one thread at a
-// time.
+// Forms: lines (a record a line, or several: JsonReader tells them apart; the default), or documents (one JSON array
+// whose elements are the records, or JSON values one after another that span lines). Blank lines are no records. A
+// record larger than the limit is reported with its begin and passed over; memory stays bounded by the limit whatever
+// the file holds. Belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,8 @@ enum class RecordForm { automatic, lines };
 
 class BlockSource {
  public:
-  // automatic: a file that begins with [ is one array; one whose first line is only { is documents; else lines.
+  // automatic: a file that begins with [ is one array, unless its first line is a whole array and more lines follow;
+  // one whose first line is only { is documents; else lines.
   BlockSource(const io::RandomAccessFile& file, std::string_view name, RecordForm form, std::uint64_t record_bytes_max);
   ~BlockSource();
 

@@ -63,6 +63,19 @@ class Buffer {
   }
   void truncate(std::size_t size) { end_ = begin_ + size; }
   void clear() { end_ = begin_; }
+  // Gives the memory back that the values do not need.
+  void shrink() {
+    if (empty()) {
+      release();
+      return;
+    }
+    const std::size_t size = this->size();
+    void* shrunk = std::realloc(static_cast<void*>(begin_), size * sizeof(T));
+    if (shrunk == nullptr)
+      return;
+    begin_ = static_cast<T*>(shrunk);
+    end_ = limit_ = begin_ + size;
+  }
   void release() {
     std::free(begin_);
     begin_ = end_ = limit_ = nullptr;

@@ -126,4 +126,18 @@ void ColumnSet::clear() {
   }
 }
 
+void ColumnSet::shrink() {
+  for (Buffer<std::uint8_t>& entries : levels)
+    entries.shrink();
+  for (StreamLevels& entries : streams)
+    entries.repetition.shrink();
+  for (LeafValues& leaf : leaves) {
+    leaf.words.shrink();
+    leaf.flags.shrink();
+    leaf.ids.shrink();
+    leaf.plain.shrink();
+    leaf.starts.shrink();
+  }
+}
+
 }  // namespace shoplake::transform

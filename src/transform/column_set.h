@@ -51,6 +51,8 @@ struct ColumnSet {
   // Forgets everything of the records from `row` on: of the one that was being built.
   void truncate(const Layout& layout, std::uint32_t row);
   void clear();
+  // Gives back the memory that the records do not need: a set that was used before is as large as it ever was.
+  void shrink();
 };
 
 }  // namespace shoplake::transform

@@ -86,7 +86,7 @@ struct DeadLetters::State {
 
   void open() {
     builder = std::make_unique<RecordBuilder>(
-        layout, plain, [this] { return files->acquire(); },
+        layout, plain, [this](bool reuse) { return files->acquire(reuse); },
         [this](std::size_t, std::unique_ptr<ColumnSet> set, bool is_last) {
           if (!outcome.ok())
             return;

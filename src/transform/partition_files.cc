@@ -178,9 +178,11 @@ PartitionFiles::~PartitionFiles() {
 
 double PartitionFiles::busy_seconds() const { return state_->seconds; }
 
-std::unique_ptr<ColumnSet> PartitionFiles::acquire() {
+std::unique_ptr<ColumnSet> PartitionFiles::acquire(bool reuse) {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
+  if (!reuse)
+    state.spares.clear();
   if (state.spares.empty())
     return std::make_unique<ColumnSet>(*state.options.layout);
   auto set = std::move(state.spares.back());

@@ -47,8 +47,9 @@ class PartitionFiles {
   Result<void> submit(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set);
   // The same for the last set of a partition: it is encoded by finish(), beside the other partitions' last sets.
   Result<void> submit_last(std::size_t partition, const std::string& name, std::unique_ptr<ColumnSet> set);
-  // An empty set to fill, reused where one is at hand.
-  std::unique_ptr<ColumnSet> acquire();
+  // An empty set to fill: if `reuse`, one that was used before where one is at hand; else a new one, and the memory of
+  // used ones is given back.
+  std::unique_ptr<ColumnSet> acquire(bool reuse);
   // Writes what is left, in order of partition.
   Result<std::vector<DataFile>> finish();
   // CPU seconds that encoding, compressing and writing took.

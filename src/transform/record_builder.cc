@@ -30,7 +30,13 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
 }
 
 bool RecordBuilder::begin(std::string_view partition) {
+  ++record_number_;
   if (set_ == nullptr || partitions_[current_] != partition) {
+    if (set_ != nullptr) {
+      sets_[current_].left_at = record_number_;
+      sets_[current_].is_shrunk = false;
+      set_ = nullptr;
+    }
     const auto known = partition_numbers_.find(std::string(partition));
     if (known != partition_numbers_.end()) {
       current_ = known->second;
@@ -42,8 +48,11 @@ bool RecordBuilder::begin(std::string_view partition) {
       partition_numbers_.emplace(partition, current_);
       sets_.emplace_back();
     }
-    if (!sets_[current_].set)
-      sets_[current_].set = supplier_();
+    if (!sets_[current_].set) {
+      settle_cold_sets();
+      sets_[current_].set = supplier_(open_sets_ < kReusedSetsMax);
+      ++open_sets_;
+    }
     set_ = sets_[current_].set.get();
   }
   slots_[0] = set_->rows;
@@ -109,7 +118,22 @@ void RecordBuilder::hand_over(std::size_t partition, bool is_last) {
   computed_.add_to(
       *sets_[partition].set, dictionaries_,
       [this](const Node& node, LeafValues& leaf, std::string_view text) { append_text(node, leaf, text); });
+  --open_sets_;
   receiver_(partition, std::move(sets_[partition].set), is_last);
+}
+
+void RecordBuilder::settle_cold_sets() {
+  for (std::size_t number = 0; number < sets_.size(); ++number) {
+    Partition& partition = sets_[number];
+    if (!partition.set || partition.is_shrunk || record_number_ - partition.left_at < kColdAfterRecords)
+      continue;
+    if (partition.set->cost_bytes >= kColdBatchBytes) {
+      hand_over(number, false);
+    } else {
+      partition.set->shrink();
+      partition.is_shrunk = true;
+    }
+  }
 }
 
 void RecordBuilder::flush() {
@@ -120,6 +144,7 @@ void RecordBuilder::flush() {
       hand_over(partition, true);
     } else {
       sets_[partition].set.reset();
+      --open_sets_;
     }
   }
   set_ = nullptr;

@@ -30,6 +30,12 @@ inline constexpr std::uint32_t kBatchRows = 20'480;
 // …or holds about this much; and the largest of all sets when together they hold more than the budget.
 inline constexpr std::size_t kBatchBytes = 48ULL << 20;
 inline constexpr std::size_t kBatchBudgetBytes = 224ULL << 20;
+// A set whose partition had no record for so many others is cold. It is handed on if it holds as much, because pages
+// are a tenth of its size; else it gives back the memory that it does not need.
+inline constexpr std::uint64_t kColdAfterRecords = kBatchRows;
+inline constexpr std::size_t kColdBatchBytes = 4ULL << 20;
+// While no more sets than this are open, a set may be one that was used before.
+inline constexpr std::size_t kReusedSetsMax = 4;
 // More days than this in one load is not a day column.
 inline constexpr std::size_t kPartitionsMax = 4'000;
 
@@ -49,8 +55,8 @@ class RecordBuilder {
  public:
   // Takes a full set of partition number `partition` (in order of first appearance); `is_last`: from flush().
   using Receiver = std::function<void(std::size_t partition, std::unique_ptr<ColumnSet> set, bool is_last)>;
-  // Gives an empty set.
-  using Supplier = std::function<std::unique_ptr<ColumnSet>()>;
+  // Gives an empty set: if `reuse`, perhaps one that has the memory of an earlier set.
+  using Supplier = std::function<std::unique_ptr<ColumnSet>(bool reuse)>;
 
   RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier, Receiver receiver);
 
@@ -224,9 +230,13 @@ class RecordBuilder {
   void make_plain(LeafValues& leaf, const Dictionary& dictionary);
   std::string_view client_event_id();
   void hand_over(std::size_t partition, bool is_last);
+  // Hands over or shrinks the cold sets. Between records.
+  void settle_cold_sets();
 
   struct Partition {
     std::unique_ptr<ColumnSet> set;
+    std::uint64_t left_at = 0;  // record_number_ when another partition's record came
+    bool is_shrunk = false;     // since then
   };
   // The text that a leaf had last, for each position in its list.
   static constexpr std::size_t kRecentElements = 16;
@@ -253,6 +263,8 @@ class RecordBuilder {
   std::vector<Recent> recent_;          // by leaf and element
   std::size_t elements_ = 0;
   std::size_t cost_total_ = 0;
+  std::size_t open_sets_ = 0;
+  std::uint64_t record_number_ = 0;
   event::IdentityFields identity_;
   bool has_identity_ = false;
   std::unique_ptr<event::IdentityHasher> hasher_;  // null: the client's id is the identity

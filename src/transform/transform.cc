@@ -45,7 +45,7 @@ class Output {
   explicit Output(const TransformOptions& options, IngestedAt ingested_at = IngestedAt::one_moment)
       : options_(options),
         builder_(
-            *options.layout, *options.contract, [this] { return files_->acquire(); },
+            *options.layout, *options.contract, [this](bool reuse) { return files_->acquire(reuse); },
             [this](std::size_t partition, std::unique_ptr<ColumnSet> set, bool is_last) {
               if (!outcome_.ok())
                 return;

@@ -378,6 +378,9 @@ TEST_F(TransformTest, ReadsArraysAndDocuments) {
   check(gzip("[" + expected[0] + "," + expected[1] + "]"), "in.json.gz", 2, 0);
   check("[" + expected[0] + "," + expected[1], "open.json", 2, 1);
   check("[" + expected[0] + ",," + expected[1] + "] trailing", "broken.json", 2, 1);
+  check("[" + expected[0] + "]\n[" + expected[1] + "," + expected[2] + "]\n", "array_lines.json.gz", 3, 0);
+  check("[" + expected[0] + "]\r\n" + expected[1] + expected[2], "mixed.json", 3, 0);
+  check("[" + expected[0] + "]\n \n", "array_line.json", 1, 0);
   check("[]", "none.json", 0, 0);
   check("", "empty.json", 0, 0);
   check(" \n\n", "blank.ndjson", 0, 0);
@@ -643,6 +646,55 @@ TEST_F(TransformTest, RandomEventsComeBack) {
     for (std::size_t i = 0; i < expected_rows.size(); ++i)
       ASSERT_EQ(stored[day][i], expected_rows[i]) << day << " row " << i;
   }
+}
+
+// Days that come one after another leave little behind, whatever their number.
+TEST_F(TransformTest, ColdSetsAreHandedOnOrShrunk) {
+  std::int64_t open = 0;
+  std::int64_t open_max = 0;
+  std::vector<std::string> received;
+  std::map<std::string, std::uint32_t> rows;
+  std::unique_ptr<ColumnSet> spare;
+  std::unique_ptr<RecordBuilder> builder;
+  const auto supply = [&](bool reuse) {
+    open_max = std::max(open_max, ++open);
+    return reuse && spare ? std::move(spare) : std::make_unique<ColumnSet>(layout_);
+  };
+  const auto receive = [&](std::size_t partition, std::unique_ptr<ColumnSet> set, bool is_last) {
+    const std::string& day = builder->partitions()[partition];
+    rows[day] += set->rows;
+    --open;
+    if (is_last) {
+      std::size_t held = 0;
+      for (const Buffer<std::uint8_t>& levels : set->levels)
+        held += levels.capacity_bytes();
+      EXPECT_LT(held, 16 * (set->rows + 64) * set->levels.size()) << day;
+      received.push_back(day);
+      return;
+    }
+    set->clear();
+    spare = std::move(set);
+  };
+  builder = std::make_unique<RecordBuilder>(layout_, contract_, supply, receive);
+  const auto add = [&](const std::string& day, int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(builder->begin(day));
+      ASSERT_TRUE(builder->finish({i, 0, 3'000, {}}));
+    }
+  };
+  for (int day = 10; day < 16; ++day)
+    add("202601" + std::to_string(day), 25'000);
+  EXPECT_LE(open_max, 2);
+  // The rest of a day that is too little to be handed on keeps no memory of the set it was built in.
+  for (int day = 10; day < 16; ++day)
+    add("202602" + std::to_string(day), 20'500);
+  add("20260301", 41'000);
+  EXPECT_LE(open_max, 8);
+  builder->flush();
+  EXPECT_EQ(open, 0);
+  EXPECT_EQ(received.size(), 7U);
+  for (const auto& [day, count] : rows)
+    EXPECT_EQ(count, day < "20260201" ? 25'000U : day < "20260301" ? 20'500U : 41'000U) << day;
 }
 
 TEST_F(TransformTest, StatisticsAreTrue) {
