@@ -11,7 +11,9 @@
 
 namespace shoplake::app {
 
-// Only "events" can be generated.
+// "events" or "clickstream". Error generate.unknown_dataset (not_found).
+base::Result<generate::Dataset> generated_dataset(const std::string& name);
+
 base::Result<generate::EventsSummary> generate_dataset(io::Env& env, const std::string& dataset,
                                                        const generate::EventsOptions& options, base::Progress& progress,
                                                        std::stop_token stop);

@@ -1,4 +1,4 @@
-// shoplake generate events: a synthetic GA4 export.
+// shoplake generate: synthetic data, as a GA4 export (events) or as flat events (clickstream).
 
 #include "app/generate.h"
 
@@ -22,16 +22,16 @@ struct Options {
   generate::EventsOptions events;
 };
 
-std::string summary_as_json(const generate::EventsSummary& summary, std::int64_t micros) {
+std::string summary_as_json(const std::string& dataset, const generate::EventsSummary& summary, std::int64_t micros) {
   std::string files;
   for (const std::string& file : summary.files) {
     files += (files.empty() ? "" : ",") + json_quoted(file);
   }
   return fmt::format(
-      R"({{"dataset":"events","events":{},"users":{},"sessions":{},"purchases":{},"duplicates":{},"late_sessions":{},)"
+      R"({{"dataset":{},"events":{},"users":{},"sessions":{},"purchases":{},"duplicates":{},"late_sessions":{},)"
       R"("planted_rejects":{},"planted_rows":{},"json_bytes":{},"file_bytes":{},"files":[{}],"manifest":{},"seconds":{:.3f}}})",
-      summary.events, summary.users, summary.sessions, summary.purchases, summary.duplicates, summary.late_sessions,
-      summary.planted.with_outcome(generate::Outcome::rejected),
+      json_quoted(dataset), summary.events, summary.users, summary.sessions, summary.purchases, summary.duplicates,
+      summary.late_sessions, summary.planted.with_outcome(generate::Outcome::rejected),
       summary.planted.with_outcome(generate::Outcome::accepted), summary.json_bytes, summary.file_bytes, files,
       summary.manifest.empty() ? "null" : json_quoted(summary.manifest), static_cast<double>(micros) / 1e6);
 }
@@ -46,7 +46,7 @@ base::Result<int> run(const Options& options, Context& context) {
       SHOPLAKE_TRY(app::generate_dataset(env, options.dataset, options.events, context.progress(), context.stop));
   const std::int64_t took = env.monotonic_micros() - began;
   if (context.json) {
-    context.print(summary_as_json(summary, took));
+    context.print(summary_as_json(options.dataset, summary, took));
     return 0;
   }
   context.say(fmt::format("  {} in {} of {}: {} sent twice, {} late, {}",
@@ -63,10 +63,10 @@ base::Result<int> run(const Options& options, Context& context) {
         format_count(static_cast<std::int64_t>(summary.planted.with_outcome(generate::Outcome::accepted))),
         summary.manifest));
   }
-  context.say(fmt::format("done: {}, {} of JSON in {} on disk, {}, {}     next: shoplake load events {}{}",
+  context.say(fmt::format("done: {}, {} of JSON in {} on disk, {}, {}     next: shoplake load {} {}{}",
                           format_noun(static_cast<std::int64_t>(summary.events), "event"),
                           format_bytes(summary.json_bytes), format_bytes(summary.file_bytes), format_duration(took),
-                          format_rate(summary.events, took, "events"), options.events.out,
+                          format_rate(summary.events, took, "events"), options.dataset, options.events.out,
                           summary.files.size() > 1 ? "/*.ndjson.gz" : ""));
   return 0;
 }
@@ -76,9 +76,8 @@ base::Result<int> run(const Options& options, Context& context) {
 void add_generate(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   auto* command = root.add_subcommand(
-      "generate",
-      "synthetic GA4 export files: a shop with returning visitors, several channels and real-life troubles");
-  command->add_option("dataset", options->dataset, "events")->required();
+      "generate", "synthetic data: a shop with returning visitors, several channels and real-life troubles");
+  command->add_option("dataset", options->dataset, "events (GA4 export) or clickstream (flat events)")->required();
   command
       ->add_option("--out", options->events.out,
                    "a file (.ndjson, .ndjson.gz, .json), or a folder for one .ndjson.gz a day")
@@ -99,6 +98,7 @@ void add_generate(CLI::App& root, Context& context) {
       "Examples:\n"
       "  shoplake generate events --events 100000 --days 14 --seed 7 --out events.ndjson.gz\n"
       "  shoplake generate events --events 1000000 --days 30 --out export/\n"
+      "  shoplake generate clickstream --events 100000 --out clicks.ndjson.gz\n"
       "  shoplake generate events --chaos --out nasty.ndjson && shoplake load events nasty.ndjson");
   command->callback([options, &context] { context.finish(run(*options, context)); });
 }

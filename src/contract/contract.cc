@@ -132,6 +132,12 @@ class Parser {
                                      spellings));
   }
 
+  // They would leave no column.
+  static bool all_dropped(const std::vector<Field>& fields) {
+    return std::all_of(fields.begin(), fields.end(),
+                       [](const Field& field) { return field.treatment == Treatment::drop; });
+  }
+
   Result<bool> flag(const YAML::Node& node, std::string_view key) const {
     bool value = false;
     if (!YAML::convert<bool>::decode(node, value))
@@ -387,6 +393,8 @@ class Parser {
       if (!fields || element)
         return invalid(node, fmt::format("field {}: a struct needs fields", path));
       field.fields = SHOPLAKE_TRY(parse_fields(fields, path + ".", depth + 1));
+      if (all_dropped(field.fields))
+        return invalid(node, fmt::format("field {}: all its fields are dropped", path));
     } else if (field.type == Type::list) {
       // A list of structs may name the structs' fields directly.
       if (!!fields == !!element)
@@ -396,6 +404,8 @@ class Parser {
       if (fields) {
         item.type = Type::structure;
         item.fields = SHOPLAKE_TRY(parse_fields(fields, path + "[].", depth + 2));
+        if (all_dropped(item.fields))
+          return invalid(node, fmt::format("field {}: all its fields are dropped", path));
       } else {
         SHOPLAKE_TRY(check_keys(element, {"type", "pii", "treatment", "description", "fields"}));
         SHOPLAKE_TRY(parse_field_body(element, path + "[].", depth + 2, item));
@@ -432,8 +442,7 @@ class Parser {
       if (is_reserved(field.name))
         return invalid(root["computed"], fmt::format("{}: names that begin with _shoplake_ are reserved", field.name));
     }
-    const auto is_kept = [](const Field& field) { return field.treatment != Treatment::drop; };
-    if (std::none_of(contract.fields.begin(), contract.fields.end(), is_kept))
+    if (all_dropped(contract.fields))
       return invalid(root["fields"], "all fields are dropped");
     if (contract.event_identity == EventIdentity::client_id)
       return check_client_id(root["event_identity"], contract);

@@ -28,6 +28,30 @@ TEST(ContractTest, ReadsTheContractOfEvents) {
   EXPECT_EQ(params->fields[0].fields[1].fields[0].treatment, Treatment::mask);
 }
 
+TEST(ContractTest, ReadsTheContractOfClickstream) {
+  auto contract = load_contract(io::posix_env(), SHOPLAKE_SOURCE_DIR "/datasets", "clickstream");
+  ASSERT_TRUE(contract.ok()) << base::to_string(contract.error());
+  EXPECT_EQ(contract->table, "processed.clickstream");
+  EXPECT_EQ(contract->event_id_column(), "event_id");
+  ASSERT_NE(contract->partition_time(), nullptr);
+  EXPECT_EQ(contract->partition_time()->name, "timestamp");
+  ASSERT_NE(contract->find_computed("revenue"), nullptr);
+  EXPECT_EQ(contract->find_computed("revenue")->expression.type, Type::real);
+  EXPECT_EQ(contract->find_computed("event_date")->expression.type, Type::date);
+  EXPECT_EQ(contract->find("ip")->treatment, Treatment::drop);
+  EXPECT_EQ(contract->find("utm_source")->also, std::vector<std::string>{"utm.source"});
+}
+
+TEST(ContractTest, ComputedFieldsMayNameOnesThatComeLater) {
+  const auto contract = parse_contract(with("  - {name: event_date, type: string, format: yyyymmdd, required: true}\n"
+                                            "  - {name: n, type: long}\n",
+                                            "computed: {twice: more * 2, more: n + 1}"),
+                                       "c.yml");
+  ASSERT_TRUE(contract.ok()) << base::to_string(contract.error());
+  EXPECT_EQ(contract->computed[0].name, "twice");
+  EXPECT_THAT(contract->computed_order, testing::ElementsAre(1, 0));
+}
+
 TEST(ContractTest, UnknownDatasetNamesTheKnownOnes) {
   const auto contract = load_contract(io::posix_env(), SHOPLAKE_SOURCE_DIR "/datasets", "event");
   ASSERT_FALSE(contract.ok());
@@ -69,6 +93,38 @@ TEST(ContractTest, MistakesAreNamedWithTheirLine) {
       {with("  - {name: event_date, type: string}\n"), "partition_by names event_date, which must be a required"},
       {with(date, "event_identity: canonical"), "c.yml:5: the event identity needs the field event_name"},
       {with(date, "record_bytes_max: 0"), "c.yml:5: record_bytes_max must be a number from 1"},
+      {with(date + "  - {name: a, type: timestamp, min: noon}\n"), "c.yml:8: field a: min must be a time as"},
+      {with(date + "  - {name: a, type: string, pii: direct, treatment: drop, required: true}\n"),
+       "c.yml:8: field a: what is dropped cannot be required"},
+      {with(date + "  - {name: a, type: struct, fields: [{name: b, type: long, treatment: drop}]}\n"),
+       "c.yml:8: field a: all its fields are dropped"},
+      {with(date + "  - {name: a, type: string, also: [a.b.c]}\n"), "c.yml:8: field a: \"a.b.c\" is no name"},
+      {with(date + "  - {name: a, type: string, also: [event_date]}\n"),
+       "c.yml:8: field a: \"event_date\" belongs to another field"},
+      {with(date + "  - {name: a, type: string, also: [utm.x]}\n  - {name: b, type: string, also: [utm]}\n"),
+       "c.yml:9: field b: \"utm\" belongs to another field"},
+      {with(date + "  - {name: a, type: string, also: [x]}\n  - {name: b, type: string, also: [x]}\n"),
+       "c.yml:9: field b: \"x\" belongs to another field"},
+      {with(date + "  - {name: a, type: struct, fields: [{name: b, type: long, also: [c]}]}\n"),
+       "c.yml:8: field a.b: only top-level fields can have other places"},
+      {with(date, "computed: {}"), "c.yml:5: computed must be a mapping"},
+      {with(date, "computed: {x: 'event_date + 1'}"),
+       "c.yml:5: computed field x: at column 12: + has values of the types string and long"},
+      {with(date, "computed: {x: y, y: z, z: x}"),
+       "c.yml:5: computed field z: at column 1: it depends on itself: x → y → z → x"},
+      {with(date, "computed: {event_date: '1'}"), "c.yml:5: field event_date is declared twice"},
+      {with(date, "computed: {_extra: '1'}"), "keep_in names _extra, which is a field"},
+      {with(date, "computed: {_shoplake_x: '1'}"), "_shoplake_x: names that begin with _shoplake_ are reserved"},
+      {with(date + "  - {name: e, type: string, pii: direct, treatment: drop}\n", "computed: {x: lower(e)}"),
+       "c.yml:5: computed field x: at column 7: e is dropped; nothing may be computed of it"},
+      {with(date + "  - {name: a, type: struct, fields: [{name: b, type: long}]}\n", "computed: {x: a is null}"),
+       "a is a struct; only single values can be used"},
+      {with(date, "event_identity: client_id"), "client_id needs client_event_id to name one field"},
+      {with(date, "event_identity: client_id\nclient_event_id: [a]"),
+       "client_id needs a to be a required top-level string that is kept"},
+      {"dataset: d\ntable: p.d\npartition_by: day\nunknown_fields: {keep_in: e}\ncomputed: {day: date(at)}\nfields:\n"
+       "  - {name: at, type: timestamp}\n",
+       "c.yml:3: partition_by names day, which must be date(<field>) of a required timestamp"},
   };
   for (const Case& c : cases) {
     const auto contract = parse_contract(c.yaml, "c.yml");

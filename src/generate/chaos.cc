@@ -1,6 +1,8 @@
 #include "generate/chaos.h"
 
 #include <charconv>
+#include <chrono>
+#include <cstdio>
 
 namespace shoplake::generate {
 
@@ -31,9 +33,18 @@ constexpr std::string_view kNaughty[] = {
     R"()",
 };
 
-constexpr std::string_view kDate = R"("event_date":")";
-constexpr std::string_view kTimestamp = R"("event_timestamp":")";
-constexpr std::string_view kTitle = R"("page_title","value":{"string_value":")";
+// The begins of the fields of a line that are broken.
+struct Keys {
+  std::string_view timestamp;
+  std::string_view text;
+};
+constexpr Keys keys_of(Dataset dataset) {
+  if (dataset == Dataset::events) {
+    return {R"("event_timestamp":")", R"("page_title","value":{"string_value":")"};
+  }
+  return {R"("timestamp":")", R"("page_url":")"};
+}
+constexpr std::string_view kDate = R"("event_date":")";  // of events
 
 // Where the text of a quoted value begins, after `key`.
 std::size_t value_begin(std::string_view line, std::string_view key) { return line.find(key) + key.size(); }
@@ -72,11 +83,52 @@ std::string with_plain_numbers(std::string_view line) {
   return out;
 }
 
+std::string_view value_of(std::string_view line, std::string_view key) {
+  const std::size_t begin = value_begin(line, key);
+  return line.substr(begin, line.find('"', begin) - begin);
+}
+
+// Three days before.
 std::string earlier(std::string_view line) {
-  const std::size_t begin = value_begin(line, kTimestamp);
+  const std::string_view key = keys_of(Dataset::events).timestamp;
+  const std::string_view value = value_of(line, key);
   std::int64_t micros = 0;
-  std::from_chars(line.data() + begin, line.data() + line.find('"', begin), micros);
-  return with_value(line, kTimestamp, std::to_string(micros - 3 * 86'400'000'000ll));
+  std::from_chars(value.data(), value.data() + value.size(), micros);
+  return with_value(line, key, std::to_string(micros - 3 * 86'400'000'000ll));
+}
+std::chrono::sys_days day_of(std::string_view timestamp) {
+  int year = 1970;
+  unsigned month = 1;
+  unsigned day = 1;
+  std::from_chars(timestamp.data(), timestamp.data() + 4, year);
+  std::from_chars(timestamp.data() + 5, timestamp.data() + 7, month);
+  std::from_chars(timestamp.data() + 8, timestamp.data() + 10, day);
+  return std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
+}
+std::string earlier_day(std::string_view line) {
+  const std::string_view key = keys_of(Dataset::clickstream).timestamp;
+  const std::string_view value = value_of(line, key);
+  const std::chrono::year_month_day date{day_of(value) - std::chrono::days(3)};
+  char text[16];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()));
+  return with_value(line, key, std::string(text).append(value.substr(10)));
+}
+// The timestamp as a number of milliseconds.
+std::string with_epoch(std::string_view line) {
+  const std::string_view key = keys_of(Dataset::clickstream).timestamp;
+  const std::string_view value = value_of(line, key);
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    std::int64_t part = 0;
+    std::from_chars(value.data() + at, value.data() + at + digits, part);
+    return part;
+  };
+  const std::int64_t ms = day_of(value).time_since_epoch().count() * 86'400'000ll + number(11, 2) * 3'600'000 +
+                          number(14, 2) * 60'000 + number(17, 2) * 1000 + number(20, 3);
+  const std::size_t begin = line.find(key);
+  return std::string(line.substr(0, begin + key.size() - 1))
+      .append(std::to_string(ms))
+      .append(line.substr(begin + key.size() + value.size() + 1));
 }
 
 }  // namespace
@@ -104,7 +156,9 @@ void Planted::add(const Planted& other) {
   }
 }
 
-void append_oddity(Oddity oddity, std::string_view good_line, Random& random, std::string& text) {
+void append_oddity(Dataset dataset, Oddity oddity, std::string_view good_line, Random& random, std::string& text) {
+  const bool is_ga4 = dataset == Dataset::events;
+  const auto [timestamp, title] = keys_of(dataset);
   const std::string_view line = good_line.substr(0, good_line.size() - 1);
   switch (oddity) {
     case Oddity::cut_in_the_middle:
@@ -115,37 +169,44 @@ void append_oddity(Oddity oddity, std::string_view good_line, Random& random, st
       text.append(kOthers[random.below(std::size(kOthers))]);
       break;
     }
-    case Oddity::wrong_type: text.append(with_value(line, kTimestamp, "yesterday")); break;
+    case Oddity::wrong_type: text.append(with_value(line, timestamp, "yesterday")); break;
     case Oddity::missing_timestamp: {
-      const std::size_t begin = line.find(kTimestamp);
+      const std::size_t begin = line.find(timestamp);
       const std::size_t end = line.find(',', begin) + 1;
       text.append(line.substr(0, begin)).append(line.substr(end));
       break;
     }
-    case Oddity::impossible_date: text.append(with_value(line, kDate, "20261345")); break;
-    case Oddity::invalid_utf8: text.append(with_value(line, kTitle, "caf\xC3\x28 \xFF")); break;
-    case Oddity::raw_control_character: text.append(with_value(line, kTitle, "bell \x07")); break;
+    case Oddity::impossible_date:
+      text.append(is_ga4 ? with_value(line, kDate, "20261345") : with_value(line, timestamp, "2026-13-45T00:00:00Z"));
+      break;
+    case Oddity::invalid_utf8: text.append(with_value(line, title, "caf\xC3\x28 \xFF")); break;
+    case Oddity::raw_control_character: text.append(with_value(line, title, "bell \x07")); break;
     case Oddity::text_after_the_end: text.append(line).append(" and more"); break;
     case Oddity::unquoted_keys: text.append("{event_name: page_view}"); break;
-    case Oddity::integer_overflow: text.append(with_value(line, kTimestamp, "99999999999999999999999999")); break;
+    case Oddity::integer_overflow: text.append(with_value(line, timestamp, "99999999999999999999999999")); break;
     case Oddity::unknown_fields:
       text.append(with_first_fields(line, R"("experiment":{"id":"x7","arm":2},"server_region":"eu-west-1")"));
       break;
-    case Oddity::huge_text: text.append(with_value(line, kTitle, std::string(256 * 1024, 'x'))); break;
-    case Oddity::naughty_text:
-      text.append(with_value(line, kTitle, kNaughty[random.below(std::size(kNaughty))]));
-      break;
+    case Oddity::huge_text: text.append(with_value(line, title, std::string(256 * 1024, 'x'))); break;
+    case Oddity::naughty_text: text.append(with_value(line, title, kNaughty[random.below(std::size(kNaughty))])); break;
     case Oddity::numbers_and_nulls:
-      text.append(with_first_fields(with_plain_numbers(line), R"("publisher":null,"app_info":null,"user_ltv":null)"));
+      text.append(
+          is_ga4 ? with_first_fields(with_plain_numbers(line), R"("publisher":null,"app_info":null,"user_ltv":null)")
+                 : with_first_fields(with_epoch(line), R"("utm":null,"coupon":null)"));
       break;
     case Oddity::exact_duplicate: text.append(line); break;
-    case Oddity::out_of_order: text.append(earlier(line)); break;
+    case Oddity::out_of_order: text.append(is_ga4 ? earlier(line) : earlier_day(line)); break;
     case Oddity::windows_line_end: text.append(line).append("\r"); break;
     case Oddity::empty_objects: {
-      const std::size_t begin = value_begin(line, kDate);
-      text.append(R"({"event_date":")").append(line.substr(begin, 8)).append(R"(","event_timestamp":")");
-      const std::size_t stamp = value_begin(line, kTimestamp);
-      text.append(line.substr(stamp, line.find('"', stamp) - stamp));
+      if (!is_ga4) {
+        text.append(R"({"utm":{},"event_id":")")
+            .append(value_of(line, R"("event_id":")"))
+            .append("x\",\"timestamp\":\"");
+        text.append(value_of(line, timestamp)).append(R"(","event_type":"page_view"})");
+        break;
+      }
+      text.append(R"({"event_date":")").append(value_of(line, kDate)).append(R"(","event_timestamp":")");
+      text.append(value_of(line, timestamp));
       text.append(
           R"(","event_name":"page_view","event_params":[],"device":{},"geo":{},"items":[],"ecommerce":{},"privacy_info":{}})");
       break;

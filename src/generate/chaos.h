@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "generate/dataset.h"
 #include "generate/random.h"
 
 namespace shoplake::generate {
@@ -16,17 +17,17 @@ enum class Oddity : std::uint8_t {
   // A load must reject these.
   cut_in_the_middle,
   not_an_object,
-  wrong_type,  // event_timestamp is a word
+  wrong_type,  // the timestamp is a word
   missing_timestamp,
   impossible_date,  // the 45th of month 13
   invalid_utf8,
   raw_control_character,
   text_after_the_end,
   unquoted_keys,
-  integer_overflow,  // event_timestamp beyond 64 bits
+  integer_overflow,  // the timestamp is beyond 64 bits
   // A load must accept these, one row each.
   unknown_fields,
-  huge_text,  // a parameter of 256 KiB
+  huge_text,  // 256 KiB
   naughty_text,
   numbers_and_nulls,  // the other spelling: INT64 as numbers, NULLs written out
   exact_duplicate,
@@ -51,7 +52,7 @@ struct Planted {
 };
 
 // Appends one odd line, made from `good_line` (with its line end), to `text`.
-void append_oddity(Oddity oddity, std::string_view good_line, Random& random, std::string& text);
+void append_oddity(Dataset dataset, Oddity oddity, std::string_view good_line, Random& random, std::string& text);
 
 // The UTF-8 byte order mark that a chaotic file begins with.
 inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";

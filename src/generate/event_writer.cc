@@ -1,40 +1,18 @@
 #include "generate/event_writer.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <string_view>
 
 #include "generate/random.h"
+#include "generate/spelling.h"
 #include "generate/vocabulary.h"
 
 namespace shoplake::generate {
 
 namespace {
 
-constexpr std::string_view kHost = "www.shop.example";
 constexpr std::int64_t kEuroInCents = 108;  // USD cents for a euro
-
-void append(std::string& text, std::int64_t number) {
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  text.append(digits, static_cast<std::size_t>(end - digits));
-}
-
-// 119.0, 79.5, 79.05
-void append_money(std::string& text, std::int64_t cents) {
-  append(text, cents / 100);
-  const int rest = static_cast<int>(cents % 100);
-  text.push_back('.');
-  text.push_back(static_cast<char>('0' + rest / 10));
-  if (rest % 10 != 0) {
-    text.push_back(static_cast<char>('0' + rest % 10));
-  }
-}
-
-void append_text_field(std::string& text, std::string_view name, std::string_view value) {
-  text.append("\"").append(name).append("\":\"").append(value).append("\",");
-}
 
 void close_object(std::string& text, char bracket = '}') {
   if (text.back() == ',') {
@@ -65,39 +43,12 @@ void money_parameter(std::string& text, std::string_view key, std::int64_t cents
   text.append("}},");
 }
 
-std::string token(std::uint64_t seed, std::string_view prefix, int length) {
-  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out(prefix);
-  Random random(seed);
-  for (int written = 0; written < length; written += 10) {
-    std::uint64_t bits = random.next();
-    for (int i = 0; i < 10 && written + i < length; ++i, bits >>= 6) {
-      out.push_back(kAlphabet[bits & 63]);
-    }
-  }
-  return out;
-}
-
 void append_date(std::string& text, std::int64_t days_since_epoch) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days_since_epoch}}};
   const int number = static_cast<int>(date.year()) * 10'000 +
                      static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
                      static_cast<int>(static_cast<unsigned>(date.day()));
   append(text, number);
-}
-
-std::string url_escaped(std::string_view words) {
-  std::string out(words);
-  std::replace(out.begin(), out.end(), ' ', '+');
-  return out;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  }
-  return out;
 }
 
 bool concerns_items(EventKind kind) {

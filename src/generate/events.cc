@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "generate/clickstream_writer.h"
 #include "generate/event_writer.h"
 #include "generate/plan.h"
 #include "generate/random.h"
@@ -90,7 +91,8 @@ class ChunkMaker {
   ChunkMaker(const EventsOptions& options, const Plan& plan, bool compressed)
       : options_(options),
         plan_(plan),
-        writer_(options.seed, plan.first_day, options.days),
+        event_writer_(options.seed, plan.first_day, options.days),
+        clickstream_writer_(options.seed, plan.first_day, options.days),
         compressor_(nullptr, libdeflate_free_compressor) {
     if (compressed) {
       compressor_.reset(libdeflate_alloc_compressor(kCompressionLevel));
@@ -102,7 +104,11 @@ class ChunkMaker {
     text_.clear();
     lines_.clear();
     for (std::size_t visit = chunk.first; visit < chunk.last; ++visit) {
-      writer_.write(plan_.visits[visit], text_, lines_);
+      if (options_.dataset == Dataset::events) {
+        event_writer_.write(plan_.visits[visit], text_, lines_);
+      } else {
+        clickstream_writer_.write(plan_.visits[visit], text_, lines_);
+      }
     }
     std::stable_sort(lines_.begin(), lines_.end(),
                      [](const Line& a, const Line& b) { return a.at_micros < b.at_micros; });
@@ -120,7 +126,7 @@ class ChunkMaker {
       sorted_.append(good);
       if (options_.chaos && random.chance(kOddLines)) {
         const auto oddity = static_cast<Oddity>(random.below(kOddities));
-        append_oddity(oddity, good, random, sorted_);
+        append_oddity(options_.dataset, oddity, good, random, sorted_);
         ++made.planted.count[static_cast<std::size_t>(oddity)];
       }
     }
@@ -138,7 +144,8 @@ class ChunkMaker {
  private:
   const EventsOptions& options_;
   const Plan& plan_;
-  EventWriter writer_;
+  EventWriter event_writer_;
+  ClickstreamWriter clickstream_writer_;
   std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor_;
   std::string text_;
   std::string sorted_;
@@ -311,14 +318,14 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
   summary.purchases = plan.purchases;
   summary.duplicates = plan.duplicates;
   summary.late_sessions = plan.late_visits;
-  progress.begin("generate events", options.events, base::Progress::Unit::rows);
+  progress.begin(fmt::format("generate {}", dataset_name(options.dataset)), options.events, base::Progress::Unit::rows);
   ChunkMill mill(options, plan, chunks, compressed, threads);
   std::optional<OutputFile> file;
   for (const Chunk& chunk : chunks) {
     if (stop.stop_requested()) {
       progress.end();
       return make_error(ErrorKind::cancelled, "generate.cancelled",
-                        fmt::format("generate events: stopped; {} of {} files were finished",
+                        fmt::format("generate {}: stopped; {} of {} files were finished", dataset_name(options.dataset),
                                     summary.files.size() - (file ? 1 : 0), file_a_day ? options.days : 1),
                         "run the same command again: it makes the same files");
     }
@@ -326,9 +333,10 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
       if (file) {
         SHOPLAKE_TRY(file->finish());
       }
-      const std::string path =
-          file_a_day ? io::join_path(out, fmt::format("events_{}.ndjson.gz", date_text(plan.first_day + chunk.day)))
-                     : out;
+      const std::string path = file_a_day
+                                   ? io::join_path(out, fmt::format("{}_{}.ndjson.gz", dataset_name(options.dataset),
+                                                                    date_text(plan.first_day + chunk.day)))
+                                   : out;
       file.emplace(SHOPLAKE_TRY(OutputFile::create(env, path)));
       summary.files.push_back(path);
     }

@@ -1,6 +1,6 @@
-// shoplake's synthetic GA4 export: a shop with returning visitors, several channels and all the troubles of real data
-// (plan.h says who comes when, journey.h what they do, event_writer.h how it is spelled, chaos.h what is broken on
-// purpose).
+// shoplake's synthetic data: a shop with returning visitors, several channels and all the troubles of real data (plan.h
+// says who comes when, journey.h what they do, event_writer.h and clickstream_writer.h how it is spelled, chaos.h what
+// is broken on purpose).
 //
 // Deterministic: seed, number of events, days and end date decide every byte of JSON, on every machine and with any
 // number of threads. Lines stand in chunks of about 3,000, sorted by time within a chunk; a .gz file has one gzip
@@ -15,19 +15,21 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "generate/chaos.h"
+#include "generate/dataset.h"
 #include "io/env.h"
 
 namespace shoplake::generate {
 
 struct EventsOptions {
+  Dataset dataset = Dataset::events;
   std::uint64_t events = 100'000;  // lines, duplicates included, chaos not
   int days = 14;
   std::uint64_t seed = 42;
-  std::string end_date = "2026-06-30";  // the last generated day, in the property's time zone
+  std::string end_date = "2026-06-30";  // the last generated day, in the property's time zone; of clickstream in UTC
   bool chaos = false;
   int threads = 0;  // 0: one for each processor
   // A name ending in .ndjson or .json, also .gz, is one file; anything else is a folder for one
-  // events_YYYYMMDD.ndjson.gz a day.
+  // <dataset>_YYYYMMDD.ndjson.gz a day.
   std::string out;
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "generate/journey.h"
+#include "generate/journeys.h"
 #include "generate/vocabulary.h"
 
 namespace shoplake::generate {
@@ -292,6 +293,128 @@ TEST_F(Events, StoppedLeavesNoHalfFile) {
   const auto outcome = generate_events(env_, options_, base::no_progress(), source.get_token());
   EXPECT_EQ(outcome.error().code, "generate.cancelled");
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+class Clickstream : public Events {
+ protected:
+  void SetUp() override {
+    Events::SetUp();
+    options_.dataset = Dataset::clickstream;
+  }
+};
+
+TEST_F(Clickstream, DoesNotDependOnTheNumberOfThreadsAndDiffersWithTheSeed) {
+  options_.threads = 1;
+  const std::string alone = text("one.ndjson");
+  options_.threads = 5;
+  EXPECT_EQ(text("five.ndjson"), alone);
+  options_.seed = 43;
+  EXPECT_NE(text("other.ndjson"), alone);
+}
+
+TEST_F(Clickstream, HasFlatEventsThatAddUpToVisits) {
+  const std::vector<json> events = parsed(text("a.ndjson"));
+  ASSERT_EQ(events.size(), options_.events);
+  const std::set<std::string> known = {
+      "event_id",    "event_type", "timestamp", "user_id",    "session_id", "page_url",     "referrer",
+      "user_agent",  "device",     "country",   "utm_source", "utm_medium", "utm_campaign", "utm_term",
+      "utm_content", "product_id", "price",     "quantity",   "currency",   "ip",           "email"};
+  std::map<std::string, int> sessions;
+  std::map<std::string, json> by_id;
+  std::map<std::string, int> kinds;
+  std::uint64_t repeated = 0;
+  int emails = 0;
+  for (const json& event : events) {
+    for (const auto& [key, value] : event.items()) {
+      EXPECT_TRUE(known.contains(key)) << key;
+      EXPECT_FALSE(value.is_null() || value.is_object()) << key;
+    }
+    EXPECT_TRUE(event.contains("ip"));
+    emails += event.contains("email") ? 1 : 0;
+    sessions[event["session_id"]] += 1;
+    kinds[event["event_type"]] += 1;
+    const auto [entry, is_new] = by_id.emplace(event["event_id"], event);
+    if (!is_new) {
+      ++repeated;
+      EXPECT_EQ(entry->second, event);  // sent twice
+    }
+    EXPECT_EQ(event["event_id"].get<std::string>().size(), 36U);
+    EXPECT_EQ(event["timestamp"].get<std::string>().size(), 24U);
+    if (event["event_type"] == "purchase") {
+      EXPECT_GT(event["price"].get<double>(), 0);
+      EXPECT_GE(event["quantity"].get<int>(), 1);
+      EXPECT_TRUE(event.contains("product_id") && event.contains("currency"));
+    }
+  }
+  EXPECT_GT(repeated, 0U);
+  EXPECT_GT(emails, 0);
+  for (const char* kind : {"page_view", "view_item", "add_to_cart", "begin_checkout", "purchase"}) {
+    EXPECT_GT(kinds[kind], 0) << kind;
+  }
+  int whole = 0;
+  for (const auto& [session, count] : sessions) {
+    EXPECT_LE(count, static_cast<int>(kVisitEventsMax) + 1);
+    whole += count >= static_cast<int>(kVisitEventsMin) ? 1 : 0;
+  }
+  EXPECT_GT(whole, static_cast<int>(sessions.size()) * 9 / 10);
+}
+
+TEST_F(Clickstream, HasAboutTheBytesOfRealTrackers) {
+  options_.events = 20'000;
+  const auto summary = generate("a.ndjson");
+  EXPECT_THAT(summary.json_bytes / summary.events, testing::AllOf(Ge(480U), Le(530U)));
+}
+
+TEST_F(Clickstream, FilesOfDaysHoldUtcDays) {
+  options_.days = 3;
+  const auto summary = generate("days");
+  ASSERT_EQ(summary.files.size(), 3U);
+  EXPECT_TRUE(summary.files[0].ends_with("clickstream_20260628.ndjson.gz")) << summary.files[0];
+}
+
+TEST_F(Clickstream, ChaosIsCounted) {
+  options_.chaos = true;
+  const auto summary = generate("chaos.ndjson");
+  const json manifest = json::parse(env_.read_file(summary.manifest).value());
+  EXPECT_GT(manifest["rejected_rows"].get<int>(), 0);
+  EXPECT_EQ(manifest["rows"], summary.events + summary.planted.with_outcome(Outcome::accepted));
+}
+
+TEST(Journeys, BeginWhenTheyAreAskedForAndAreWholeVisits) {
+  for (const Dataset dataset : {Dataset::events, Dataset::clickstream}) {
+    Journeys journeys(dataset, 7);
+    Journeys same(dataset, 7);
+    constexpr std::int64_t kNow = 1'795'237'200'123'456;
+    std::set<std::string> sessions;
+    std::set<std::string> visitors;
+    for (int number = 0; number < 200; ++number) {
+      const std::int64_t now = kNow + number * 731'000'000LL;
+      const std::vector<JourneyEvent> journey = journeys.next(now);
+      const std::vector<JourneyEvent> again = same.next(now);
+      ASSERT_EQ(journey.size(), again.size());
+      ASSERT_GE(journey.size(), kVisitEventsMin);
+      ASSERT_LE(journey.size(), kVisitEventsMax + 1);
+      EXPECT_LT(journey.front().offset_micros, 1'000'001);
+      std::int64_t before = 0;
+      for (std::size_t index = 0; index < journey.size(); ++index) {
+        EXPECT_EQ(journey[index].json, again[index].json);
+        EXPECT_GE(journey[index].offset_micros, before);
+        before = journey[index].offset_micros;
+        const json event = json::parse(journey[index].json);
+        if (dataset == Dataset::clickstream) {
+          sessions.insert(event["session_id"]);
+          visitors.insert(event["user_id"]);
+        } else {
+          const std::int64_t at = std::stoll(event["event_timestamp"].get<std::string>());
+          EXPECT_LT(std::abs(at - (now + before)), 1'000);  // below the millisecond, batches differ
+        }
+      }
+    }
+    if (dataset == Dataset::clickstream) {
+      EXPECT_EQ(sessions.size(), 200U);
+      EXPECT_THAT(visitors.size(), testing::AllOf(Ge(100U), Le(160U)));  // some return
+    }
+  }
 }
 
 }  // namespace
