@@ -150,7 +150,7 @@ TEST(Live, BuildInBetweenAndCompactionInBetween) {
     }
   }
   EXPECT_EQ(home.count("marts.fact_events"), 100);
-  for (const std::string& name : {"processed.events", "marts.fact_events", "staging.stg_ga4_sessions"}) {
+  for (const char* name : {"processed.events", "marts.fact_events", "staging.stg_ga4_sessions"}) {
     const auto table = home.catalog_->load_table(*catalog::parse_table_identifier(name));
     const auto files = home.catalog_->list_files(*table);
     EXPECT_LT(files->size(), 24u) << name;

@@ -154,6 +154,7 @@ Result<std::optional<ModelChanges>> Writer::run_models(const std::map<std::strin
 Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
   Outcome outcome;
   std::map<std::string, Transformed> transformed;
+  bool ran_models = false;
   const auto discard = [&] {
     for (const auto& [name, one] : transformed)
       datasets_.at(name)->discard(one);
@@ -178,6 +179,7 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
         changes.push_back(std::move(change));
     }
     std::optional<ModelChanges> models = SHOPLAKE_TRY(run_models(transformed, outcome));
+    ran_models = models.has_value();
     if (models) {
       SHOPLAKE_TRY(io::sync_files(*options_.env, models->paths));
       for (catalog::TableChange& change : models->changes)
@@ -209,9 +211,7 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
     for (const auto& [reason, count] : one.rejected_by_reason)
       board_.rejected(name, reason, count);
   }
-  if (models_ && !outcome.models_current)
-    return outcome;
-  if (models_) {
+  if (ran_models) {
     // The commit has happened: rows that cannot be brought in now are read again before the next batch.
     const auto accepted = models_->accept(outcome.committed);
     if (!accepted.ok()) {

@@ -162,6 +162,14 @@ class CompileHost : public Host {
   Result<std::optional<Relation>> get_relation(const Relation& relation) override {
     if (compiler_.session_ == nullptr)
       return std::optional<Relation>();
+    // What stands in for a table is one.
+    if (options_.stand_ins != nullptr) {
+      for (const auto& [id, stand_in] : *options_.stand_ins) {
+        if (stand_in.type == "table" && stand_in.schema == relation.schema &&
+            stand_in.identifier == relation.identifier)
+          return std::optional<Relation>(stand_in);
+      }
+    }
     const std::optional<Lake::Kind> kind = compiler_.lake_->kind({relation.schema, relation.identifier});
     if (!kind)
       return std::optional<Relation>();
