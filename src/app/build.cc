@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <optional>
 #include <set>
@@ -78,6 +79,10 @@ class ModelRun {
   Result<int> run() {
     begin_us_ = app_.env().monotonic_micros();
     const model::InvocationOptions options = SHOPLAKE_TRY(invocation_options());
+    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::test ||
+        command_.kind == Kind::seed) {
+      engine_ = std::async(std::launch::async, [this] { return app_.open_engine(); });  // while the project is read
+    }
     invocation_ = SHOPLAKE_TRY(model::Invocation::load(options));
     const model::Manifest& manifest = invocation_->manifest();
     if (command_.kind != Kind::ls)
@@ -241,7 +246,7 @@ class ModelRun {
 
   Result<void> open_lake() {
     catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
-    database_ = SHOPLAKE_TRY(app_.open_engine());
+    database_ = SHOPLAKE_TRY(engine_.valid() ? engine_.get() : app_.open_engine());
     session_ = SHOPLAKE_TRY(database_->connect());
     lake_ = SHOPLAKE_TRY(model::Lake::open({&app_.env(), catalog}, *session_));
     return {};
@@ -451,6 +456,7 @@ class ModelRun {
   std::int64_t begin_us_ = 0;
   std::unique_ptr<live::LakeLock> lock_;
   std::unique_ptr<model::Invocation> invocation_;
+  std::future<Result<std::unique_ptr<engine::Database>>> engine_;
   std::unique_ptr<engine::Database> database_;
   std::unique_ptr<engine::Session> session_;
   std::unique_ptr<model::Lake> lake_;

@@ -10,20 +10,23 @@
 #include <thread>
 #include <utility>
 
+#include "app/collector.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "catalog/rest.h"
 #include "engine/session.h"
+#include "http/server.h"
 #include "serve/assets.h"
 #include "serve/dashboard.h"
-#include "http/server.h"
 #include "serve/lake_reader.h"
-#include "base/metrics.h"
+#include "serve/live_feed.h"
 #include "serve/query_api.h"
 #include "serve/version.h"
 
 namespace shoplake::app {
 namespace {
 
+constexpr int kIoThreads = 2;
 constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
@@ -50,6 +53,11 @@ http::Response respond(catalog::RestCatalog& catalog, const http::Request& reque
     }
   }
   return response;
+}
+
+// Of the address to listen on, before it is resolved.
+bool only_this_machine(std::string_view host) {
+  return host == "localhost" || host.starts_with("127.") || host == "::1";
 }
 
 // Resident memory of this process in bytes; 0 if the system does not say.
@@ -86,6 +94,8 @@ struct Server::State {
   std::unique_ptr<serve::Dashboard> dashboard;
   std::unique_ptr<catalog::RestCatalog> catalog;
   std::unique_ptr<serve::QueryApi> queries;
+  std::unique_ptr<CollectorService> collector;  // null if the configuration says so
+  std::unique_ptr<serve::LiveFeed> live;
   std::unique_ptr<http::Server> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
@@ -109,36 +119,46 @@ struct Server::State {
     http->route({.path = "/health",
                  .handler = [](const http::Request&) { return http::json_response(R"({"status":"ok"})"); },
                  .where = http::Route::Where::io});
-    http->route(
-        {.path = "/ready", .handler = [this](const http::Request&) { return readiness(); }, .where = http::Route::Where::io});
+    http->route({.path = "/ready",
+                 .handler = [this](const http::Request&) { return readiness(); },
+                 .where = http::Route::Where::io});
     http->route({.path = "/metrics", .handler = [this](const http::Request&) {
                    http::Response response = http::text_response(metrics.exposition());
                    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
                    return response;
                  }});
     for (const std::string& name : serve::Dashboard::names()) {
-      http->route({.path = std::string(kApi) + name,
-                   .handler = [this, name](const http::Request& request) { return dashboard->respond(name, request); }});
+      http->route({.path = std::string(kApi) + name, .handler = [this, name](const http::Request& request) {
+                     return dashboard->respond(name, request);
+                   }});
     }
     http->route({.path = std::string(kCatalog),
                  .handler = [this](const http::Request& request) { return respond(*catalog, request); },
                  .match = http::Route::Match::prefix,
                  .methods = {},
                  .body_bytes_max = kCommitBytesMax});
+    http->route({.path = "/api/live",
+                 .handler = [this](const http::Request& request) { return live->respond(request); },
+                 .where = http::Route::Where::io});
+    http->route({.path = "/api/live/events",
+                 .handler = [this](const http::Request& request) { return live->respond_events(request); },
+                 .where = http::Route::Where::io});
     http->route({.path = "/api/query",
                  .handler = [this](const http::Request& request) { return queries->respond(request); },
                  .methods = {"POST"},
                  .body_bytes_max = kQueryBytesMax});
-    http->route(
-        {.path = std::string(kApi),
-         .handler =
-             [this](const http::Request& request) { return dashboard->respond(request.path.substr(kApi.size()), request); },
-         .name = "/api/",
-         .match = http::Route::Match::prefix,
-         .methods = {}});
+    http->route({.path = std::string(kApi),
+                 .handler =
+                     [this](const http::Request& request) {
+                       return dashboard->respond(request.path.substr(kApi.size()), request);
+                     },
+                 .name = "/api/",
+                 .match = http::Route::Match::prefix,
+                 .methods = {}});
   }
 
-  // Opens the engine and computes the default view, which is what the first visitor asks for.
+  // Opens the engine and computes the default view, which is what the first visitor asks for; then begins to count
+  // what is collected, which is acknowledged from the first moment on.
   void warm() {
     for (const std::string& name : serve::Dashboard::names()) {
       http::Request request;
@@ -149,6 +169,12 @@ struct Server::State {
         base::log::warning("serve.warm_up", {{"block", name}, {"answer", response.bytes()}});
     }
     ready = true;
+    if (!collector)
+      return;
+    const base::Result<void> counting = collector->start();
+    if (!counting.ok())
+      base::log::error("collect.not_counting",
+                       {{"error", counting.error().message}, {"advice", counting.error().advice}});
   }
 };
 
@@ -175,7 +201,16 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   http_options.host = options.host;
   http_options.port = options.port;
   http_options.host_names = options.host_names;
+  http_options.io_threads = kIoThreads;
+  if (!app.home().collector.tls_certificate.empty())
+    http_options.tls = {app.home().collector.tls_certificate, app.home().collector.tls_key};
   state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
+  const CollectorSettings& settings = app.home().collector;
+  if (settings.enabled)
+    state->collector =
+        SHOPLAKE_TRY(CollectorService::open(app, state->metrics, *state->http, only_this_machine(options.host)));
+  state->live = std::make_unique<serve::LiveFeed>(
+      [raw = state.get()] { return raw->collector ? raw->collector->view() : serve::LiveView(); });
   state->add_routes();
   SHOPLAKE_TRY(state->http->start());
   State* raw = state.get();
@@ -192,6 +227,8 @@ void Server::stop() {
   state_->http->stop();
   if (state_->warm_up.joinable())
     state_->warm_up.join();
+  if (state_->collector)
+    state_->collector->stop();
 }
 
 }  // namespace shoplake::app

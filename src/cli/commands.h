@@ -12,6 +12,7 @@ struct Context;
 void add_load(CLI::App& root, Context& context);
 void add_contract(CLI::App& root, Context& context);
 void add_quarantine(CLI::App& root, Context& context);
+void add_replay(CLI::App& root, Context& context);
 
 void add_build(CLI::App& root, Context& context);
 void add_run(CLI::App& root, Context& context);
@@ -26,6 +27,7 @@ void add_source(CLI::App& root, Context& context);
 void add_query(CLI::App& root, Context& context);
 void add_serve(CLI::App& root, Context& context);
 void add_catalog(CLI::App& root, Context& context);
+void add_inspect(CLI::App& root, Context& context);
 
 void add_demo(CLI::App& root, Context& context);
 void add_generate(CLI::App& root, Context& context);

@@ -1,4 +1,4 @@
-// shoplake quarantine ls|show: what loads rejected, and why.
+// shoplake quarantine ls|show|retry: what was rejected and why, and another try.
 
 #include <memory>
 #include <string>
@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/quarantine.h"
+#include "app/replay.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -81,6 +82,27 @@ base::Result<int> show(const app::QuarantineFilter& filter, Context& context) {
   return 0;
 }
 
+base::Result<int> retry(const app::QuarantineFilter& filter, Context& context) {
+  const live::RetryReport report =
+      SHOPLAKE_TRY(app::retry_quarantine(*SHOPLAKE_TRY(context.app()), {filter.dataset, filter.reason, context.stop}));
+  if (context.json) {
+    context.print(
+        fmt::format(R"({{"dataset":{},"tried":{},"accepted":{},"already_there":{},"rejected":{},"truncated":{}}})",
+                    json_quoted(filter.dataset), report.tried, report.accepted, report.already_there, report.rejected,
+                    report.truncated));
+    return 0;
+  }
+  const auto count = [](std::uint64_t n) { return format_count(static_cast<std::int64_t>(n)); };
+  context.say(fmt::format("retry {}: {} tried, {} accepted, {} were there already, {} still rejected", filter.dataset,
+                          count(report.tried), count(report.accepted), count(report.already_there),
+                          count(report.rejected)));
+  if (report.truncated > 0) {
+    context.say(fmt::format("  {} are longer than quarantine keeps; their raw objects have them whole: shoplake replay",
+                            count(report.truncated)));
+  }
+  return 0;
+}
+
 void add_filter(CLI::App& command, app::QuarantineFilter& filter) {
   command.add_option("dataset", filter.dataset, "one dataset; all if absent");
   command.add_option("--reason", filter.reason, "only this reason, such as json.malformed");
@@ -110,6 +132,18 @@ void add_quarantine(CLI::App& root, Context& context) {
   show_command->footer(
       "Example:\n  shoplake quarantine show events --reason contract.wrong_type --limit 5\n\nExit codes: 0 done; 2 "
       "nothing was ever loaded into that dataset; 4 disk or permission.");
+  auto* retry_command =
+      command->add_subcommand("retry", "try rejected records again, after their contract was changed");
+  retry_command->add_option("dataset", filter->dataset, "the dataset")->required();
+  retry_command->add_option("--reason", filter->reason, "only this reason, such as contract.wrong_type");
+  retry_command->footer(
+      "What the contract accepts now moves to the dataset's table with the time at which it was first received, "
+      "counted "
+      "once; the rest stays.\n\nExample:\n  shoplake quarantine retry events --reason contract.wrong_type\n\nExit "
+      "codes: 0 "
+      "done; 2 no such dataset; 4 disk or permission.");
+  retry_command->callback([filter, &context] { context.finish(retry(*filter, context)); });
+
   show_command->callback([filter, &context] { context.finish(show(*filter, context)); });
 }
 

@@ -1,0 +1,95 @@
+#include "app/live_options.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "app/build.h"
+#include "base/log.h"
+#include "contract/contract.h"
+#include "ingest/dataset_tables.h"
+
+namespace shoplake::app {
+namespace {
+
+using base::Result;
+
+// What the models' rows may take in memory before the engine spills.
+constexpr std::uint64_t kLiveMemoryBytes = 256ull << 20;
+constexpr int kLiveThreads = 2;
+
+collect::Stream configured(const StreamSettings& settings) {
+  collect::Stream stream = collect::default_stream(settings.name, settings.dataset);
+  stream.live = settings.live;
+  stream.buffering_seconds = settings.buffering_seconds;
+  stream.buffering_mebibytes = settings.buffering_mebibytes;
+  if (!settings.prefix.empty())
+    stream.prefix = settings.prefix;
+  return stream;
+}
+
+// The whole project with its tests, as `shoplake build` runs it.
+Result<void> build_project(App& app, std::stop_token stop) {
+  std::string report;
+  ModelOutput output;
+  output.line = [&](std::string_view line) { report.append(line).append("\n"); };
+  output.json = [](std::string_view) {};
+  output.paint = [](ModelOutput::Tone, std::string_view text) { return std::string(text); };
+  const int code = SHOPLAKE_TRY(run_models(app, ModelCommand(), output, std::move(stop)));
+  if (code != 0)
+    return base::make_error(base::ErrorKind::failed, "collect.build_failed", "the project's build failed:\n" + report,
+                            "Run shoplake build.");
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<collect::Streams>> open_streams(App& app) {
+  std::vector<collect::Stream> streams;
+  for (const StreamSettings& stream : app.home().collector.streams)
+    streams.push_back(configured(stream));
+  SHOPLAKE_TRY(app.catalog());  // makes the control plane
+  return collect::Streams::open(app.env(), app.home().control_plane, streams);
+}
+
+Result<std::vector<live::Stream>> live_streams(App& app, const collect::Streams& streams, bool all) {
+  std::vector<live::Stream> taken;
+  catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
+  for (const auto& stream : streams.list()) {
+    const std::string path = io::join_path(app.home().datasets_directory, stream->dataset + ".yml");
+    if (!SHOPLAKE_TRY(app.env().exists(path))) {
+      base::log::warning(
+          "collect.raw_only",
+          {{"stream", stream->name},
+           {"advice", fmt::format("there is no contract {}: its records are kept in {} only", path, stream->prefix)}});
+      continue;
+    }
+    const contract::Contract contract = SHOPLAKE_TRY(contract::read_contract(app.env(), path));
+    SHOPLAKE_TRY(ingest::create_dataset_tables(*catalog, contract));
+    if (stream->live || all)
+      taken.push_back({stream->name, stream->dataset, stream->prefix});
+  }
+  return taken;
+}
+
+Result<live::LiveOptions> live_options(App& app, std::vector<live::Stream> streams) {
+  const Home& home = app.home();
+  live::LiveOptions options;
+  options.env = &app.env();
+  options.catalog = SHOPLAKE_TRY(app.catalog());
+  options.home_directory = home.directory;
+  options.lake_root = home.lake_root;
+  options.datasets_directory = home.datasets_directory;
+  options.streams = std::move(streams);
+  options.engine = app.engine_options();
+  options.engine.memory_limit_bytes = kLiveMemoryBytes;
+  options.engine.threads = kLiveThreads;
+  options.project.env = &app.env();
+  options.project.project_directory = home.project_directory;
+  options.project.target_directory = io::join_path(home.directory, "target/live");
+  options.project.command = "build";
+  options.build = [&app](std::stop_token stop) { return build_project(app, std::move(stop)); };
+  return options;
+}
+
+}  // namespace shoplake::app
