@@ -33,6 +33,17 @@
     to_date({{ text }}, 'yyyyMMdd')
 {%- endmacro %}
 
+{# Text YYYYMMDD of a date. #}
+{% macro yyyymmdd_from_date(date) -%}
+    {{ return(adapter.dispatch('yyyymmdd_from_date', 'shoplake')(date)) }}
+{%- endmacro %}
+{% macro duckdb__yyyymmdd_from_date(date) -%}
+    strftime({{ date }}, '%Y%m%d')
+{%- endmacro %}
+{% macro default__yyyymmdd_from_date(date) -%}
+    date_format({{ date }}, 'yyyyMMdd')
+{%- endmacro %}
+
 {# A date and a number of days later (earlier if negative). #}
 {% macro add_days(date, days) -%}
     {{ return(adapter.dispatch('add_days', 'shoplake')(date, days)) }}

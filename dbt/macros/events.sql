@@ -10,8 +10,16 @@
 {%- endmacro %}
 
 {# Key of a session; NULL if a part is NULL. #}
-{% macro session_key(stream_id, ga_session_id, user_pseudo_id) -%}
-    {{ stream_id }} || '/' || cast({{ ga_session_id }} as {{ dbt.type_string() }}) || '/' || {{ user_pseudo_id }}
+{% macro session_key(stream_id, session, user_pseudo_id) -%}
+    {{ stream_id }} || '/' || {{ session }} || '/' || {{ user_pseudo_id }}
+{%- endmacro %}
+
+{# Name of the first click id in a URL. Only a URL that holds one pays for finding out which. #}
+{% macro click_id_name(url) -%}
+    case
+        when {{ contains(url, "'clid='") }} or {{ contains(url, "'braid='") }}
+            then {{ extract_group(url, '[?&#]([a-z]*(?:clid|braid))=') }}
+    end
 {%- endmacro %}
 
 {# URL without the query parameters of var excluded_query_parameters. #}

@@ -1,13 +1,18 @@
 {{ config(severity='warn') }}
 
--- Every record of processed.events stands behind exactly one event of fact_events. A warning names what does not: a record
+{%- set sources = [source('ga4', 'events'), source('clickstream', 'clickstream')] -%}
+
+-- Every record of the sources stands behind exactly one event of fact_events. A warning names what does not: a record
 -- without a day, or a copy of an event that was delivered under another day after that day was built.
 with
 
 records as (
 
-    select count(*) as record_count
-    from {{ source('ga4', 'events') }}
+    select
+        {% for relation in sources if source_exists(relation) %}
+        (select count(*) from {{ relation }}){{ ' +' if not loop.last }}
+        {% endfor %}
+        as record_count
 
 ),
 

@@ -1,8 +1,8 @@
 {#-
-    Incremental by day. day_fingerprint is the state of a day in processed.events (records, moments of loading) and of its
+    Incremental by day. day_fingerprint is the state of a day in the sources (records, moments of loading) and of its
     clickstream sessions. A day whose fingerprint differs from the one this table was built from is computed again as a
     whole, so late records, duplicates, erased records and replaced shards are all the same case. (A day that vanished from
-    processed.events altogether goes with --full-refresh.)
+    the sources altogether goes with --full-refresh.)
 -#}
 {{
     config(
@@ -24,7 +24,7 @@ source_days as (
         cast(count(*) as {{ dbt.type_string() }})
             || '/' || cast(min(ingested_timestamp) as {{ dbt.type_string() }})
             || '/' || cast(max(ingested_timestamp) as {{ dbt.type_string() }}) as records_fingerprint
-    from {{ ref('stg_ga4_events') }}
+    from {{ ref('stg_events') }}
     group by event_day, event_date
 
 ),
@@ -71,7 +71,7 @@ duplicated as (
     select
         events.event_id,
         count(*) as source_row_count
-    from {{ ref('stg_ga4_events') }} as events
+    from {{ ref('stg_events') }} as events
     inner join changed_days on events.event_day = changed_days.event_day
     group by events.event_id
     having count(*) > 1
@@ -89,7 +89,7 @@ ranked_duplicates as (
             partition by events.event_id
             order by events.ingested_timestamp, events.event_day, events.source_object, events.source_line
         ) as record_number
-    from {{ ref('stg_ga4_events') }} as events
+    from {{ ref('stg_events') }} as events
     inner join changed_days on events.event_day = changed_days.event_day
     inner join duplicated on events.event_id = duplicated.event_id
 
@@ -107,7 +107,7 @@ present_elsewhere as (
 
     select distinct present.event_id
     from {{ this }} as present
-    inner join {{ ref('stg_ga4_events') }} as events
+    inner join {{ ref('stg_events') }} as events
         on present.event_timestamp = events.event_timestamp and present.event_id = events.event_id
     inner join changed_days on events.event_day = changed_days.event_day
     where present.event_date not in (select event_date from changed_days)
@@ -133,7 +133,7 @@ joined as (
         click_ids.source as click_source,
         click_ids.medium as click_medium,
         click_ids.campaign as click_campaign
-    from {{ ref('stg_ga4_events') }} as events
+    from {{ ref('stg_events') }} as events
     left join {{ ref('stg_clickstream_sessions') }} as clickstream
         on events.event_id = clickstream.event_id and events.event_date = clickstream.event_date
     left join {{ ref('click_ids') }} as click_ids
@@ -172,7 +172,7 @@ final as (
         user_pseudo_id,
         user_id,
         known_session_id as ga_session_id,
-        {{ session_key('stream_id', 'known_session_id', 'user_pseudo_id') }} as session_id,
+        {{ session_key('stream_id', 'coalesce(client_session_id, cast(known_session_id as ' ~ dbt.type_string() ~ '))', 'user_pseudo_id') }} as session_id,
         session_number,
         session_engaged,
         engagement_time_msec,

@@ -1,16 +1,18 @@
 {#-
-    Platforms of var clickstream_platforms send no session id: a gap of more than session_timeout_minutes begins a session.
+    Events of the platforms of var clickstream_platforms that carry no session id: a gap of more than session_timeout_minutes
+    begins a session.
     An event that arrives late can move the start of a session or join two. In live mode fact_events keeps what it has of
     them until the next build, which sees it by the fingerprint of the day.
 -#}
 {%- set condition -%}
     platform in {{ literals(var('clickstream_platforms')) }}
     and ga_session_id is null
+    and client_session_id is null
     and user_pseudo_id is not null
     and stream_id is not null
 {%- endset -%}
 {%- set scope -%}
-    (stream_id, user_pseudo_id) in (select stream_id, user_pseudo_id from {{ "{{ ref('stg_ga4_events') }}" }} where {{ condition | trim }})
+    (stream_id, user_pseudo_id) in (select stream_id, user_pseudo_id from {{ "{{ ref('stg_events') }}" }} where {{ condition | trim }})
 {%- endset -%}
 {{
     config(
@@ -30,7 +32,7 @@ new_events as (
         stream_id,
         user_pseudo_id,
         min(event_timestamp) as event_timestamp
-    from {{ ref('stg_ga4_events') }}
+    from {{ ref('stg_events') }}
     where {{ condition | trim }}
     group by event_id, event_date, stream_id, user_pseudo_id
 

@@ -1,4 +1,4 @@
--- A view that nothing but fact_events should read in full: each reading unpacks the nested fields again.
+-- A view: each reading unpacks the nested fields again.
 with
 
 source as (
@@ -62,6 +62,7 @@ typed as (
         engagement_time_msec,
         coalesce(entrances = 1, false) as is_entrance,
         page_location as original_page_location,
+        {{ click_id_name('page_location') }} as page_click_id,
         page_referrer as original_page_referrer,
         page_title,
         content_group,
@@ -101,19 +102,6 @@ typed as (
 
 ),
 
--- Only URLs that hold a click id pay for finding out which.
-click_ids as (
-
-    select
-        *,
-        case
-            when {{ contains('original_page_location', "'clid='") }} or {{ contains('original_page_location', "'braid='") }}
-                then {{ extract_group('original_page_location', '[?&#]([a-z]*(?:clid|braid))=') }}
-        end as page_click_id
-    from typed
-
-),
-
 final as (
 
     select
@@ -128,6 +116,7 @@ final as (
         user_pseudo_id,
         user_id,
         ga_session_id,
+        cast(null as {{ dbt.type_string() }}) as client_session_id,
         session_number,
         session_engaged,
         engagement_time_msec,
@@ -174,7 +163,7 @@ final as (
         source_object,
         source_line,
         ingested_timestamp
-    from click_ids
+    from typed
 
 )
 
