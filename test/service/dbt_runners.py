@@ -29,14 +29,14 @@ class DbtCore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = folder / "warehouse.duckdb"
 
-    def take_events(self, shoplake):
-        """Shows dbt-core the lake's processed.events as they are now."""
-        files = list(self.folder.glob("events-*.parquet"))
-        path = self.folder / f"events-{len(files)}.parquet"
-        shoplake("query", "from processed.events", "--format", "parquet", "--output", path)
-        with duckdb.connect(str(self.database)) as connection:
-            connection.execute("create schema if not exists processed")
-            connection.execute(f"create or replace view processed.events as from read_parquet('{path}')")
+    def take_events(self, shoplake, tables=("events",)):
+        """Shows dbt-core the lake's sources as they are now: those of processed.* that are named; the others are absent."""
+        for table in tables:
+            path = self.folder / f"{table}-{len(list(self.folder.glob(f'{table}-*.parquet')))}.parquet"
+            shoplake("query", f"from processed.{table}", "--format", "parquet", "--output", path)
+            with duckdb.connect(str(self.database)) as connection:
+                connection.execute("create schema if not exists processed")
+                connection.execute(f"create or replace view processed.{table} as from read_parquet('{path}')")
 
     def __call__(self, *arguments):
         environment = dict(os.environ, SHOPLAKE_DUCKDB=str(self.database), DBT_SEND_ANONYMOUS_USAGE_STATS="false", DO_NOT_TRACK="1")

@@ -85,6 +85,56 @@ def test_both_runners_give_the_same_rows(make, shoplake, project, tmp_path, test
     assert_same(shoplake, dbt, relations(project), tmp_path / "lake")
 
 
+def clickstream(path):
+    """Flat events: sessions with and without an id, visitors without one, an order under two names, copies, oddities."""
+    lines = []
+
+    def event(number, kind, seconds, **fields):
+        moment = f"2024-03-{1 + seconds // 86400:02d}T{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"
+        lines.append(json.dumps({"event_id": f"e{number}", "event_type": kind, "timestamp": moment} | fields))
+
+    for number in range(200):
+        seconds = number * 1801 % (3 * 86400)
+        source = {"utm_source": ["Google", "news", None][number % 3], "utm_medium": ["cpc", "email", None][number % 3]}
+        visitor = {"user_id": f"u{number % 17}" if number % 5 else None, "session_id": f"s{number % 29}" if number % 4 else None}
+        kind = ["page_view", "Product View", "checkout", "purchase", "own type"][number % 5]
+        event(number, kind, seconds, page_url=f"https://shop.test/p{number % 7}?gclid={number}", device="mobile", country="DE",
+              price=number / 10, quantity=number % 3, currency=["USD", "EUR"][number % 2], **source, **visitor)
+    path.write_text("\n".join(lines + lines[:9]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_flat_clickstream_beside_ga4(shoplake, project, tmp_path, test_data):
+    dbt = DbtCore(project, tmp_path / "dbt")
+    shoplake("load", "events", ga4_sample(tmp_path, shoplake, test_data))
+    shoplake("build")
+    without = shoplake.value("select count(*) from marts.fact_events")
+    shoplake("load", "clickstream", clickstream(tmp_path / "clickstream.ndjson"))
+    shoplake("build")
+    assert shoplake.value("select count(*) from marts.fact_events where platform = 'CLICKSTREAM'") == 200
+    assert shoplake.value("select count(*) from marts.fact_events") == without + 200
+    assert shoplake.rows("select distinct event_name from marts.fact_events where platform = 'CLICKSTREAM' order by 1") == [
+        {"event_name": name} for name in ("begin_checkout", "own_type", "page_view", "purchase", "view_item")]
+    # An event of neither visitor nor session belongs to no session.
+    assert shoplake.value("select count(*) from marts.fact_events where platform = 'CLICKSTREAM' and session_id is null") == 10
+    columns = "event_name, user_pseudo_id, session_id, page_location, click_id, event_source, event_medium, event_campaign, device_category, geo_country"
+    money = "currency, event_value_micros, event_value_in_usd_micros, purchase_revenue_micros, purchase_revenue_in_usd_micros, item_quantity"
+    # The click id fills the campaign, which is missing; source and medium stay.
+    assert shoplake.rows(f"select {columns} from marts.fact_events where event_id = 'e58'") == [{
+        "event_name": "purchase", "user_pseudo_id": shoplake.value("select user_id from processed.clickstream where event_id = 'e58'"),
+        "session_id": "clickstream/s0/" + shoplake.value("select user_id from processed.clickstream where event_id = 'e58'"),
+        "page_location": "https://shop.test/p2?gclid=58", "click_id": "gclid", "event_source": "news", "event_medium": "email",
+        "event_campaign": "(cpc)", "device_category": "mobile", "geo_country": "DE"}]
+    assert shoplake.rows(f"select {money} from marts.fact_events where event_id in ('e58', 'e13') order by event_id") == [
+        {"currency": "EUR", "event_value_micros": 1300000, "event_value_in_usd_micros": None, "purchase_revenue_micros": 1300000,
+         "purchase_revenue_in_usd_micros": None, "item_quantity": 1},
+        {"currency": "USD", "event_value_micros": 5800000, "event_value_in_usd_micros": 5800000, "purchase_revenue_micros": 5800000,
+         "purchase_revenue_in_usd_micros": 5800000, "item_quantity": 1}]
+    dbt.take_events(shoplake, ("events", "clickstream"))
+    dbt("build")
+    assert_same(shoplake, dbt, relations(project), tmp_path / "lake")
+
+
 def parts(path):
     """The export in three deliveries: most of the days before the last; the last days, late events and repeated ones; the rest."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
