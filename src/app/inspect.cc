@@ -134,6 +134,33 @@ class LineCounter {
   std::string line_;
 };
 
+base::Result<void> inflate(const io::RandomAccessFile& file, const std::string& path, std::string& buffer,
+                           LineCounter& lines) {
+  io::Inflater inflater(file, path);
+  while (const std::size_t got = SHOPLAKE_TRY(inflater.read(buffer.data(), buffer.size()))) {
+    lines.add({buffer.data(), got});
+  }
+  return {};
+}
+
+// What can still be read behind the first `begin` bytes of a damaged file: a read that meets the damage gives nothing,
+// so these are of one byte.
+void inflate_rest(const io::RandomAccessFile& file, const std::string& path, std::uint64_t begin, LineCounter& lines) {
+  io::Inflater inflater(file, path);
+  std::string skipped(kReadBytes, '\0');
+  for (std::uint64_t left = begin; left > 0;) {
+    const auto got = inflater.read(skipped.data(), std::min<std::uint64_t>(left, skipped.size()));
+    if (!got.ok() || *got == 0) {
+      return;
+    }
+    left -= *got;
+  }
+  char byte = 0;
+  for (auto got = inflater.read(&byte, 1); got.ok() && *got == 1; got = inflater.read(&byte, 1)) {
+    lines.add({&byte, 1});
+  }
+}
+
 // "<stream>-1-YYYY-MM-DD-HH-MM-SS-<20 digits>[.gz]"
 void parse_object_name(std::string_view name, InspectedObject& object) {
   constexpr std::size_t kOffsetDigits = 20;
@@ -213,17 +240,10 @@ base::Result<InspectedObject> inspect_object(io::Env& env, const std::string& pa
   }
   object.md5 = digest.finish_hex();
   if (object.format == "gzip") {
-    io::Inflater inflater(*file, path);
-    while (true) {
-      auto got = inflater.read(buffer.data(), buffer.size());
-      if (!got.ok()) {
-        object.problem = got.error().message;
-        break;
-      }
-      if (*got == 0) {
-        break;
-      }
-      lines.add({buffer.data(), *got});
+    auto outcome = inflate(*file, path, buffer, lines);
+    if (!outcome.ok()) {
+      object.problem = outcome.error().message;
+      inflate_rest(*file, path, object.payload_bytes, lines);
     }
   }
   lines.finish();

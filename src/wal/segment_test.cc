@@ -102,7 +102,8 @@ TEST(SegmentHeader, IsReadBackAndKnowsDamage) {
 
 TEST(Segment, IsReadBack) {
   const auto written = some_records();
-  const Segment found = read_segment(segment_of(written), "");
+  const std::string bytes = segment_of(written);
+  const Segment found = read_segment(bytes, "");
   ASSERT_TRUE(found.header);
   EXPECT_FALSE(found.is_header_damaged);
   EXPECT_EQ(found.header->first, 1000u);

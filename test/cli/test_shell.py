@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["demo", "generate", "load", "quarantine", "contract", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse", "query", "serve",
-            "catalog", "init", "doctor", "completion"]
+COMMANDS = ["demo", "generate", "load", "quarantine", "replay", "contract", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse", "query", "serve",
+            "catalog", "inspect", "init", "doctor", "completion"]
 
 
 def test_the_list_of_commands_is_whole(shoplake):
