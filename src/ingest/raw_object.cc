@@ -41,6 +41,9 @@ Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& 
     copy->size_bytes_ += got;
   }
   copy->md5_ = digest.finish_hex();
+  // A writer may hold bytes back until it is closed, and the copy is read before it is synced.
+  SHOPLAKE_TRY(copy->writing_->close());
+  copy->writing_ = SHOPLAKE_TRY(env.append_file(copy->path_));
   copy->reading_ = SHOPLAKE_TRY(env.open_file(copy->path_));
   return copy;
 }
