@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of shoplake against named peers: one input, one machine, one go, runs interleaved; medians, ratios, peak memory.
 
-    ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M
+    ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes
     ./run bench --full           the same, and 10 M events (about 30 GB of disk)
     ./run bench --events 50000 --repeat 1 --only load        smaller, for trying things out
 
@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+
+import collect
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("SHOPLAKE_BIN", ROOT / "build/release/bin/shoplake"))
@@ -253,6 +255,8 @@ def report(results):
         rows = [[f"{r['events']:,}", f"{r['load_seconds']:.2f}", f"{r['load_seconds'] / r['events'] * 1e6:.2f}", f"{r['load_rss_bytes'] / 2**20:,.0f}", f"{r['build_seconds']:.2f}",
                  f"{r['build_seconds'] / r['events'] * 1e6:.2f}", f"{r['build_rss_bytes'] / 2**20:,.0f}"] for r in results["linearity"]]
         parts += ["## cost over size", "", table(rows, ["events", "load s", "µs an event", "peak MiB", "build s", "µs an event", "peak MiB"]), ""]
+    if "collect" in results:
+        parts.append(collect.report(results["collect"]))
     return "\n".join(parts)
 
 
@@ -267,11 +271,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -285,6 +289,8 @@ def main():
                 bench.build(10_000_000, 1, days=30)
         if "linearity" in wanted:
             bench.linearity([100_000, 1_000_000] + ([10_000_000] if options.full else []))
+        if "collect" in wanted:
+            bench.results["collect"] = collect.run(BINARY, bench.folder, options.repeat, bench.say)
     text = report(bench.results)
     print("\n" + text)
     options.results.mkdir(parents=True, exist_ok=True)

@@ -23,11 +23,15 @@ struct Collector::State {
                 .log = options.log,
                 .metrics = options.metrics,
                 .dead_letter_bytes_max = options.limits.dead_letter_bytes_max}),
-        firehose(
-            {.intake = &intake, .streams = options.streams, .region = options.region, .keys = options.access_keys}),
+        firehose({.intake = &intake,
+                  .streams = options.streams,
+                  .region = options.region,
+                  .keys = options.access_keys,
+                  .open = is_open()}),
         plain({.intake = &intake,
                .streams = options.streams,
                .keys = options.api_keys,
+               .open = is_open(),
                .limits = {.inflated_bytes_max = options.limits.plain_inflated_bytes_max,
                           .event_bytes_max = options.limits.plain_event_bytes_max,
                           .events_max = options.limits.plain_events_max}}) {
@@ -41,6 +45,8 @@ struct Collector::State {
       };
     }
   }
+
+  bool is_open() const { return options.access_keys.empty() && options.api_keys.empty(); }
 
   CollectorOptions options;
   Intake intake;
@@ -124,7 +130,7 @@ void Collector::routes(http::Server& server) {
                 .name = "firehose",
                 .methods = {"POST"},
                 .body_bytes_max = kFirehoseBodyBytesMax,
-                .cross_origin = !state->options.access_keys.empty(),
+                .cross_origin = !state->is_open(),
                 .body_timeout = kBodyTimeout,
                 .refusal = Firehose::refusal});
   server.route({.path = std::string(kPlainPath),
@@ -135,8 +141,18 @@ void Collector::routes(http::Server& server) {
                 .match = http::Route::Match::prefix,
                 .methods = {"POST"},
                 .body_bytes_max = state->options.limits.plain_body_bytes_max,
-                .cross_origin = !state->options.api_keys.empty(),
+                .cross_origin = !state->is_open(),
                 .body_timeout = kBodyTimeout});
+  server.route({.path = "/v1/discard",
+                .handler =
+                    [](const http::Request&) {
+                      http::Response response;
+                      response.status = 204;
+                      return response;
+                    },
+                .where = http::Route::Where::io,
+                .methods = {"POST"},
+                .body_bytes_max = state->options.limits.plain_body_bytes_max});
   for (const char* path : {"/g/collect", "/mp/collect", "/debug/mp/collect"}) {
     for (const char* end : {"", "/"}) {
       server.route(

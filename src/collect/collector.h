@@ -44,8 +44,9 @@ struct CollectorOptions {
   wal::Log* log = nullptr;
   Streams* streams = nullptr;
   base::Metrics* metrics = nullptr;
-  // Whoever holds one of these may write. Without any, the Firehose API takes every request (signed or not) and the
-  // others need no key: fit for a server on a loopback address only, which the caller has to see to.
+  // Whoever holds one of these may write. Without any access key or API key, the Firehose API takes every request
+  // (signed or not) and the plain one needs no key: fit for a server on a loopback address only, which the caller has
+  // to see to. With keys of one kind, the other API takes nobody.
   std::vector<AccessKey> access_keys;
   std::vector<std::string> api_keys;     // plain endpoint
   std::vector<std::string> api_secrets;  // Measurement Protocol

@@ -396,6 +396,8 @@ TEST_F(CollectorTest, AsksForAKey) {
   EXPECT_EQ(post("events", "{}", {{"Authorization", "Basic two"}}).status, 401);
   EXPECT_EQ(post("events", "{}", {{"X-Api-Key", "two"}}).status, 200);
   EXPECT_EQ(post("events", "{}", {{"Authorization", "bearer one"}}).status, 200);
+  // Keys of one kind do not leave the other door open.
+  EXPECT_EQ(type_of(firehose("ListDeliveryStreams", Json::object())), "400 MissingAuthenticationTokenException");
 }
 
 // --- GA4 ---
@@ -551,6 +553,7 @@ TEST_F(CollectorTest, UnsignedRequestsAreRefusedWhereThereAreKeys) {
   const auto response = firehose("PutRecord", {{"DeliveryStreamName", "events"}, {"Record", record("x")}});
   EXPECT_EQ(type_of(response), "400 MissingAuthenticationTokenException");
   EXPECT_EQ(type_of(firehose("ListDeliveryStreams", Json::object())), "400 MissingAuthenticationTokenException");
+  EXPECT_EQ(post("events", "{}").status, 401);
   EXPECT_TRUE(logged().empty());
 }
 

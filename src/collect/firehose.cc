@@ -75,7 +75,7 @@ struct Firehose::State {
       : intake(*options.intake),
         streams(*options.streams),
         region(std::move(options.region)),
-        signatures_wanted(!options.keys.empty()),
+        signatures_wanted(!options.open),
         verifier(std::move(options.keys), "firehose") {}
 
   Intake& intake;

@@ -38,7 +38,8 @@ class Firehose {
     Intake* intake = nullptr;
     Streams* streams = nullptr;
     std::string region;
-    std::vector<AccessKey> keys;  // none: signatures are not looked at
+    std::vector<AccessKey> keys;
+    bool open = false;  // signatures are not looked at
   };
   explicit Firehose(Options options);
   ~Firehose();

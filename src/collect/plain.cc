@@ -267,7 +267,7 @@ Result<std::string> decoded_body(http::Request&& request, std::size_t bytes_max)
 }
 
 bool Plain::is_allowed(const http::Request& request) const {
-  if (options_.keys.empty())
+  if (options_.open)
     return true;
   std::string_view given = request.header("x-api-key").value_or("");
   if (given.empty()) {

@@ -57,7 +57,8 @@ class Plain {
   struct Options {
     Intake* intake = nullptr;
     Streams* streams = nullptr;
-    std::vector<std::string> keys;  // none: no key is asked for
+    std::vector<std::string> keys;
+    bool open = false;  // no key is asked for
     PlainLimits limits;
   };
   explicit Plain(Options options) : options_(std::move(options)) {}
