@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <mutex>
 #include <thread>
+
+#include "io/temporary_directory.h"
 
 namespace shoplake::http {
 namespace {
@@ -672,6 +676,36 @@ TEST_F(AsyncServerTest, SlowAndIdleConnectionsDelayNobody) {
     client.send(get("/now"));
     ASSERT_THAT(client.read_answer(), HasSubstr("now"));
   }
+}
+
+// A client of OpenSSL's own, with a certificate made for the test.
+TEST_F(AsyncServerTest, SpeaksTls) {
+  io::TemporaryDirectory folder;
+  const std::string certificate = folder.file("server.pem"), key = folder.file("server.key");
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout " +
+      key + " -out " + certificate + " 2>/dev/null";
+  if (std::system(make.c_str()) != 0)
+    GTEST_SKIP() << "the openssl program that makes a certificate is not installed";
+  options_.tls = TlsOptions{certificate, key};
+  const std::string port = std::to_string(start_async().port());
+  EXPECT_THAT(server_->address(), StartsWith("https://"));
+  const auto ask = [&](const std::string& options) {
+    const std::string command =
+        "printf 'GET /now HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' | openssl "
+        "s_client -quiet -connect 127.0.0.1:" +
+        port + " " + options + " 2>/dev/null";
+    std::string answer;
+    FILE* pipe = popen(command.c_str(), "r");
+    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe))
+      answer.push_back(static_cast<char>(c));
+    pclose(pipe);
+    return answer;
+  };
+  EXPECT_THAT(ask("-tls1_3"), HasSubstr("now /now"));
+  EXPECT_THAT(ask("-tls1_2"), HasSubstr("now /now"));
+  EXPECT_EQ(ask("-tls1_1 -cipher ALL:@SECLEVEL=0"), "");
+  EXPECT_EQ(exchange(get("/now")).find("HTTP/"), std::string::npos);
 }
 
 TEST_F(AsyncServerTest, SaysThatACertificateIsBad) {
