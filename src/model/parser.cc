@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <regex>
 #include <set>
 #include <utility>
@@ -475,6 +477,55 @@ class ProjectParser {
     return {};
   }
 
+  // Does the answer of a naming macro depend on nothing but the configured value? That is so of shoplake's own, and of
+  // one of the project that calls nothing and names nothing else. A project has hundreds of nodes (each test is one)
+  // and a handful of such values, so that rendering the macro for each node would be half of the time of parsing.
+  bool depends_on_value_only(const std::string& macro) const {
+    const MacroInfo* own = nullptr;
+    for (const MacroInfo& each : renderer_.macros()) {
+      if (each.package == "dbt" || (each.name != macro && !each.name.ends_with("__" + macro)))
+        continue;
+      if (own != nullptr || each.name != macro || each.package != project_.root.name)
+        return false;
+      own = &each;
+    }
+    if (own == nullptr)
+      return true;
+    const std::size_t body = own->original_text.find("%}");
+    if (body == std::string::npos)
+      return false;
+    const std::string_view text = std::string_view(own->original_text).substr(body);
+    static constexpr std::string_view kOtherInputs[] = {"(",      "node",   "model", "this",   "kwargs", "varargs",
+                                                        "caller", "config", "graph", "import", "include"};
+    return std::none_of(std::begin(kOtherInputs), std::end(kOtherInputs),
+                        [&](std::string_view word) { return text.find(word) != std::string_view::npos; });
+  }
+
+  bool is_builtin(const std::string& macro) const {
+    return std::none_of(renderer_.macros().begin(), renderer_.macros().end(), [&](const MacroInfo& each) {
+      return each.package != "dbt" && (each.name == macro || each.name.ends_with("__" + macro));
+    });
+  }
+
+  Result<std::string> schema_name(const Json& custom, const Node& node, const std::string& otherwise) {
+    if (!schema_by_value_)
+      schema_by_value_ = depends_on_value_only("generate_schema_name");
+    if (!*schema_by_value_)
+      return naming_macro("generate_schema_name", custom, node, otherwise);
+    const std::string key = custom.dump();
+    if (const auto known = schema_names_.find(key); known != schema_names_.end())
+      return known->second;
+    return schema_names_[key] = SHOPLAKE_TRY(naming_macro("generate_schema_name", custom, node, otherwise));
+  }
+
+  Result<std::string> alias_name(const Json& custom, const Node& node, const std::string& otherwise) {
+    if (!alias_is_builtin_)
+      alias_is_builtin_ = is_builtin("generate_alias_name");
+    if (!*alias_is_builtin_ || !(custom.is_null() || custom.is_string()))
+      return naming_macro("generate_alias_name", custom, node, otherwise);
+    return custom.is_null() || custom == "" ? node.name : trim(custom.get<std::string>());
+  }
+
   Result<std::string> naming_macro(const char* macro, const Json& custom, const Node& node, std::string otherwise) {
     if (!renderer_.has_macro(macro))
       return otherwise;
@@ -500,10 +551,10 @@ class ProjectParser {
       return {};
     }
     node.schema = SHOPLAKE_TRY(
-        naming_macro("generate_schema_name", custom_schema, node,
-                     custom_schema.is_string() ? default_name + "_" + custom_schema.get<std::string>() : default_name));
-    node.alias = SHOPLAKE_TRY(naming_macro("generate_alias_name", node.test ? Json(node.alias) : custom_alias, node,
-                                           custom_alias.is_string() ? custom_alias.get<std::string>() : node.alias));
+        schema_name(custom_schema, node,
+                    custom_schema.is_string() ? default_name + "_" + custom_schema.get<std::string>() : default_name));
+    node.alias = SHOPLAKE_TRY(alias_name(node.test ? Json(node.alias) : custom_alias, node,
+                                         custom_alias.is_string() ? custom_alias.get<std::string>() : node.alias));
     if (node.schema.empty() || node.alias.empty()) {
       return base::make_error(base::ErrorKind::usage, "model.property",
                               fmt::format("{}: schema or name came out empty", node.original_file_path),
@@ -1226,6 +1277,8 @@ class ProjectParser {
   std::vector<SourceEntry> source_entries_;
   std::set<std::string> macro_names_;
   std::set<std::string> disabled_ids_;
+  std::optional<bool> schema_by_value_, alias_is_builtin_;
+  std::map<std::string, std::string> schema_names_;  // by the configured value, as JSON
   Json default_schema_;
 };
 
