@@ -60,6 +60,19 @@ std::optional<RelationName> parse_name(std::string_view text) {
   return RelationName{lower(parts[parts.size() - 2]), lower(parts.back())};
 }
 
+// The table function that reads these files as the rows of one table; empty if nothing but iceberg_scan() does.
+std::string read_files(const std::vector<transform::DataFile>& files) {
+  if (files.empty() || files.size() > kDirectFilesMax)
+    return "";
+  std::string list;
+  for (const transform::DataFile& file : files) {
+    if (file.content != transform::DataFile::Content::data)
+      return "";
+    list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
+  }
+  return fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+}
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string text;
   for (const std::string& part : parts) {
@@ -266,15 +279,11 @@ std::optional<std::string> Lake::direct_read(engine::Session& session, const Rel
     return std::nullopt;
   const Result<std::vector<transform::DataFile>> files =
       options_.catalog->list_files({identifier(name), metadata_location, *metadata});
-  if (!files.ok() || files->empty() || files->size() > kDirectFilesMax)
+  if (!files.ok())
     return std::nullopt;
-  std::string list;
-  for (const transform::DataFile& file : *files) {
-    if (file.content != transform::DataFile::Content::data)
-      return std::nullopt;
-    list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
-  }
-  const std::string read = fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+  const std::string read = read_files(*files);
+  if (read.empty())
+    return std::nullopt;
   const Result<engine::ResultSet> described = session.query(fmt::format("DESCRIBE SELECT * FROM {}", read));
   const catalog::Schema& schema = (*metadata)->current_schema();
   if (!described.ok() || described->row_count() != static_cast<std::int64_t>(schema.fields.size()))
@@ -459,22 +468,21 @@ Result<void> Lake::replace_engine_view(engine::Session& session, const RelationN
   return {};
 }
 
-Result<void> Lake::show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location,
-                              const std::string& staged_body, const std::string& staged) {
+Result<void> Lake::show_table(engine::Session& session, const RelationName& name, Shown shown) {
   const std::lock_guard lock(mutex_);
-  std::string body = staged_body;
-  if (staged.empty()) {
-    const std::optional<std::string> direct = direct_read(session, name, metadata_location);
-    body = "SELECT * FROM " + (direct ? *direct : scan(metadata_location));
+  if (shown.body.empty()) {
+    const std::optional<std::string> direct = direct_read(session, name, shown.metadata_location);
+    shown.body = "SELECT * FROM " + (direct ? *direct : scan(shown.metadata_location));
   }
-  SHOPLAKE_TRY(replace_engine_view(session, name, body));
+  SHOPLAKE_TRY(replace_engine_view(session, name, shown.body));
   Entry& entry = entries_[folded(name)];
   if (!entry.staged.empty())
     (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, entry.staged));
   entry = Entry{};
-  entry.metadata_location = metadata_location;
+  entry.metadata_location = std::move(shown.metadata_location);
   entry.in_engine = true;
-  entry.staged = staged;
+  entry.staged = std::move(shown.staged);
+  entry.files = std::move(shown.files);
   return {};
 }
 
@@ -538,8 +546,14 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
     if (reshaped)
       schema.reset();
   }
-  SHOPLAKE_TRY(show_table(session, write.name, committed.at(0).metadata_location, query,
-                          staged ? staged->keep() : std::string()));
+  Shown shown{committed.at(0).metadata_location, "", "", read_files(copied.files)};
+  if (staged) {
+    shown.body = query;
+    shown.staged = staged->keep();
+  } else if (!shown.files.empty()) {
+    shown.body = "SELECT * FROM " + shown.files;
+  }
+  SHOPLAKE_TRY(show_table(session, write.name, std::move(shown)));
   {
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[folded(write.name)];
@@ -581,10 +595,9 @@ void Lake::release(engine::Session& session, const RelationName& name) {
   if (found == entries_.end() || found->second.staged.empty())
     return;
   Entry& entry = found->second;
-  const std::optional<std::string> direct = direct_read(session, name, entry.metadata_location);
   const Result<void> shown =
       session.execute(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}", to_string(name),
-                                  direct ? *direct : scan(entry.metadata_location)));
+                                  entry.files.empty() ? scan(entry.metadata_location) : entry.files));
   if (!shown.ok())
     return;  // the rows stay in memory: nothing is lost but memory
   (void)session.execute(fmt::format("DROP TABLE IF EXISTS {}.{}", kStagingDatabase, entry.staged));
@@ -850,7 +863,7 @@ Result<Written> Lake::write_incremental(engine::Session& session, const Incremen
   if (!change.base_snapshot_id && change.operation == Operation::overwrite && change.removed_paths.empty())
     change.operation = Operation::append;
   const std::vector<catalog::CommittedTable> committed = SHOPLAKE_TRY(options_.catalog->commit(std::span(&change, 1)));
-  SHOPLAKE_TRY(show_table(session, write.table.name, committed.at(0).metadata_location, "", ""));
+  SHOPLAKE_TRY(show_table(session, write.table.name, {committed.at(0).metadata_location, "", "", ""}));
   return written;
 }
 

@@ -110,6 +110,7 @@ class Lake {
     std::string sql;                // of a view
     bool in_engine = false;
     std::string staged;            // the in-memory table behind the view, if any
+    std::string files;             // what reads the files that this invocation wrote, if they are the whole table
     std::uint64_t size_bytes = 0;  // of a table's data files; 0: not known yet
     bool size_known = false;
   };
@@ -130,8 +131,13 @@ class Lake {
                       std::optional<std::int64_t> known_rows);
   Result<std::string> shown_columns(engine::Session& session, const RelationName& name);
   Result<void> replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body);
-  Result<void> show_table(engine::Session& session, const RelationName& name, const std::string& metadata_location,
-                          const std::string& staged_body, const std::string& staged);
+  struct Shown {
+    std::string metadata_location;
+    std::string body;    // the query of the view; empty: reads the table as direct_read() or iceberg_scan() does
+    std::string staged;  // as in Entry
+    std::string files;   // as in Entry
+  };
+  Result<void> show_table(engine::Session& session, const RelationName& name, Shown shown);
   Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table,
                                   const StoredColumns& batch);
   std::string next_staging_name();

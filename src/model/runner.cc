@@ -444,14 +444,14 @@ struct Runner::State {
   }
   mutable std::optional<std::set<std::string>> builtin_tests_;
 
-  std::optional<std::string> tested_relation(const Node& test) const {
+  std::optional<RelationName> tested_relation(const Node& test) const {
     if (const auto node = manifest.nodes.find(test.attached_node); node != manifest.nodes.end()) {
       if (node->second.materialized() == "ephemeral")
         return std::nullopt;
-      return relation_name(node->second.schema, node->second.alias);
+      return RelationName{node->second.schema, node->second.alias};
     }
     if (const auto source = manifest.sources.find(test.attached_node); source != manifest.sources.end()) {
-      return relation_name(source->second.schema, source->second.identifier);
+      return RelationName{source->second.schema, source->second.identifier};
     }
     return std::nullopt;
   }
@@ -523,9 +523,10 @@ struct Runner::State {
     const std::int64_t begin = now();
     std::set<std::size_t> passed;
     if (!counted.empty()) {
+      const RelationName relation = *tested_relation(manifest.nodes.at(ids[counted[0]]));
       const std::string sql =
-          fmt::format("SELECT {} FROM {}", list, *tested_relation(manifest.nodes.at(ids[counted[0]])));
-      if (lake.prepare(session, sql).ok()) {
+          fmt::format("SELECT {} FROM {}", list, relation_name(relation.schema, relation.identifier));
+      if (lake.ensure(session, relation).ok()) {
         const Result<engine::ResultSet> answer = session.query(sql);
         if (answer.ok()) {
           for (std::size_t column = 0; column < counted.size(); ++column) {
