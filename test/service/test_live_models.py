@@ -15,6 +15,7 @@ import pytest
 from dbt_runners import export
 
 VARS = {"lookback_days": 3, "live_late_hours": 24}  # 5 hot days: less than what is played
+SOURCE_TABLES = ["processed.events", "processed.clickstream"]
 # The two lakes loaded their events from files of other names.
 NOT_COMPARED = ["day_fingerprint", "window_fingerprint", "source_object", "source_line"]
 BUILT_DAYS = 7
@@ -192,13 +193,34 @@ def made_events(chooser):
     return events
 
 
+def made_clickstream(chooser):
+    """Flat events: sessions named by the client, in any order; and visits without a session, in order for each visitor."""
+    start = int(datetime.datetime.combine(FIRST_DAY, datetime.time(), datetime.timezone.utc).timestamp()) * 1_000_000
+    events = []
+    for visit in range(60):
+        micros = start + chooser.randrange(DAYS * DAY_MICROS)
+        visitor = chooser.choice([None, f"v{chooser.randrange(12)}"])
+        session = f"visit-{visit}"
+        if visit % 4 == 0:
+            visitor, session = f"w{visit}", None
+        for _ in range(chooser.randrange(1, 5)):
+            moment = datetime.datetime.fromtimestamp(micros / 1_000_000, datetime.timezone.utc)
+            event = {"event_id": f"flat-{len(events)}", "event_type": chooser.choice(["page_view", "checkout", "purchase"]), "timestamp": moment.isoformat(),
+                     "price": chooser.randrange(90), "quantity": 1, "currency": "USD", "page_url": chooser.choice(PAGES)}
+            campaign = {"utm_source": "News", "utm_medium": "email"} if chooser.random() < 0.4 else {}
+            identity = {key: value for key, value in {"user_id": visitor, "session_id": session}.items() if value}
+            events.append((event | campaign | identity, micros))
+            micros += chooser.randrange(3_000_000_000)
+    return events
+
+
 def write(path, lines):
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     return path
 
 
-def arrivals(connection, chooser, rows, border):
+def arrivals(chooser, rows, border):
     """Batches of keys of the events after the border, in an order of arrival in which some come hours late."""
     waiting = []
     for key, micros, may_be_late in rows:
@@ -221,34 +243,42 @@ def test_batches_give_what_a_build_gives(shoplake, shoplake_in, source, tmp_path
     early = [event for event, is_late in events if event["event_timestamp"] < border - (3_600_000_000 if is_late else 0)]
     arguments = ("build", "--project-dir", source / "dbt", "--vars", json.dumps(variables))
 
+    flat = made_clickstream(chooser)
+
     shoplake("load", "events", write(tmp_path / "all.ndjson.gz", [event for event, _ in events]))
+    shoplake("load", "clickstream", write(tmp_path / "all-flat.ndjson.gz", [event for event, _ in flat]))
     shoplake(*arguments, "--target-path", tmp_path / "target-all")
     built = shoplake_in(tmp_path / "early")
     built("load", "events", write(tmp_path / "early.ndjson.gz", early))
+    built("load", "clickstream", write(tmp_path / "early-flat.ndjson.gz", [event for event, micros in flat if micros < border]))
     built(*arguments, "--target-path", tmp_path / "target-early")
 
     project = Project(shoplake, source, tmp_path / "compiled", variables)
     live_relations = [project.relations[model] for model in project.live]
-    expected = export(shoplake, live_relations + ["processed.events"], tmp_path / "expected")
-    start = export(built, live_relations + project.seeds + ["processed.events"], tmp_path / "start")
+    expected = export(shoplake, live_relations + SOURCE_TABLES, tmp_path / "expected")
+    start = export(built, live_relations + project.seeds + SOURCE_TABLES, tmp_path / "start")
 
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute("set threads = 1")
         live = Live(project, connection, start)
         # Each event once, by its first record: what live has done before it calls the models.
-        connection.execute(f"""
-            create temp table arriving as
-            from read_parquet('{expected["processed.events"]}')
-            where _shoplake_event_id not in (select _shoplake_event_id from read_parquet('{start["processed.events"]}'))
-            qualify row_number() over (partition by _shoplake_event_id order by _shoplake_ingested_at, _shoplake_source_object, _shoplake_line) = 1""")
-        rows = connection.execute("select _shoplake_event_id, event_timestamp, platform <> 'CLICKSTREAM' from arriving order by all").fetchall()
+        rows, sources = [], {}
+        for table, key, micros in (("events", "_shoplake_event_id", "event_timestamp"), ("clickstream", "event_id", "epoch_us(timestamp)")):
+            connection.execute(f"""
+                create temp table arriving_{table} as
+                from read_parquet('{expected[f"processed.{table}"]}')
+                where {key} not in (select {key} from read_parquet('{start[f"processed.{table}"]}'))
+                qualify row_number() over (partition by {key} order by _shoplake_ingested_at, _shoplake_source_object, _shoplake_line) = 1""")
+            has_session = "platform <> 'CLICKSTREAM'" if table == "events" else "session_id is not null"
+            rows += connection.execute(f"select {key}, {micros}, {has_session} from arriving_{table} order by all").fetchall()
+            sources[f"processed.{table}"] = f"from arriving_{table} where {key} in (from batch)"
         assert len(rows) > 500
         connection.execute("create temp table batch (event_id varchar)")
-        for keys in arrivals(connection, chooser, rows, border):
+        for keys in arrivals(chooser, rows, border):
             connection.execute("delete from batch")
             connection.executemany("insert into batch values (?)", [[key] for key in keys])
-            live.run({"processed.events": "from arriving where _shoplake_event_id in (from batch)"})
+            live.run(sources)
         found = {}
         for model in project.live:
             compared = f"select columns(c -> c not in {NOT_COMPARED}) from"

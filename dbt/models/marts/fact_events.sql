@@ -20,12 +20,11 @@ source_days as (
 
     select
         event_day,
-        event_date,
         cast(count(*) as {{ dbt.type_string() }})
             || '/' || cast(min(ingested_timestamp) as {{ dbt.type_string() }})
             || '/' || cast(max(ingested_timestamp) as {{ dbt.type_string() }}) as records_fingerprint
     from {{ ref('stg_events') }}
-    group by event_day, event_date
+    group by event_day
 
 ),
 
@@ -39,13 +38,24 @@ clickstream_days as (
 
 ),
 
+-- The text of a day is read once a day, not once an event.
+dated_days as (
+
+    select
+        event_day,
+        {{ date_from_yyyymmdd('event_day') }} as event_date,
+        records_fingerprint
+    from source_days
+
+),
+
 days as (
 
     select
         source_days.event_day,
         source_days.event_date,
         source_days.records_fingerprint || coalesce('/' || clickstream_days.sessions_fingerprint, '') as day_fingerprint
-    from source_days
+    from dated_days as source_days
     left join clickstream_days on source_days.event_date = clickstream_days.event_date
 
 ),
@@ -122,9 +132,11 @@ joined as (
     select
         events.*,
         {% if is_live() %}
+        events.event_date as known_date,
         'live' as day_fingerprint,
         cast(1 as {{ dbt.type_bigint() }}) as source_row_count,
         {% else %}
+        changed_days.event_date as known_date,
         changed_days.day_fingerprint,
         coalesce(kept_duplicates.source_row_count, 1) as source_row_count,
         {% endif %}
@@ -134,17 +146,20 @@ joined as (
         click_ids.medium as click_medium,
         click_ids.campaign as click_campaign
     from {{ ref('stg_events') }} as events
-    left join {{ ref('stg_clickstream_sessions') }} as clickstream
-        on events.event_id = clickstream.event_id and events.event_date = clickstream.event_date
-    left join {{ ref('click_ids') }} as click_ids
-        on events.page_click_id = click_ids.click_id
-        and click_ids.is_deciding
     {% if not is_live() %}
     inner join changed_days on events.event_day = changed_days.event_day
     left join kept_duplicates on events.event_id = kept_duplicates.event_id
     {% if is_incremental() %}
     left join present_elsewhere on events.event_id = present_elsewhere.event_id
     {% endif %}
+    {% endif %}
+    left join {{ ref('stg_clickstream_sessions') }} as clickstream
+        on events.event_id = clickstream.event_id
+        and {{ 'events' if is_live() else 'changed_days' }}.event_date = clickstream.event_date
+    left join {{ ref('click_ids') }} as click_ids
+        on events.page_click_id = click_ids.click_id
+        and click_ids.is_deciding
+    {% if not is_live() %}
     where (
             kept_duplicates.event_id is null
             or (
@@ -163,7 +178,7 @@ final as (
 
     select
         event_id,
-        event_date,
+        known_date as event_date,
         event_timestamp,
         event_at,
         event_name,

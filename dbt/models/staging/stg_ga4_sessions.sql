@@ -187,16 +187,24 @@ session_days as (
         min(first_purchase_timestamp) as first_purchase_timestamp,
         max(last_purchase_timestamp) as last_purchase_timestamp,
         max(exported_channel_group) as exported_channel_group,
-        min(first_event_order) as first_event_order,
-        {{ first_by(record({'device_category': 'device_category', 'geo_country': 'geo_country'}), 'first_event_order') }} as first_event,
-        max(user_id_order) as user_id_order,
-        {{ last_by('user_id', 'user_id_order', 'user_id_order is not null') }} as user_id,
-        min(landing_page_order) as landing_page_order,
-        {{ first_by('landing_page_location', 'landing_page_order', 'landing_page_order is not null') }} as landing_page_location,
+        {{ first_by(
+            record({'place': 'first_event_order', 'device_category': 'device_category', 'geo_country': 'geo_country'}),
+            'first_event_order'
+        ) }} as first_event,
+        {{ last_by(
+            record({'place': 'user_id_order', 'user_id': 'user_id'}),
+            'user_id_order',
+            'user_id_order is not null'
+        ) }} as last_user,
+        {{ first_by(
+            record({'place': 'landing_page_order', 'page_location': 'landing_page_location'}),
+            'landing_page_order',
+            'landing_page_order is not null'
+        ) }} as landing_page,
         -- The campaign of the session is the one of its first event that has a source.
-        min(source_event_order) as source_event_order,
         {{ first_by(
             record({
+                'place': 'source_event_order',
                 'event_timestamp': 'source_event_timestamp',
                 'source': 'source',
                 'medium': 'medium',
@@ -240,7 +248,7 @@ final as (
         stream_id,
         user_pseudo_id,
         ga_session_id,
-        user_id,
+        last_user.user_id as user_id,
         session_number,
         first_event_timestamp,
         last_event_timestamp,
@@ -261,7 +269,7 @@ final as (
         page_view_timestamps,
         first_purchase_timestamp,
         last_purchase_timestamp,
-        landing_page_location,
+        landing_page.page_location as landing_page_location,
         first_event.device_category as device_category,
         first_event.geo_country as geo_country,
         exported_channel_group,
@@ -272,10 +280,10 @@ final as (
         source_event.content as content,
         source_event.term as term,
         source_event.click_id as click_id,
-        first_event_order,
-        user_id_order,
-        landing_page_order,
-        source_event_order,
+        first_event.place as first_event_order,
+        last_user.place as user_id_order,
+        landing_page.place as landing_page_order,
+        source_event.place as source_event_order,
         day_fingerprint
     from with_page_views
 
