@@ -65,8 +65,9 @@ using Task = net::awaitable<T, Executor>;
 constexpr net::use_awaitable_t<Executor> kAwait;
 
 constexpr std::size_t kReadAheadBytes = 64 * 1024;  // beside the header limit, in a connection's buffer
-constexpr std::size_t kFirstReadBytes = 4 * 1024;   // an idle connection's
-constexpr std::size_t kLingerBytesMax = 16 << 20;   // read and dropped after an answer that refused a body
+constexpr std::size_t kIdleBufferBytesMax = 16 * 1024;
+constexpr std::size_t kFirstReadBytes = 4 * 1024;  // an idle connection's
+constexpr std::size_t kLingerBytesMax = 16 << 20;  // read and dropped after an answer that refused a body
 constexpr milliseconds kLingerTimeout{2'000};
 constexpr std::size_t kTargetBytesMax = 8 * 1024;
 constexpr milliseconds kAcceptRetryDelay{50};
@@ -399,6 +400,8 @@ struct Server::State {
     error_code error;
     if (buffer.size() == 0) {
       connection.idle = true;
+      if (buffer.capacity() > kIdleBufferBytesMax)
+        buffer.shrink_to_fit();  // a large body has passed, and an idle connection should cost little
       connection.expires_after(options.limits.idle_timeout);
       const std::size_t size =
           co_await stream.async_read_some(buffer.prepare(kFirstReadBytes), net::redirect_error(kAwait, error));
