@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed of shoplake against named peers: one input, one machine, one go, runs interleaved; medians, ratios, peak memory.
 
-    ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes
+    ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes,
+                                 and the transform of flat events
     ./run bench --full           the same, and 10 M events (about 30 GB of disk)
     ./run bench --events 50000 --repeat 1 --only load        smaller, for trying things out
 
@@ -22,6 +23,7 @@ import tempfile
 import time
 import urllib.request
 
+import clickstream
 import collect
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -257,6 +259,8 @@ def report(results):
         parts += ["## cost over size", "", table(rows, ["events", "load s", "µs an event", "peak MiB", "build s", "µs an event", "peak MiB"]), ""]
     if "collect" in results:
         parts.append(collect.report(results["collect"]))
+    if "clickstream" in results:
+        parts.append(clickstream.report(results["clickstream"]))
     return "\n".join(parts)
 
 
@@ -271,11 +275,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity", "collect"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -291,6 +295,9 @@ def main():
             bench.linearity([100_000, 1_000_000] + ([10_000_000] if options.full else []))
         if "collect" in wanted:
             bench.results["collect"] = collect.run(BINARY, bench.folder, options.repeat, bench.say)
+        if "clickstream" in wanted:
+            peers = [peer for peer in options.peers.split(",") if peer]
+            bench.results["clickstream"] = clickstream.run(BINARY, bench.folder, options.repeat, peers, options.events, THREADS, bench.say)
     text = report(bench.results)
     print("\n" + text)
     options.results.mkdir(parents=True, exist_ok=True)
