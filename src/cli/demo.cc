@@ -11,8 +11,10 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "app/send.h"
 #include "app/serve.h"
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -29,6 +31,8 @@ struct Options {
   app::DemoOptions demo;
   int port = -1;  // none given: 8080, or any free one
   bool exit = false;
+  bool live = false;
+  double rate = 50;
 };
 
 const char* stage_name(app::DemoStage::Name name) {
@@ -169,6 +173,20 @@ void wait_for(const std::stop_token& stop) {
   stopped.wait(lock, stop, [] { return false; });
 }
 
+// Visitors who come while the page is open, until `stop`.
+void send_visitors(const Options& options, const std::string& address, const std::stop_token& stop, Context& context) {
+  app::SendOptions send;
+  send.url = address;
+  send.dataset = "events";
+  send.rate = options.rate;
+  send.seed = options.demo.seed;
+  send.connections = 1;
+  const auto sent = app::send_generated(
+      io::posix_env(), send, [](const app::SendReport&) {}, stop);
+  if (!sent.ok())
+    context.say(fmt::format("no live events: {}", sent.error().message));
+}
+
 base::Result<int> run(Options& options, Context& context) {
   const char* given_home = std::getenv("SHOPLAKE_HOME");
   if (given_home == nullptr || *given_home == '\0') {
@@ -201,7 +219,14 @@ base::Result<int> run(Options& options, Context& context) {
     context.print(report_as_json(report, app->home().directory, server->address()));
     std::fflush(stdout);
   }
+  std::jthread visitors;
+  if (options.live) {
+    context.say(fmt::format("live: {:.0f} events a second come in over HTTP; the page follows", options.rate));
+    visitors = std::jthread([&] { send_visitors(options, server->address(), context.stop, context); });
+  }
   wait_for(context.stop);
+  if (visitors.joinable())
+    visitors.join();
   server->stop();
   context.say(fmt::format("stopped; the lake stays in {}", app->home().directory));
   return 0;
@@ -222,10 +247,18 @@ void add_demo(CLI::App& root, Context& context) {
       ->check(CLI::Range(0, 65535))
       ->type_name("P")
       ->default_str("");
-  command->add_flag("--exit", options->exit, "stop after the answers instead of serving the dashboard");
+  auto* exit = command->add_flag("--exit", options->exit, "stop after the answers instead of serving the dashboard");
+  auto* live =
+      command->add_flag("--live", options->live, "then send generated visits to the collector while the page is open")
+          ->excludes(exit);
+  command->add_option("--rate", options->rate, "--live: events a second")
+      ->check(CLI::Range(0.1, 1e6))
+      ->needs(live)
+      ->type_name("N");
   command->footer(
       "Examples:\n"
       "  shoplake demo\n"
+      "  shoplake demo --live --rate 200\n"
       "  shoplake demo --events 1000000 --days 30 --exit\n"
       "\n"
       "Without SHOPLAKE_HOME it uses ./shoplake-data/demo and empties what an earlier demo left there.");
