@@ -115,6 +115,31 @@ def test_a_failing_test_keeps_what_is_downstream_from_being_built(shoplake, proj
     assert run(shoplake, "run", project).returncode == 0  # `run` knows no tests
 
 
+def relations(shoplake, project):
+    listed = run(shoplake, "ls", project, "--resource-type", "model", "--resource-type", "seed", "--output", "json", "--quiet").stdout
+    return {node["name"]: (node["schema"], node["alias"]) for node in map(json.loads, listed.splitlines())}
+
+
+@pytest.mark.parametrize("macro, schema_of", [
+    ("{% macro generate_schema_name(custom_schema_name, node) %}fixed_{{ custom_schema_name or 'none' }}{% endmacro %}", lambda name, usual: f"fixed_{usual}"),
+    ("{% macro generate_schema_name(custom_schema_name, node) %}of_{{ node.name }}{% endmacro %}", lambda name, usual: f"of_{name}"),
+    ("{% macro generate_schema_name(custom_schema_name, node) %}{{ tail(custom_schema_name) }}{% endmacro %}"
+     "{% macro tail(value) %}of_{{ model.name }}{% endmacro %}", lambda name, usual: f"of_{name}"),
+])
+def test_a_naming_macro_is_asked_for_every_node_it_tells_apart(shoplake, project, macro, schema_of):
+    write(project, "macros/generate_schema_name.sql", "{% macro generate_schema_name(custom_schema_name, node) %}{{ custom_schema_name or 'none' }}{% endmacro %}")
+    before = relations(shoplake, project)
+    assert len({schema for schema, _ in before.values()}) > 1 and len(before) > 2
+    write(project, "macros/generate_schema_name.sql", macro)
+    assert relations(shoplake, project) == {name: (schema_of(name, schema), alias) for name, (schema, alias) in before.items()}
+
+
+def test_an_alias_macro_of_the_project_is_asked(shoplake, project):
+    before = relations(shoplake, project)
+    write(project, "macros/alias.sql", "{% macro generate_alias_name(custom_alias_name=none, node=none) %}{{ node.name }}_x{% endmacro %}")
+    assert relations(shoplake, project) == {name: (schema, name + "_x") for name, (schema, _) in before.items()}
+
+
 @pytest.mark.parametrize(
     "config, status",
     [
