@@ -21,7 +21,7 @@ constexpr std::int64_t kDeletedPart = 4;
 constexpr std::size_t kMergedFilesMax = 64;
 constexpr int kExpiryCommits = 25;
 constexpr std::int64_t kRemoveEveryMicros = 30'000'000;
-constexpr std::int64_t kTrimEveryMicros = 600'000'000;
+constexpr int kTrimBatches = 16;
 constexpr std::int64_t kRetryMicros = 60'000'000;
 constexpr int kMergedRowGroupRows = 30'720;  // wide rows: a row group is in memory as a whole
 constexpr const char* kManifestsProperty = "commit.manifest.min-count-to-merge";
@@ -105,6 +105,7 @@ void Compactor::forget() {
 }
 
 void Compactor::committed(const std::vector<catalog::CommittedTable>& tables) {
+  batches_since_trim_ += tables.empty() ? 0 : 1;
   for (const catalog::CommittedTable& table : tables) {
     ++counters_[table.table].since_merge;
     ++counters_[table.table].since_expiry;
@@ -122,6 +123,7 @@ bool Compactor::is_hot(const catalog::TableIdentifier& table) const {
 Result<void> Compactor::run(std::stop_token stop) {
   if (!writer_.is_loaded())
     return {};
+  SHOPLAKE_TRY(trim_hot());
   SHOPLAKE_TRY(finish_merge(false));
   if (!SHOPLAKE_TRY(merge_hot()) && !stop.stop_requested())
     SHOPLAKE_TRY(expire());
@@ -131,6 +133,7 @@ Result<void> Compactor::run(std::stop_token stop) {
 }
 
 Result<void> Compactor::run_all(std::stop_token stop) {
+  SHOPLAKE_TRY(trim_hot());
   bool again = true;
   while (again && writer_.is_loaded() && !stop.stop_requested()) {
     again = SHOPLAKE_TRY(finish_merge(true));
@@ -182,15 +185,15 @@ Result<bool> Compactor::merge_hot() {
     board_.compacted(table, static_cast<std::int64_t>(chosen.size()), 1, options_.env->monotonic_micros() - begin);
     return true;
   }
-  // Days that are no longer hot, and the room of rows that were replaced.
-  const std::int64_t now = options_.env->monotonic_micros();
-  if (trimmed_at_micros_ == 0)
-    trimmed_at_micros_ = now;
-  if (now - trimmed_at_micros_ >= kTrimEveryMicros) {
-    trimmed_at_micros_ = now;
-    SHOPLAKE_TRY(models->trim(writer_.newest_day()));
-  }
   return false;
+}
+
+// Days that are no longer hot, and the room of rows that were replaced.
+Result<void> Compactor::trim_hot() {
+  if (batches_since_trim_ < kTrimBatches || writer_.models() == nullptr)
+    return {};
+  batches_since_trim_ = 0;
+  return writer_.models()->trim(writer_.newest_day()).within("hot rows");
 }
 
 // ── tables that only grow ─────────────────────────────────────────────────────────────────────────────────────────

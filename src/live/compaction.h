@@ -69,6 +69,7 @@ class Compactor {
     std::int64_t not_before_micros = 0;  // after a failure
   };
 
+  Result<void> trim_hot();
   Result<bool> merge_hot();
   Result<bool> begin_merge();
   Result<bool> finish_merge(bool wait);
@@ -84,7 +85,7 @@ class Compactor {
   std::map<catalog::TableIdentifier, Counter> counters_;
   std::unique_ptr<Job> job_;
   std::int64_t removed_at_micros_ = 0;
-  std::int64_t trimmed_at_micros_ = 0;
+  int batches_since_trim_ = 0;
 };
 
 }  // namespace shoplake::live

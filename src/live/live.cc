@@ -64,6 +64,7 @@ Result<void> Live::State::prepare(std::stop_token stop) {
     control_plane = SHOPLAKE_TRY(options.catalog->open_control_plane());
   position = SHOPLAKE_TRY(read_position());
   consumed.store(position);
+  board.set_consumed(position);
   board.set_state(LiveState::running);
   return {};
 }
@@ -197,6 +198,7 @@ Result<std::unique_ptr<Live>> Live::open(LiveOptions options) {
   SHOPLAKE_TRY(wal::prepare_consumers(*state->control_plane));
   state->position = SHOPLAKE_TRY(state->read_position());
   state->consumed.store(state->position);
+  state->board.set_consumed(state->position);
   return std::unique_ptr<Live>(new Live(std::move(state)));
 }
 

@@ -193,12 +193,12 @@ inline const std::vector<std::string> kLiveTables = {
 // Journeys of a few users over some days, in order of time; the same for one seed. Times are micros since 1970.
 class Shop {
  public:
-  explicit Shop(std::uint64_t seed, std::int64_t begin_micros = 1'795'000'000'000'000)
-      : state_(seed), now_(begin_micros) {}
+  explicit Shop(std::uint64_t seed, std::size_t users = 12, std::int64_t begin_micros = 1'795'000'000'000'000)
+      : state_(seed), now_(begin_micros), seen_(users), session_(users), source_(users) {}
 
   std::string next() {
-    now_ += static_cast<std::int64_t>(random(600)) * 1'000'000 + 1'000;
-    const int user = static_cast<int>(random(12));
+    now_ += static_cast<std::int64_t>(random(7'200)) * 1'000'000 / static_cast<std::int64_t>(seen_.size()) + 1'000;
+    const auto user = static_cast<std::size_t>(random(seen_.size()));
     // A visit lasts until a user has been away for a while.
     if (now_ - seen_[user] > 1'800'000'000LL) {
       session_[user] = now_ / 1'000'000;
@@ -213,7 +213,7 @@ class Shop {
     return event(user, name, at);
   }
 
-  std::string event(int user, const std::string& name, std::int64_t at) {
+  std::string event(std::size_t user, const std::string& name, std::int64_t at) {
     static const char* kSources[] = {"google", "newsletter", "facebook", "(direct)", ""};
     static const char* kMedia[] = {"organic", "email", "cpc", "(none)", ""};
     std::string params = fmt::format(R"({{"key":"ga_session_id","value":{{"int_value":"{}"}}}})", session_[user]);
@@ -230,7 +230,7 @@ class Shop {
     if (name == "purchase") {
       order = fmt::format(
           R"(,"event_value_in_usd":{0},"ecommerce":{{"transaction_id":"T{1}","purchase_revenue_in_usd":{0},"purchase_revenue":{0}}})",
-          10 + random(90), random(60));
+          10 + random(90), random(60 * seen_.size() / 12));
     }
     return fmt::format(
         R"({{"event_date":"{}","event_timestamp":{},"event_name":"{}","event_params":[{}],"user_pseudo_id":"user{}","stream_id":"1","platform":"WEB","batch_event_index":{}{}}})"
@@ -262,9 +262,9 @@ class Shop {
  private:
   std::uint64_t state_;
   std::int64_t now_;
-  std::int64_t seen_[12] = {};
-  std::int64_t session_[12] = {};
-  int source_[12] = {};
+  std::vector<std::int64_t> seen_;
+  std::vector<std::int64_t> session_;
+  std::vector<int> source_;
   int index_ = 0;
 };
 

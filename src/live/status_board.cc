@@ -98,6 +98,11 @@ void StatusBoard::set_current() {
     metrics_->set("shoplake_live_stale", {}, 0);
 }
 
+void StatusBoard::set_consumed(std::uint64_t position) {
+  const std::lock_guard guard(mutex_);
+  status_.consumed = position;
+}
+
 void StatusBoard::step_done(const Step& step, std::uint64_t consumed) {
   {
     const std::lock_guard guard(mutex_);

@@ -43,6 +43,7 @@ class StatusBoard {
   // The models cannot follow; until current() is called.
   void set_stale(std::string why);
   void set_current();
+  void set_consumed(std::uint64_t position);
   void step_done(const Step& step, std::uint64_t consumed);
   void latency(std::int64_t micros, std::uint64_t count);
   void rejected(const std::string& dataset, const std::string& reason, std::int64_t count);

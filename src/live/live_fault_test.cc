@@ -1,0 +1,57 @@
+// Files fail under live: what is not committed has not happened, and the next step does it.
+#include <gmock/gmock.h>
+
+#include <cerrno>
+
+#include "io/faulty_env.h"
+#include "live/live_home.h"
+
+namespace shoplake::live {
+namespace {
+
+TEST(LiveFaults, AFailedStepIsDoneByTheNext) {
+  using Operation = io::FaultyEnv::Operation;
+  io::FaultyEnv env(io::posix_env());
+  LiveHome home(env);
+  auto live = home.live();
+  Shop shop(11);
+  std::int64_t sent = 0;
+  int failures = 0;
+  const auto send = [&](int count) {
+    home.send("events", shop.events(count));
+    sent += count;
+  };
+  send(10);
+  ASSERT_TRUE(live->run_once().ok());
+  for (const Operation operation : {Operation::create, Operation::write, Operation::sync, Operation::sync_directory}) {
+    for (const int nth : {1, 3, 8, 21, 55}) {
+      send(2);
+      env.fail(operation, nth, EIO);
+      const auto failed = live->run_once();
+      env.heal();
+      if (failed.ok())
+        break;  // a step does not have that many of them
+      ++failures;
+      if (nth == 8 || nth == 21) {  // another process goes on
+        live.reset();
+        live = home.live();
+      }
+      const auto step = live->run_once();
+      ASSERT_TRUE(step.ok()) << to_string(step.error());
+      EXPECT_EQ(step->accepted, 2u);
+      EXPECT_TRUE(step->models_current) << live->status().message;
+      EXPECT_EQ(live->consumed(), home.log_->end());
+    }
+  }
+  EXPECT_GE(failures, 10);
+  EXPECT_EQ(home.count("processed.events"), sent);
+  EXPECT_EQ(home.count("marts.fact_events"), sent);
+  const auto sessions = home.rows("marts.fact_sessions");
+  const auto comparison = home.rows("marts.mart_attribution_comparison");
+  ASSERT_TRUE(home.build(true).ok());
+  EXPECT_EQ(sessions, home.rows("marts.fact_sessions"));
+  EXPECT_EQ(comparison, home.rows("marts.mart_attribution_comparison"));
+}
+
+}  // namespace
+}  // namespace shoplake::live
