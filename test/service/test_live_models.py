@@ -16,8 +16,8 @@ from dbt_runners import export
 
 VARS = {"lookback_days": 3, "live_late_hours": 24}  # 5 hot days: less than what is played
 SOURCE_TABLES = ["processed.events", "processed.clickstream"]
-# The two lakes loaded their events from files of other names.
-NOT_COMPARED = ["day_fingerprint", "window_fingerprint", "source_object", "source_line"]
+# The two lakes loaded their events from files of other names; live has one record of an event that was sent twice.
+NOT_COMPARED = ["day_fingerprint", "window_fingerprint", "source_object", "source_line", "source_row_count"]
 BUILT_DAYS = 7
 DAYS = 16
 FIRST_DAY = datetime.date(2026, 3, 2)
