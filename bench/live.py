@@ -22,6 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("SHOPLAKE_BIN", ROOT / "build/release/bin/shoplake"))
+PAUSE = threading.Event()  # never set
 
 
 def environment(home):
@@ -55,7 +56,7 @@ class Server:
         while not condition(view := self.live()):
             if time.monotonic() > deadline:
                 sys.exit(f"bench: still not there after {timeout} s: {view}")
-            time.sleep(0.1)
+            PAUSE.wait(0.1)
         return view
 
     def resident_bytes(self):
@@ -95,7 +96,7 @@ def steady(home, rate, seconds):
     try:
         server.wait(lambda v: v["state"] == "waiting")
         idle_from, began = server.cpu_seconds(), time.monotonic()
-        time.sleep(20)
+        PAUSE.wait(20)  # what is measured is doing nothing
         idle = (server.cpu_seconds() - idle_from) / (time.monotonic() - began)
         idle_rss = server.resident_bytes()
         stop = threading.Event()
@@ -106,7 +107,8 @@ def steady(home, rate, seconds):
         p50, p99, peak = [], [], 0
         cpu_from, began = server.cpu_seconds(), time.monotonic()
         while sender.poll() is None:
-            time.sleep(1)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                sender.wait(1)
             view = server.live()
             peak = max(peak, server.resident_bytes())
             if view["latency_ms"] and time.monotonic() - began > min(20, seconds / 3):
