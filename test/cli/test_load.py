@@ -88,7 +88,7 @@ def test_one_name_with_two_contents(shoplake, home, tmp_path):
 
 
 def test_json_suite_among_good_lines(shoplake, tmp_path, test_data):
-    """n_ files must not harm their neighbours; some hold line ends and so are several lines."""
+    """n_ files must not harm their neighbours; some hold line ends and so are several lines, some lines several values."""
     lines, good, blank = [], 0, 0
     for path in sorted((test_data / "json/test_parsing").glob("n_*.json")):
         lines.append(json.dumps(event(good)).encode())
@@ -102,15 +102,15 @@ def test_json_suite_among_good_lines(shoplake, tmp_path, test_data):
     source.write_bytes(b"\n".join(lines) + b"\n")
     report = load(shoplake, source).json()
     assert report["rows"] == good
-    assert report["rejected"] == len(lines) - good - blank
     assert shoplake.value("select count(distinct user_pseudo_id) from processed.events") == good
     rejected = shoplake("quarantine", "show", "events", "--limit", "1000", "--json").json()
+    assert len({record["line"] for record in rejected}) == len(lines) - good - blank
     assert len(rejected) == report["rejected"]
     for record in rejected:
         assert record["reason_code"] and record["message"] and record["source_object"].endswith("suite.ndjson")
         start = record["byte_offset"]
         raw = source.read_bytes()[start : start + record["record_bytes"]]
-        assert raw == lines[record["line"] - 1].strip(b" \t\r\n")
+        assert raw in lines[record["line"] - 1]
     strict = load(shoplake, source, "--strict", check=False)
     assert strict.returncode == 0, "it was loaded before: nothing is rejected now"
 
