@@ -63,6 +63,14 @@ struct Group {
 
   bool is_empty() const { return waiters.empty(); }
 
+  // Grows by doubling, but never beyond what the queue may hold.
+  void reserve(std::size_t more, std::size_t bytes_max) {
+    const std::size_t needed = bytes.size() + more;
+    if (needed > bytes.capacity()) {
+      bytes.reserve(std::max(needed, std::min(2 * bytes.capacity(), bytes_max)));
+    }
+  }
+
   // Keeps the buffer for the next group, unless it is much too large for this one.
   void clear() {
     if (bytes.capacity() > kKeptBufferBytes && bytes.size() < bytes.capacity() / 4) {
@@ -384,6 +392,7 @@ void Log::append(std::span<const Entry> entries, Done done) {
           "Send them again a little later.");
     } else {
       Group& group = state.queued;
+      group.reserve(*bytes, state.options.queue_bytes_max);
       for (const Entry& entry : entries) {
         encode_record(entry.stream, entry.received_at_micros, entry.payload, group.bytes);
       }
