@@ -66,6 +66,7 @@ struct CollectorService::State {
 
   deliver::DeliveryOptions delivery(std::string_view name) const {
     deliver::DeliveryOptions options;
+    options.is_delivered = name != collect::kDeadLetterStream;  // quarantine keeps these
     const auto stream = streams->find(name);
     if (stream == nullptr)
       return options;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "app/generate.h"
-#include "collect/base64.h"
+#include "base/base64.h"
 #include "generate/journeys.h"
 #include "http/client.h"
 
@@ -115,7 +115,7 @@ class Requests {
         lines.size()};
     for (const std::string& line : lines)
       request.body +=
-          fmt::format(R"({}{{"Data":"{}"}})", &line == lines.data() ? "" : ",", collect::base64_encode(line));
+          fmt::format(R"({}{{"Data":"{}"}})", &line == lines.data() ? "" : ",", base::base64_encode(line));
     request.body += "]}";
     return request;
   }

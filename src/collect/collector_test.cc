@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
-#include "collect/base64.h"
+#include "base/base64.h"
 #include "collect/firehose.h"
 #include "http/client.h"
 #include "io/memory_env.h"
@@ -75,7 +75,7 @@ class CollectorTest : public testing::Test {
     }
     return all;
   }
-  static Json record(std::string_view data) { return {{"Data", base64_encode(data)}}; }
+  static Json record(std::string_view data) { return {{"Data", base::base64_encode(data)}}; }
   static std::string type_of(const http::Response& response) {
     return std::to_string(response.status) + " " + Json::parse(response.body).value("__type", "");
   }
@@ -361,7 +361,7 @@ TEST_F(CollectorTest, SaysWhichEventsWereRejectedAndKeepsThem) {
   ASSERT_EQ(lines.size(), 5u);
   EXPECT_THAT(lines[0], StartsWith("dead_letters: {\"stream\":\"events\",\"source\":\"plain\","
                                    "\"reason\":\"collect.not_json\","));
-  EXPECT_THAT(lines[0], HasSubstr("\"bytes_base64\":\"" + base64_encode("nonsense") + "\"}\n"));
+  EXPECT_THAT(lines[0], HasSubstr("\"bytes_base64\":\"" + base::base64_encode("nonsense") + "\"}\n"));
   EXPECT_EQ(lines[3], "events: {\"a\":1}\n");
   EXPECT_EQ(lines[4], "events: {\"b\":2}\n");
   EXPECT_EQ(post("events", "nonsense").status, 400);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "collect/base64.h"
+#include "base/base64.h"
 #include "collect/firehose.h"
 #include "collect/streams.h"
 
@@ -43,7 +43,7 @@ class PutParser {
 
   std::variant<PutRequest, AwsError> parse() {
     body_.reserve(body_.size() + simdjson::SIMDJSON_PADDING);
-    request_.bytes.reserve(base64_decoded_bytes_max(body_.size()));
+    request_.bytes.reserve(base::base64_decoded_bytes_max(body_.size()));
     // Parsers keep the memory of the largest document; a large one gets a parser of its own.
     thread_local simdjson::dom::parser kept;
     simdjson::dom::parser own;
@@ -122,7 +122,7 @@ class PutParser {
       if (member.get(data) != simdjson::SUCCESS)
         return fail(serialization(fmt::format("{}.data is no base64 text", path())));
       request_.bytes.resize(place.begin);
-      if (!base64_decode(data, request_.bytes))
+      if (!base::base64_decode(data, request_.bytes))
         return fail(serialization(fmt::format("{}.data is not valid base64", path())));
       has_data = true;
     }

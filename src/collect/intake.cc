@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "collect/base64.h"
+#include "base/base64.h"
 #include "collect/collector.h"
 
 namespace shoplake::collect {
@@ -80,7 +80,7 @@ std::string Intake::line_of(const DeadLetter& letter, std::int64_t received_at_m
   line["received_at_micros"] = received_at_micros;
   line["size"] = letter.bytes.size();
   line["truncated"] = kept.size() < letter.bytes.size();
-  line["bytes_base64"] = base64_encode(kept);
+  line["bytes_base64"] = base::base64_encode(kept);
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

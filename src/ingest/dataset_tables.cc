@@ -32,8 +32,12 @@ base::Result<DatasetTables> dataset_tables(const contract::Contract& contract) {
 base::Result<DatasetTables> create_dataset_tables(catalog::Catalog& catalog, const contract::Contract& contract) {
   DatasetTables tables = SHOPLAKE_TRY(dataset_tables(contract));
   SHOPLAKE_TRY(create_absent(catalog, tables.table, transform::table_columns(contract), {contract.partition_by}));
-  SHOPLAKE_TRY(create_absent(catalog, tables.quarantine, transform::quarantine_columns(), {}));
+  SHOPLAKE_TRY(create_quarantine_table(catalog, tables.quarantine));
   return tables;
+}
+
+base::Result<void> create_quarantine_table(catalog::Catalog& catalog, const catalog::TableIdentifier& table) {
+  return create_absent(catalog, table, transform::quarantine_columns(), {});
 }
 
 }  // namespace shoplake::ingest

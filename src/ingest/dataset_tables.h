@@ -17,4 +17,7 @@ base::Result<DatasetTables> dataset_tables(const contract::Contract& contract);
 // Errors: the catalog's.
 base::Result<DatasetTables> create_dataset_tables(catalog::Catalog& catalog, const contract::Contract& contract);
 
+// Creates a quarantine table if it is absent.
+base::Result<void> create_quarantine_table(catalog::Catalog& catalog, const catalog::TableIdentifier& table);
+
 }  // namespace shoplake::ingest

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "live/collector_letters.h"
 #include "live/compaction.h"
 #include "live/lake_lock.h"
 #include "live/live_state.h"
+#include "live/parquet_copy.h"
 #include "wal/consumers.h"
 
 namespace shoplake::live {
@@ -78,6 +80,17 @@ Result<wal::Offset> Live::State::read_position() {
   return next;
 }
 
+namespace {
+
+std::vector<std::string> paths_of(const std::vector<transform::DataFile>& files) {
+  std::vector<std::string> paths;
+  for (const transform::DataFile& file : files)
+    paths.push_back(file.path);
+  return paths;
+}
+
+}  // namespace
+
 Result<Step> Live::State::step(std::stop_token stop) {
   io::Env& env = *options.env;
   const std::int64_t begin = env.monotonic_micros();
@@ -106,8 +119,11 @@ Result<Step> Live::State::step(std::stop_token stop) {
   work.stop = stop;
   std::map<std::string_view, Records> by_stream;
   std::map<std::int64_t, std::uint64_t> received;  // milliseconds, records
+  std::vector<transform::LogRecord> refused;
   for (const wal::Batch& batch : batches) {
     for (const wal::Record& record : batch.records) {
+      if (record.stream == kCollectorLetterStream)
+        refused.push_back({record.payload, static_cast<std::int64_t>(record.offset), record.received_at_micros});
       if (!streams.contains(record.stream))
         continue;
       Records& records = by_stream[record.stream];
@@ -122,12 +138,24 @@ Result<Step> Live::State::step(std::stop_token stop) {
   work.also = [from = position, next, &env](io::Database& database) {
     return wal::move_consumer(database, kConsumer, {from, next}, env.now_micros());
   };
-  const Writer::Outcome outcome = SHOPLAKE_TRY(writer.write(work));
+  CollectorLetters letters = SHOPLAKE_TRY(write_collector_letters(env, *options.catalog, refused, env.now_micros()));
+  if (!refused.empty())
+    work.changes.push_back(letters.change);
+  auto written = writer.write(work);
+  if (!written.ok()) {
+    // An unknown outcome may have been a commit: then the files belong to the table.
+    if (written.error().kind != base::ErrorKind::unknown_outcome)
+      remove_files(env, paths_of(letters.change.added));
+    return std::move(written).error();
+  }
+  const Writer::Outcome outcome = std::move(written).value();
+  for (const auto& [reason, count] : letters.by_reason)
+    board.rejected(std::string(kCollectorDataset), reason, count);
   position = next;
   consumed.store(next);
   step.accepted = outcome.accepted;
   step.duplicates = outcome.duplicates;
-  step.rejected = outcome.rejected;
+  step.rejected = outcome.rejected + refused.size();
   step.late = outcome.late;
   step.models_current = outcome.models_current;
   step.micros = env.monotonic_micros() - begin;

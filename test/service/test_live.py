@@ -85,6 +85,20 @@ def test_what_breaks_the_contract_is_a_dead_letter(shoplake, lines):
     assert {group["source_object"] for group in groups} == {"wal/events"}
 
 
+def test_what_an_endpoint_refuses_is_a_dead_letter(shoplake):
+    with serving(shoplake) as served:
+        for body in (b"garbage", b'{"nonsense": 1}'):
+            assert served.request("POST", "/mp/collect?measurement_id=G-1&api_secret=x", body)[0] == 204
+        status, _, body = served.request("POST", "/v1/events/events", b"[1, 2]", {"Content-Type": "application/json"})
+        assert json.loads(body)["accepted"] == 0, body
+        wait_until(lambda: served.api("live")["dead_letters"] == 4, "the dead letters are counted")
+        assert served.stop() == 0
+    groups = shoplake("quarantine", "ls", "collector", "--json").json()
+    assert {g["reason_code"]: g["count"] for g in groups} == {"ga4.bad_json": 1, "ga4.no_events": 1, "collect.not_an_object": 2}
+    records = shoplake("quarantine", "show", "collector", "--reason", "ga4.bad_json", "--json").json()
+    assert [r["record"] for r in records] == ["garbage"]
+
+
 def test_the_feed_shows_the_last_events(shoplake, lines):
     with serving(shoplake) as served:
         send(served, "events", lines[:100])

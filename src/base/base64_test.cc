@@ -1,10 +1,10 @@
-#include "collect/base64.h"
+#include "base/base64.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace shoplake::collect {
+namespace shoplake::base {
 namespace {
 
 std::optional<std::string> decoded(std::string_view encoded) {
@@ -66,4 +66,4 @@ TEST(Base64, IsStrict) {
 }
 
 }  // namespace
-}  // namespace shoplake::collect
+}  // namespace shoplake::base

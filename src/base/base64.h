@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace shoplake::collect {
+namespace shoplake::base {
 
 // Bytes that so much base64 holds at most.
 constexpr std::size_t base64_decoded_bytes_max(std::size_t encoded_bytes) { return encoded_bytes / 4 * 3; }
@@ -19,4 +19,4 @@ bool base64_decode(std::string_view encoded, std::string& out);
 
 std::string base64_encode(std::string_view bytes);
 
-}  // namespace shoplake::collect
+}  // namespace shoplake::base

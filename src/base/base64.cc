@@ -1,4 +1,4 @@
-#include "collect/base64.h"
+#include "base/base64.h"
 
 #include <array>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-namespace shoplake::collect {
+namespace shoplake::base {
 namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -153,4 +153,4 @@ std::string base64_encode(std::string_view bytes) {
   return out;
 }
 
-}  // namespace shoplake::collect
+}  // namespace shoplake::base
