@@ -4,6 +4,7 @@
 #include "engine/duckdb_handle.h"
 #include "engine/session.h"
 #include "engine/session_state.h"
+#include "engine/spill_folder.h"
 
 namespace shoplake::engine {
 namespace {
@@ -33,6 +34,7 @@ Result<void> run(duckdb_connection connection, const std::string& sql) {
 }  // namespace
 
 struct Database::State {
+  std::unique_ptr<SpillFolder> spill;  // outlives the handle
   DatabaseHandle handle;
   bool locked_down = false;
 };
@@ -41,6 +43,7 @@ Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
+  auto state = std::make_unique<State>();
   ConfigurationHandle configuration;
   SHOPLAKE_CHECK(duckdb_create_config(configuration.address()) == DuckDBSuccess);
   SHOPLAKE_TRY(set_option(configuration, "autoinstall_known_extensions", "false"));
@@ -61,10 +64,10 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
       return base::make_error(base::ErrorKind::environment, "engine.io",
                               "cannot create the folder " + options.temporary_directory + ": " + error.message());
     }
-    SHOPLAKE_TRY(set_option(configuration, "temp_directory", options.temporary_directory));
+    state->spill = std::make_unique<SpillFolder>(options.temporary_directory);
+    SHOPLAKE_TRY(set_option(configuration, "temp_directory", state->spill->path()));
   }
 
-  auto state = std::make_unique<State>();
   char* message = nullptr;
   if (duckdb_open_ext(nullptr, state->handle.address(), configuration.get(), &message) != DuckDBSuccess) {
     return duckdb_error(take_text(message).c_str()).within("cannot start the engine");

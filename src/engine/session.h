@@ -122,7 +122,7 @@ class Session {
 
 struct DatabaseOptions {
   std::string extension_directory;  // holds *.duckdb_extension; avro, httpfs (absent is fine) and iceberg are loaded
-  std::string temporary_directory;  // where large operators spill; created
+  std::string temporary_directory;  // where large operators spill, each database in a folder of its own; created
   std::uint64_t memory_limit_bytes = 0;  // 0: DuckDB's default (80 % of the machine)
   int threads = 0;                       // 0: all cores
   bool verify_signatures = false;        // of the extensions, by DuckDB's key

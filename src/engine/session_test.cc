@@ -336,6 +336,28 @@ TEST(Database, ExtensionsAreLoadedByPath) {
   EXPECT_EQ(missing.error().kind, ErrorKind::environment);
 }
 
+TEST(Database, SpillsToAFolderOfItsOwn) {
+  const io::TemporaryDirectory folder;
+  DatabaseOptions options;
+  options.temporary_directory = folder.path();
+  std::filesystem::create_directories(folder.file("engine-1-0/of the dead"));
+  std::filesystem::create_directories(folder.file("another"));
+  const auto spill = [](Database& database) {
+    return *database.connect().value()->query("SELECT current_setting('temp_directory')").value().text(0, 0);
+  };
+  {
+    const auto one = Database::open(options).value();
+    const auto two = Database::open(options).value();
+    EXPECT_NE(spill(*one), spill(*two));
+    EXPECT_TRUE(std::filesystem::exists(spill(*one)));
+    EXPECT_TRUE(std::filesystem::exists(spill(*two)));
+  }
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    left.push_back(entry.path().filename());
+  EXPECT_THAT(left, ElementsAre("another"));
+}
+
 TEST(SplitName, TakesQuotesOff) {
   EXPECT_THAT(split_name("marts.x"), ElementsAre("marts", "x"));
   EXPECT_THAT(split_name("x"), ElementsAre("x"));
