@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/live_options.h"
+#include "app/object_loader.h"
 #include "base/log.h"
 #include "collect/collector.h"
 #include "collect/streams.h"
@@ -60,6 +61,7 @@ struct CollectorService::State {
   std::unique_ptr<collect::Streams> streams;
   std::unique_ptr<wal::Log> log;
   std::unique_ptr<collect::Collector> collector;
+  std::unique_ptr<ObjectLoader> loader;
   std::unique_ptr<deliver::Deliverer> deliverer;
   std::unique_ptr<live::Live> live;
   std::atomic<bool> started{false};
@@ -141,7 +143,10 @@ Result<void> CollectorService::start() {
   delivery.temporary_directory = home.temporary_directory;
   delivery.for_stream = [raw = state_.get()](std::string_view stream) { return raw->delivery(stream); };
   delivery.metrics = &state.metrics;
+  state.loader = std::make_unique<ObjectLoader>(app, *state.streams, state.metrics);
+  delivery.on_object = [raw = state_.get()](const deliver::DeliveredObject& object) { raw->loader->announce(object); };
   state.deliverer = SHOPLAKE_TRY(deliver::Deliverer::open(std::move(delivery)));
+  SHOPLAKE_TRY(state.loader->start());
   state.deliverer->start();
 
   live::LiveOptions options = SHOPLAKE_TRY(live_options(app, SHOPLAKE_TRY(live_streams(app, *state.streams, false))));
@@ -158,6 +163,8 @@ void CollectorService::stop() {
     state_->live->stop();
   if (state_->deliverer)
     state_->deliverer->stop();
+  if (state_->loader)
+    state_->loader->stop();
 }
 
 serve::LiveView CollectorService::view() const {

@@ -3,8 +3,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/log.h"
 #include "contract/contract.h"
+#include "ingest/dataset_tables.h"
 #include "ingest/raw_object.h"
 #include "ingest/registry.h"
 #include "ingest/table_schema.h"
@@ -51,11 +54,10 @@ class Loader {
     loader->catalog_ = SHOPLAKE_TRY(app.catalog());
     loader->control_plane_ = SHOPLAKE_TRY(loader->catalog_->open_control_plane());
     SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
-    loader->table_ = SHOPLAKE_TRY(catalog::parse_table_identifier(loader->contract_.table));
-    loader->quarantine_ = {catalog::Namespace{{"quarantine"}}, loader->contract_.dataset};
-    SHOPLAKE_TRY(loader->create_absent(loader->table_, transform::table_columns(loader->contract_),
-                                       {loader->contract_.partition_by}));
-    SHOPLAKE_TRY(loader->create_absent(loader->quarantine_, transform::quarantine_columns(), {}));
+    const ingest::DatasetTables tables =
+        SHOPLAKE_TRY(ingest::create_dataset_tables(*loader->catalog_, loader->contract_));
+    loader->table_ = tables.table;
+    loader->quarantine_ = tables.quarantine;
     ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
     return loader;
   }
@@ -90,16 +92,11 @@ class Loader {
 
   base::Progress& progress() { return options_.progress != nullptr ? *options_.progress : base::no_progress(); }
 
-  // Both tables exist before anything is in them, so that queries of an empty lake have an answer.
-  Result<void> create_absent(const catalog::TableIdentifier& table, const std::vector<transform::Column>& columns,
-                             std::vector<std::string> partition_by) {
-    if (SHOPLAKE_TRY(catalog_->table_exists(table)))
-      return {};
-    auto created = catalog_->create_table(
-        table, catalog::CreateTable{ingest::table_schema(columns), std::move(partition_by), {}, std::nullopt});
-    if (!created.ok() && created.error().kind != ErrorKind::already_exists)
-      return std::move(created).error();
-    return {};
+  // The path below the lake's root of a file in the raw zone; empty for others.
+  std::string raw_object_at(const std::string& path) const {
+    const std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+    return absolute.starts_with(app_.home().lake_root + "/raw/") ? absolute.substr(app_.home().lake_root.size() + 1)
+                                                                 : "";
   }
 
   static void skip(LoadedFile& file, const ingest::LoadedObject& known) {
@@ -134,8 +131,12 @@ class Loader {
       return {};
     }
     copy->begin_sync();
-    file.raw_object = SHOPLAKE_TRY(
-        ingest::reserve_raw_path(*control_plane_, content, utc_day(now), std::string(io::file_name(path))));
+    // An object of the raw zone, such as a delivered one, stays where it is.
+    file.raw_object = raw_object_at(path);
+    if (file.raw_object.empty()) {
+      file.raw_object = SHOPLAKE_TRY(
+          ingest::reserve_raw_path(*control_plane_, content, utc_day(now), std::string(io::file_name(path))));
+    }
 
     // Columns that the contract has and the table lacks are added by the same commit.
     const catalog::Schema schema =

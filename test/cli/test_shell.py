@@ -35,7 +35,7 @@ def test_version(shoplake):
     (["biuld"], "cli.unknown_command", "did you mean `shoplake build`?"),
     (["generate", "events", "--evnts", "5"], "cli.unknown_option", "did you mean --events?"),
     (["catalog", "hsitory"], "cli.unknown_command", "did you mean `shoplake catalog history`?"),
-    (["generate", "events"], "cli.usage", "see `shoplake generate --help`"),
+    (["generate", "events"], "generate.no_target", "Name a file with --out, or a server with --stream."),
     (["generate", "events", "--out", "x.ndjson", "--events", "many"], "cli.usage", "see `shoplake generate --help`"),
 ])
 def test_usage_errors_say_what_to_do(shoplake, arguments, code, advice):

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from sending import Sender, all_counted, numbered, wait_until
+from sending import Sender, all_counted, numbered, raw_records, wait_until
 from serving import serving
 
 MARTS = ["marts.mart_attribution_comparison", "marts.mart_attribution_daily", "marts.mart_first_click_attribution",
@@ -97,6 +97,47 @@ def test_what_an_endpoint_refuses_is_a_dead_letter(shoplake):
     assert {g["reason_code"]: g["count"] for g in groups} == {"ga4.bad_json": 1, "ga4.no_events": 1, "collect.not_an_object": 2}
     records = shoplake("quarantine", "show", "collector", "--reason", "ga4.bad_json", "--json").json()
     assert [r["record"] for r in records] == ["garbage"]
+
+
+def test_a_stream_that_is_not_live_enters_by_its_delivered_objects(shoplake, lines):
+    shoplake.home.mkdir()
+    (shoplake.home / "shoplake.yml").write_text("streams:\n  events: {live: off, buffering: {seconds: 1, mebibytes: 1}}\n  archive: {}\n")
+    with serving(shoplake) as served:
+        send(served, "events", lines[:1500])
+        send(served, "archive", lines[:10])
+        wait_until(lambda: shoplake.value("select count(*) from processed.events") == 1500, "the objects are loaded")
+        assert served.stop() == 0
+    assert {name for name in raw_records(shoplake.home, "events")} == {name for name, _ in lines[:1500]}
+    sources = shoplake.rows("select distinct _shoplake_source_object as object from processed.events")
+    assert all(row["object"].startswith("raw/events/year=") for row in sources)
+    assert not list((shoplake.home / "lake/raw/events").glob("date=*")), "objects of the raw zone are loaded in place"
+
+
+def test_a_replay_of_the_archive_changes_nothing_and_brings_back_what_is_lost(shoplake, shoplake_in, tmp_path, lines):
+    with serving(shoplake) as served:
+        send(served, "events", lines[:3000])
+        all_counted(served)
+        assert served.stop() == 0
+    shoplake.home.joinpath("shoplake.yml").write_text("streams:\n  events: {buffering: {seconds: 0, mebibytes: 1}}\n")
+    with serving(shoplake) as served:
+        send(served, "events", lines[3000:3010])
+        all_counted(served)
+        wait_until(lambda: len(raw_records(shoplake.home, "events")) == 3010, "everything is delivered")
+        assert served.stop() == 0
+    before = {mart: contents(shoplake, mart) for mart in MARTS}
+    report = shoplake("replay", "events", "--json").json()
+    assert (report["records"], report["added"], report["already_there"]) == (3010, 0, 3010)
+    assert {mart: contents(shoplake, mart) for mart in MARTS} == before
+
+    # Another home that has the archive and nothing else gets the same tables out of it.
+    import shutil
+
+    other = shoplake_in(tmp_path / "restored")
+    other("build")
+    shutil.copytree(shoplake.home / "lake/raw/events", other.home / "lake/raw/events")
+    assert other("replay", "events", "--json").json()["added"] == 3010
+    for mart in MARTS:
+        assert contents(other, mart) == before[mart], mart
 
 
 def test_the_feed_shows_the_last_events(shoplake, lines):

@@ -1,0 +1,147 @@
+#include "app/object_loader.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "app/load.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "ingest/registry.h"
+
+namespace shoplake::app {
+namespace {
+
+using base::Result;
+
+// A load that failed is tried again after this long.
+constexpr std::chrono::seconds kRetryAfter{5};
+
+struct Job {
+  std::string dataset;
+  std::string path;
+};
+
+}  // namespace
+
+struct ObjectLoader::State {
+  State(App& app, const collect::Streams& streams, base::Metrics& metrics)
+      : app(app), streams(streams), metrics(metrics) {}
+
+  App& app;
+  const collect::Streams& streams;
+  base::Metrics& metrics;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::deque<Job> jobs;
+  std::jthread thread;
+
+  // The dataset that the stream's objects are loaded into; none if they are not.
+  Result<std::optional<std::string>> dataset_of(const std::string& name) {
+    const auto stream = streams.find(name);
+    if (stream == nullptr || stream->live)
+      return std::optional<std::string>();
+    const std::string contract = io::join_path(app.home().datasets_directory, stream->dataset + ".yml");
+    if (!SHOPLAKE_TRY(app.env().exists(contract)))
+      return std::optional<std::string>();
+    return std::optional<std::string>(stream->dataset);
+  }
+
+  Result<void> queue(const deliver::DeliveredObject& object) {
+    const std::optional<std::string> dataset = SHOPLAKE_TRY(dataset_of(object.stream));
+    if (!dataset || object.is_error)
+      return {};
+    {
+      const std::lock_guard lock(mutex);
+      jobs.push_back({*dataset, io::join_path(app.home().lake_root, object.object)});
+    }
+    changed.notify_all();
+    return {};
+  }
+
+  // True if it is done with, be it loaded, known or rejected for good.
+  bool load_one(const Job& job, const std::stop_token& stop) {
+    LoadOptions options;
+    options.dataset = job.dataset;
+    options.paths = {job.path};
+    options.stop = stop;
+    const std::int64_t begin = app.env().monotonic_micros();
+    auto report = load(app, options);
+    const base::Error* error = report.ok() ? report->first_error() : &report.error();
+    metrics.add("Invocations", {{"stage", "transform"}});
+    metrics.observe("Duration", {{"stage", "transform"}},
+                    static_cast<double>(app.env().monotonic_micros() - begin) / 1e6);
+    if (error == nullptr)
+      return true;
+    if (error->kind == base::ErrorKind::cancelled)
+      return false;
+    metrics.add("Errors", {{"stage", "transform"}});
+    base::log::error("collect.object_not_loaded",
+                     {{"object", job.path}, {"reason", error->message}, {"advice", error->advice}});
+    return error->kind == base::ErrorKind::input;
+  }
+
+  void work(const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    while (changed.wait(lock, stop, [&] { return !jobs.empty(); })) {
+      const Job job = jobs.front();
+      lock.unlock();
+      const bool done = load_one(job, stop);
+      lock.lock();
+      if (done) {
+        jobs.pop_front();
+      } else {
+        changed.wait_for(lock, stop, kRetryAfter, [] { return false; });
+      }
+    }
+  }
+};
+
+ObjectLoader::ObjectLoader(App& app, const collect::Streams& streams, base::Metrics& metrics)
+    : state_(std::make_unique<State>(app, streams, metrics)) {
+  metrics.describe_counter("Invocations", "Runs of a stage.");
+  metrics.describe_counter("Errors", "Runs of a stage that failed.");
+  metrics.describe_histogram("Duration", "Seconds of a run of a stage.", {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60});
+}
+
+ObjectLoader::~ObjectLoader() { stop(); }
+
+Result<void> ObjectLoader::start() {
+  State& state = *state_;
+  catalog::Catalog* catalog = SHOPLAKE_TRY(state.app.catalog());
+  const auto control_plane = SHOPLAKE_TRY(catalog->open_control_plane());
+  SHOPLAKE_TRY(ingest::prepare_registry(*control_plane));
+  SHOPLAKE_TRY(deliver::prepare_registry(*control_plane));
+  for (const auto& stream : state.streams.list()) {
+    const std::optional<std::string> dataset = SHOPLAKE_TRY(state.dataset_of(stream->name));
+    if (!dataset)
+      continue;
+    deliver::ObjectFilter filter;
+    filter.stream = stream->name;
+    for (const deliver::DeliveredObject& object : SHOPLAKE_TRY(deliver::list_delivered(*control_plane, filter))) {
+      if (!SHOPLAKE_TRY(ingest::find_loaded(*control_plane, {*dataset, object.md5, object.bytes})))
+        SHOPLAKE_TRY(state.queue(object));
+    }
+  }
+  state.thread = std::jthread([&state](const std::stop_token& stop) { state.work(stop); });
+  return {};
+}
+
+void ObjectLoader::announce(const deliver::DeliveredObject& object) {
+  const Result<void> queued = state_->queue(object);
+  if (!queued.ok())
+    base::log::error("collect.object_not_loaded", {{"object", object.object}, {"reason", queued.error().message}});
+}
+
+void ObjectLoader::stop() {
+  state_->thread.request_stop();
+  if (state_->thread.joinable())
+    state_->thread.join();
+}
+
+}  // namespace shoplake::app
