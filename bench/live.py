@@ -185,6 +185,19 @@ def measure(histories, rate, seconds, catch_up_events, folder, say=print):
     return results
 
 
+def report(results):
+    lines = ["## Live", "", f"{results['rate']:,} events a second for {results['seconds']} s, the page open. Receipt to the commit that counts the event.", "",
+             "| history | events/s | p50 | p99 | CPUs | peak memory | idle CPU | idle memory |", "|---|---|---|---|---|---|---|---|"]
+    for history, o in results["history"].items():
+        lines.append(f"| {int(history):,} | {o['rate']:,.0f} | {o['p50_ms']:,.0f} ms | {o['p99_ms']:,.0f} ms | {o['cpus']:.2f} | {o['peak_rss_bytes'] / 2**20:,.0f} MiB | "
+                     f"{100 * o['idle_cpu']:.1f} % | {o['idle_rss_bytes'] / 2**20:,.0f} MiB |")
+    if "catch_up" in results:
+        o = results["catch_up"]
+        lines += ["", f"After kill -9 with {o['events']:,} events in the log that nobody had taken: accepting after {o['accepting_seconds']:.2f} s, caught up at "
+                  f"{o['events_per_second']:,.0f} events a second."]
+    return "\n".join([*lines, ""])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--history", type=int, nargs="+", default=[100_000, 10_000_000])

@@ -25,6 +25,7 @@ import urllib.request
 
 import clickstream
 import collect
+import live
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("SHOPLAKE_BIN", ROOT / "build/release/bin/shoplake"))
@@ -261,6 +262,8 @@ def report(results):
         parts.append(collect.report(results["collect"]))
     if "clickstream" in results:
         parts.append(clickstream.report(results["clickstream"]))
+    if "live" in results:
+        parts.append(live.report(results["live"]))
     return "\n".join(parts)
 
 
@@ -275,7 +278,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "live"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
@@ -298,6 +301,9 @@ def main():
         if "clickstream" in wanted:
             peers = [peer for peer in options.peers.split(",") if peer]
             bench.results["clickstream"] = clickstream.run(BINARY, bench.folder, options.repeat, peers, options.events, THREADS, bench.say)
+        if "live" in wanted or options.full:
+            histories = [100_000, 10_000_000] if options.full else [100_000, 1_000_000]
+            bench.results["live"] = live.measure(histories, 5000, 600 if options.full else 60, 10_000_000 if options.full else 1_000_000, bench.folder, bench.say)
     text = report(bench.results)
     print("\n" + text)
     options.results.mkdir(parents=True, exist_ok=True)
