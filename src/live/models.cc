@@ -22,6 +22,7 @@ constexpr const char* kFilesSchema = "live_files";  // numbers and paths
 constexpr const char* kTickSchema = "live_tick";    // of the running batch
 constexpr const char* kFileColumn = "_shoplake_file";
 constexpr const char* kPositionColumn = "_shoplake_position";
+constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot row
 // Tables of the lake up to this size are read into memory once, larger ones from their files each time.
 constexpr std::int64_t kLakeTableBytesInMemory = 16 << 20;
 
@@ -79,8 +80,8 @@ Result<void> Models::open() {
   SHOPLAKE_TRY(session_->execute(fmt::format("USE {}", kDatabase)));
   // Not at every batch, which costs a fifth of it: trim() does it.
   SHOPLAKE_TRY(session_->execute("SET GLOBAL checkpoint_threshold = '1TB'"));
-  for (const char* schema :
-       {kSourceSchema, kBatchSchema, kNowSchema, kChangedSchema, kLakeSchema, kHotSchema, kFilesSchema, kTickSchema})
+  for (const char* schema : {kSourceSchema, kBatchSchema, kNowSchema, kThisSchema, kChangedSchema, kLakeSchema,
+                             kHotSchema, kFilesSchema, kTickSchema})
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE SCHEMA {}", schema)));
   for (const LakeTable& table : plan_.lake_tables)
     SHOPLAKE_TRY(load_lake_table(table));
@@ -94,7 +95,9 @@ Result<void> Models::open() {
           session_->execute(fmt::format("CREATE VIEW {} AS {}", spelled(kNowSchema, step.view->name), step.view->sql)));
     }
   }
-  return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
+  SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
+  // The statements of a batch are small: handing them round costs more than it gives.
+  return session_->execute("SET GLOBAL threads = 1");
 }
 
 Result<void> Models::load_lake_table(const LakeTable& table) {
@@ -149,9 +152,10 @@ Result<void> Models::load_model(const LiveModel& model) {
   const std::string bare = columns.substr(0, columns.size() - 2);
   if (model.appends)
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", spelled(kBatchSchema, model.name), bare)));
-  if (model.changes_read)
-    SHOPLAKE_TRY(
-        session_->execute(fmt::format("CREATE TABLE {} ({})", spelled(kChangedSchema, "changed_" + model.name), bare)));
+  const std::string changed = spelled(kChangedSchema, "changed_" + model.name);
+  if (model.appends && model.changes_read)
+    SHOPLAKE_TRY(session_->execute(
+        fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, spelled(kBatchSchema, model.name))));
   if (!model.is_hot)
     return {};
   SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}{} INTEGER, {} BIGINT)",
@@ -160,6 +164,17 @@ Result<void> Models::load_model(const LiveModel& model) {
                                              model.columns, spelled(kHotSchema, model.name))));
   SHOPLAKE_TRY(session_->execute(
       fmt::format("CREATE TABLE {} (number INTEGER, path VARCHAR)", spelled(kFilesSchema, model.name))));
+  if (!model.appends) {
+    const std::string old = spelled(kTickSchema, "old_" + model.name);
+    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}{} INTEGER, {} BIGINT, {} BIGINT)", old, columns,
+                                               kFileColumn, kPositionColumn, kRowColumn)));
+    SHOPLAKE_TRY(session_->execute(
+        fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", spelled(kThisSchema, model.name), model.columns, old)));
+    const std::string difference = spelled(kTickSchema, "difference_" + model.name);
+    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", difference, bare)));
+    SHOPLAKE_TRY(
+        session_->execute(fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, difference)));
+  }
   return load_hot_rows(model, table);
 }
 
@@ -294,49 +309,37 @@ Result<void> Models::run_append(const LiveModel& model, Table& table) {
   const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
       fmt::format("CREATE OR REPLACE TABLE {} AS SELECT {} FROM ({}\n) AS batch", batch, model.casts, model.sql)));
   const std::int64_t rows = created.row_count() == 1 ? created.integer(0, 0) : 0;
-  if (model.changes_read && (rows > 0 || !table.changes_are_empty)) {
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS SELECT * FROM {}",
-                                               spelled(kChangedSchema, "changed_" + model.name), batch)));
-    table.changes_are_empty = rows == 0;
-  }
-  if (rows == 0)
-    return {};
-  SHOPLAKE_TRY(
-      session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS SELECT *, row_number() OVER () - 1 AS {} FROM {}",
-                                    spelled(kTickSchema, "added"), kPositionColumn, batch)));
-  return write_added(model, table, rows);
+  return rows == 0 ? Result<void>() : write_added(model, table, batch);
 }
 
 Result<void> Models::run_scoped(const LiveModel& model, Table& table) {
-  const std::string hot = spelled(kHotSchema, model.name);
-  const std::string difference = spelled(kTickSchema, "difference");
-  const std::string changed = spelled(kChangedSchema, "changed_" + model.name);
-  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(fmt::format(
-      "CREATE OR REPLACE TABLE {0} AS SELECT {1}, CAST(sum(_shoplake_sign) AS BIGINT) AS _shoplake_count, "
-      "list(_shoplake_row) FILTER (_shoplake_sign < 0) AS _shoplake_rows FROM ("
-      "SELECT {2}, 1 AS _shoplake_sign, CAST(NULL AS BIGINT) AS _shoplake_row FROM ({3}\n) AS new_rows UNION ALL "
-      "SELECT {1}, -1, rowid FROM {4} WHERE ({5}\n)) GROUP BY {1} HAVING sum(_shoplake_sign) <> 0",
-      difference, model.columns, model.casts, model.sql, hot, model.scope)));
-  const std::int64_t rows = created.row_count() == 1 ? created.integer(0, 0) : 0;
-  if (model.changes_read && (rows > 0 || !table.changes_are_empty)) {
-    SHOPLAKE_TRY(session_->execute(
-        fmt::format("CREATE OR REPLACE TABLE {} AS SELECT {} FROM {}", changed, model.columns, difference)));
-    table.changes_are_empty = rows == 0;
-  }
-  if (rows == 0)
+  const std::string old = spelled(kTickSchema, "old_" + model.name);
+  const std::string difference = spelled(kTickSchema, "difference_" + model.name);
+  // The scope is looked for in the hot rows once; `this`, the comparison and the deletes take what was found.
+  SHOPLAKE_TRY(session_->execute(fmt::format(
+      "CREATE OR REPLACE TABLE {} AS SELECT {}, {}, {}, rowid AS {} FROM {} WHERE ({}\n)", old, model.columns,
+      kFileColumn, kPositionColumn, kRowColumn, spelled(kHotSchema, model.name), model.scope)));
+  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
+      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, CAST(sum(_shoplake_sign) AS BIGINT) AS _shoplake_count, "
+                  "list({4}) FILTER (_shoplake_sign < 0) AS _shoplake_rows FROM ("
+                  "SELECT {2}, 1 AS _shoplake_sign, CAST(NULL AS BIGINT) AS {4} FROM ({3}\n) AS new_rows UNION ALL "
+                  "SELECT {1}, -1, {4} FROM {5}) GROUP BY {1} HAVING sum(_shoplake_sign) <> 0",
+                  difference, model.columns, model.casts, model.sql, kRowColumn, old)));
+  if (created.row_count() != 1 || created.integer(0, 0) == 0)
     return {};
   const engine::ResultSet removed = SHOPLAKE_TRY(session_->query(fmt::format(
-      "CREATE OR REPLACE TABLE {} AS SELECT unnest(_shoplake_rows[1 : -_shoplake_count]) AS hot_row FROM {} WHERE "
-      "_shoplake_count < 0",
-      spelled(kTickSchema, "removed"), difference)));
+      "CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3} FROM {4} WHERE {3} IN (SELECT unnest(_shoplake_rows[1 : "
+      "-_shoplake_count]) FROM {5} WHERE _shoplake_count < 0)",
+      spelled(kTickSchema, "removed"), kFileColumn, kPositionColumn, kRowColumn, old, difference)));
   if (removed.row_count() == 1 && removed.integer(0, 0) > 0)
     SHOPLAKE_TRY(write_deletes(model, table));
-  const engine::ResultSet added = SHOPLAKE_TRY(session_->query(
-      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, row_number() OVER () - 1 AS {2} FROM (SELECT {1}, "
-                  "unnest(range(_shoplake_count)) FROM {3} WHERE _shoplake_count > 0)",
-                  spelled(kTickSchema, "added"), model.columns, kPositionColumn, difference)));
-  const std::int64_t added_rows = added.row_count() == 1 ? added.integer(0, 0) : 0;
-  return added_rows == 0 ? Result<void>() : write_added(model, table, added_rows);
+  const std::string added = spelled(kTickSchema, "added");
+  const engine::ResultSet kept = SHOPLAKE_TRY(session_->query(
+      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1} FROM (SELECT {1}, unnest(range(_shoplake_count)) FROM {2} "
+                  "WHERE _shoplake_count > 0)",
+                  added, model.columns, difference)));
+  const bool any = kept.row_count() == 1 && kept.integer(0, 0) > 0;
+  return any ? write_added(model, table, added) : Result<void>();
 }
 
 namespace {
@@ -379,28 +382,24 @@ std::string in_partition(const LiveModel& model, const std::vector<transform::Pa
 
 }  // namespace
 
-// live_tick.added becomes a data file for each partition, and hot rows.
-Result<void> Models::write_added(const LiveModel& model, Table& table, std::int64_t) {
-  const std::string added = spelled(kTickSchema, "added");
+// The rows of a relation become a data file for each partition, and hot rows. The engine keeps the order of a table's
+// rows, so that both get the same places.
+Result<void> Models::write_added(const LiveModel& model, Table& table, const std::string& added) {
   for (const auto& values : SHOPLAKE_TRY(partitions_of(*session_, model, added))) {
     const std::string rows =
-        values.empty() ? fmt::format("SELECT {}, {} FROM {}", model.columns, kPositionColumn, added)
-                       : fmt::format("SELECT {0}, row_number() OVER (ORDER BY {1}) - 1 AS {1} FROM {2} WHERE {3}",
-                                     model.columns, kPositionColumn, added, in_partition(model, values));
+        values.empty() ? added : fmt::format("(SELECT * FROM {} WHERE {})", added, in_partition(model, values));
     const std::string folder = partition_folder(model, values);
     if (!folder.empty())
       SHOPLAKE_TRY(options_.env->create_directories(io::join_path(table.data_directory, folder)));
     const std::string path = io::join_path(table.data_directory, folder + options_.env->new_uuid() + ".parquet");
     paths_.push_back(path);
-    transform::DataFile file = SHOPLAKE_TRY(
-        copy_rows(*session_, fmt::format("SELECT {} FROM ({}) ORDER BY {}", model.columns, rows, kPositionColumn),
-                  model.schema, path));
+    transform::DataFile file =
+        SHOPLAKE_TRY(copy_rows(*session_, fmt::format("SELECT {} FROM {}", model.columns, rows), model.schema, path));
     file.partition = values;
     const std::int32_t number = table.files.next_number + static_cast<std::int32_t>(table.added.size());
     if (model.is_hot) {
-      SHOPLAKE_TRY(
-          session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {} FROM ({})", spelled(kHotSchema, model.name),
-                                        model.columns, number, kPositionColumn, rows)));
+      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, row_number() OVER () - 1 FROM {}",
+                                                 spelled(kHotSchema, model.name), model.columns, number, rows)));
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", spelled(kFilesSchema, model.name),
                                                  number, engine::quote_literal(path))));
     }
@@ -411,10 +410,9 @@ Result<void> Models::write_added(const LiveModel& model, Table& table, std::int6
 
 // The hot rows of live_tick.removed become a position delete file for each partition, and go.
 Result<void> Models::write_deletes(const LiveModel& model, Table& table) {
-  const std::string hot = spelled(kHotSchema, model.name);
-  const std::string gone = fmt::format("rowid IN (SELECT hot_row FROM {})", spelled(kTickSchema, "removed"));
-  const engine::ResultSet counts = SHOPLAKE_TRY(
-      session_->query(fmt::format("SELECT {0}, count(*) FROM {1} WHERE {2} GROUP BY {0}", kFileColumn, hot, gone)));
+  const std::string removed = spelled(kTickSchema, "removed");
+  const engine::ResultSet counts =
+      SHOPLAKE_TRY(session_->query(fmt::format("SELECT {0}, count(*) FROM {1} GROUP BY {0}", kFileColumn, removed)));
   for (std::int64_t row = 0; row < counts.row_count(); ++row)
     table.removed_rows[static_cast<std::int32_t>(counts.integer(row, 0))] = counts.integer(row, 1);
   // A delete file belongs to the partition of the files that it names.
@@ -428,14 +426,15 @@ Result<void> Models::write_deletes(const LiveModel& model, Table& table) {
     paths_.push_back(path);
     transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
         *session_,
-        fmt::format("SELECT files.path AS file_path, hot.{0} AS pos FROM {1} AS hot JOIN {2} AS files ON hot.{3} = "
-                    "files.number WHERE hot.{4} AND hot.{3} IN ({5}) ORDER BY ALL",
-                    kPositionColumn, hot, spelled(kFilesSchema, model.name), kFileColumn, gone, join(numbers, ", ")),
+        fmt::format("SELECT files.path AS file_path, removed.{0} AS pos FROM {1} AS removed JOIN {2} AS files ON "
+                    "removed.{3} = files.number WHERE removed.{3} IN ({4}) ORDER BY ALL",
+                    kPositionColumn, removed, spelled(kFilesSchema, model.name), kFileColumn, join(numbers, ", ")),
         path));
     file.partition = values;
     table.added_deletes.push_back(std::move(file));
   }
-  return session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, gone));
+  return session_->execute(fmt::format("DELETE FROM {} WHERE rowid IN (SELECT {} FROM {})",
+                                       spelled(kHotSchema, model.name), kRowColumn, removed));
 }
 
 Result<void> Models::accept(const std::vector<catalog::CommittedTable>& committed) {
@@ -473,7 +472,6 @@ void Models::discard() {
     table.added.clear();
     table.added_deletes.clear();
     table.removed_rows.clear();
-    table.changes_are_empty = false;  // what the relation holds again is that of the batch before
   }
   for (auto& [name, source] : sources_)
     source.is_shown = true;

@@ -99,7 +99,6 @@ class Models {
     const LiveModel* model = nullptr;
     TableFiles files;
     std::string data_directory;
-    bool changes_are_empty = true;
     // Of the running batch:
     std::vector<std::pair<std::int32_t, transform::DataFile>> added;  // with their numbers
     std::vector<transform::DataFile> added_deletes;
@@ -119,7 +118,7 @@ class Models {
   Result<void> run_view(const LiveView& view);
   Result<void> run_append(const LiveModel& model, Table& table);
   Result<void> run_scoped(const LiveModel& model, Table& table);
-  Result<void> write_added(const LiveModel& model, Table& table, std::int64_t rows);
+  Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
   Result<void> write_deletes(const LiveModel& model, Table& table);
 
   ModelsOptions options_;

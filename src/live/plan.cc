@@ -244,16 +244,17 @@ class Planner {
       view->is_batch = is_batch(id);
       stand_ins_[id] = relation(view->is_batch ? kBatchSchema : kNowSchema, view->name);
     }
-    const auto compile_node = [&](const std::string& id, const std::string& name) -> Result<std::string> {
+    const auto compile_node = [&](const std::string& id, const char* schema,
+                                  const std::string& name) -> Result<std::string> {
       std::map<std::string, model::Relation> relations = stand_ins_;
-      relations["this"] = relation(kNowSchema, name);
+      relations["this"] = relation(schema, name);
       compile_options.stand_ins = &relations;
       return SHOPLAKE_TRY(compiler.compile(manifest_.nodes.at(id), compile_options)).sql;
     };
     for (const auto& [id, view] : views_)
-      view->sql = SHOPLAKE_TRY(compile_node(id, view->name));
+      view->sql = SHOPLAKE_TRY(compile_node(id, kNowSchema, view->name));
     for (const auto& [id, live] : models_) {
-      live->sql = SHOPLAKE_TRY(compile_node(id, live->name));
+      live->sql = SHOPLAKE_TRY(compile_node(id, live->appends ? kNowSchema : kThisSchema, live->name));
       std::map<std::string, model::Relation> relations = stand_ins_;
       relations["this"] = relation(kNowSchema, live->name);
       compile_options.stand_ins = &relations;

@@ -5,7 +5,8 @@
 // the engine's schemas:
 //   live_source.<table>   this batch's records of a source that live feeds
 //   live_batch.<model>    this batch's rows of a model that only appends, or of a view over such
-//   live_now.<model>      the rows of a model that live changes, and `this` of any
+//   live_now.<model>      the rows of a model that live changes
+//   live_this.<model>     `this`: of these the rows within the scope, as they were before this batch
 //   live.changed_<model>  its rows that this batch added or removed
 //   live_lake.<table>     everything else, as the lake has it
 #pragma once
@@ -29,6 +30,7 @@ using base::Result;
 inline constexpr const char* kSourceSchema = "live_source";
 inline constexpr const char* kBatchSchema = "live_batch";
 inline constexpr const char* kNowSchema = "live_now";
+inline constexpr const char* kThisSchema = "live_this";
 inline constexpr const char* kChangedSchema = "live";
 inline constexpr const char* kLakeSchema = "live_lake";
 
