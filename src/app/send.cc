@@ -36,7 +36,8 @@ constexpr std::size_t kMeasurementEventsMax = 25;
 constexpr std::size_t kLatenciesMax = 100'000;
 constexpr std::uint64_t kSeedsOfRun = 1000;  // connections have seeds of their own
 constexpr std::uint64_t kQueuedEventsMax = 20'000;
-constexpr std::int64_t kVisitMicros = 300'000'000;  // most visits take less
+constexpr std::int64_t kVisitMicros = 300'000'000;     // most visits take less
+constexpr std::int64_t kFirstEventMicros = 1'000'000;  // a visit begins within the second after it was asked for
 
 struct Due {
   std::int64_t at_micros;
@@ -114,8 +115,7 @@ class Requests {
         fmt::format(R"({{"DeliveryStreamName":"{}","Records":[)", options_.stream),
         lines.size()};
     for (const std::string& line : lines)
-      request.body +=
-          fmt::format(R"({}{{"Data":"{}"}})", &line == lines.data() ? "" : ",", base::base64_encode(line));
+      request.body += fmt::format(R"({}{{"Data":"{}"}})", &line == lines.data() ? "" : ",", base::base64_encode(line));
     request.body += "]}";
     return request;
   }
@@ -168,7 +168,8 @@ class Run {
         requests_(options_),
         stop_(std::move(stop)) {
     const double ahead = static_cast<double>(kQueuedEventsMax) / options_.rate;
-    begun_before_micros_ = std::max<std::int64_t>(0, kVisitMicros - static_cast<std::int64_t>(ahead * 1e6));
+    begun_before_micros_ =
+        std::max<std::int64_t>(kFirstEventMicros, kVisitMicros - static_cast<std::int64_t>(ahead * 1e6));
   }
 
   Result<SendReport> go(const std::function<void(const SendReport&)>& told) {
@@ -299,7 +300,8 @@ class Run {
   generate::Dataset dataset_;
   http::Url url_;
   Requests requests_;
-  // Visits take minutes, and events that are not due yet wait in memory. At high rates visits therefore begin in the
+  // So that the first event of a visit is due at once, and a visit always adds to what can be sent. Visits take
+  // minutes, and events that are not due yet wait in memory. At high rates visits therefore begin in the
   // past, so that only their ends are still to come.
   std::int64_t begun_before_micros_ = 0;
   std::stop_token stop_;

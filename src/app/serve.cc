@@ -206,9 +206,18 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     http_options.tls = {app.home().collector.tls_certificate, app.home().collector.tls_key};
   state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
   const CollectorSettings& settings = app.home().collector;
-  if (settings.enabled)
-    state->collector =
-        SHOPLAKE_TRY(CollectorService::open(app, state->metrics, *state->http, only_this_machine(options.host)));
+  if (settings.enabled) {
+    auto collector = CollectorService::open(app, state->metrics, *state->http, only_this_machine(options.host));
+    if (collector.ok()) {
+      state->collector = std::move(collector).value();
+    } else if (collector.error().code == "wal.locked") {
+      // Another server of this home collects; this one shows.
+      base::log::warning("collect.elsewhere", {{"home", app.home().directory},
+                                               {"advice", "another shoplake serve of this home takes the events"}});
+    } else {
+      return std::move(collector).error();
+    }
+  }
   state->live = std::make_unique<serve::LiveFeed>(
       [raw = state.get()] { return raw->collector ? raw->collector->view() : serve::LiveView(); });
   state->add_routes();

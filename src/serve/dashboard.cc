@@ -427,7 +427,8 @@ struct Dashboard::State {
 
   // Why a block has no figures, and the command that fills it.
   Json hint(const Tables& versions) const {
-    if (versions.find(kEventsTable) == nullptr)
+    const TableVersion* events = versions.find(kEventsTable);
+    if (events == nullptr || events->snapshot_id == 0)
       return {{"text", "No events have been loaded yet."}, {"command", kLoadCommand}};
     return {{"text", "The events are here; the figures have not been built from them yet."},
             {"command", kBuildCommand}};

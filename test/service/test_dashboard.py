@@ -190,7 +190,7 @@ def test_freshness(seen, lake):
 
 
 def test_order_of_questions(seen):
-    assert seen["headings"] == ["Is the data fresh and complete?", "What happened?", "Day by day", "Which channels, under which model?",
+    assert seen["headings"] == ["Is the data fresh and complete?", "What is happening now?", "What happened?", "Day by day", "Which channels, under which model?",
                                 "Where are people lost?", "Do they come back?"]
 
 

@@ -1,5 +1,5 @@
-// What the collector takes in right now, pushed by the server (server-sent events). The block shows only where a
-// collector runs; EventSource reconnects by itself.
+// What the collector takes in right now, pushed by the server (server-sent events). Where no collector runs the block goes.
+// EventSource reconnects by itself.
 import {byId, h, replace, table} from "../dom.js";
 import {formatCount, formatMillis, formatMoney, formatName, formatTime} from "../format.js";
 
