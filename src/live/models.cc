@@ -316,9 +316,18 @@ Result<void> Models::run_scoped(const LiveModel& model, Table& table) {
   const std::string old = spelled(kTickSchema, "old_" + model.name);
   const std::string difference = spelled(kTickSchema, "difference_" + model.name);
   // The scope is looked for in the hot rows once; `this`, the comparison and the deletes take what was found.
-  SHOPLAKE_TRY(session_->execute(fmt::format(
-      "CREATE OR REPLACE TABLE {} AS SELECT {}, {}, {}, rowid AS {} FROM {} WHERE ({}\n)", old, model.columns,
-      kFileColumn, kPositionColumn, kRowColumn, spelled(kHotSchema, model.name), model.scope)));
+  // The columns of the scope say which rows; only these are then read in full, and row groups without any are passed.
+  const std::string hot = spelled(kHotSchema, model.name);
+  const std::string found = spelled(kTickSchema, "found");
+  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS SELECT rowid AS {} FROM {} WHERE ({}\n)",
+                                             found, kRowColumn, hot, model.scope)));
+  const engine::ResultSet range = SHOPLAKE_TRY(
+      session_->query(fmt::format("SELECT coalesce(min({0}), 0), coalesce(max({0}), -1) FROM {1}", kRowColumn, found)));
+  SHOPLAKE_TRY(session_->execute(
+      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3}, rowid AS {4} FROM {5} WHERE rowid BETWEEN {6} "
+                  "AND {7} AND rowid IN (SELECT {4} FROM {8})",
+                  old, model.columns, kFileColumn, kPositionColumn, kRowColumn, hot, range.integer(0, 0),
+                  range.integer(0, 1), found)));
   const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
       fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, CAST(sum(_shoplake_sign) AS BIGINT) AS _shoplake_count, "
                   "list({4}) FILTER (_shoplake_sign < 0) AS _shoplake_rows FROM ("
