@@ -11,8 +11,8 @@
                  neither read nor changed.
 
     In live mode source() and ref() of a model that is only added to give the rows of this batch; ref() of another live model
-    gives its hot rows, this batch included; `this` gives the hot rows as they were before this batch. Rows made in live
-    mode carry the fingerprint 'live', which no day has: the next build computes the days of these rows again.
+    gives its hot rows, this batch included; `this` gives the hot rows within the scope as they were before this batch. Rows
+    made in live mode carry the fingerprint 'live', which no day has: the next build computes the days of these rows again.
 
     dbt-core knows nothing of this: var live is false there.
 -#}
