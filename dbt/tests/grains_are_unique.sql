@@ -7,6 +7,7 @@
     'mart_attribution_comparison': ['conversion_event', 'channel'],
     'mart_attribution_daily': ['conversion_date', 'conversion_event', 'attribution_model', 'channel'],
     'mart_channel_performance': ['event_date', 'channel'],
+    'agg_sessions_daily': ['event_date', 'channel'],
     'agg_funnel_daily': ['event_date', 'stage'],
     'agg_retention_daily': ['cohort_date', 'day_n'],
 } %}

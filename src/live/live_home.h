@@ -187,6 +187,7 @@ inline const std::vector<std::string> kLiveTables = {
     "marts.mart_last_click_attribution",
     "marts.mart_attribution_daily",
     "marts.mart_attribution_comparison",
+    "marts.agg_sessions_daily",
     "marts.agg_funnel_daily",
 };
 

@@ -38,7 +38,7 @@ using std::chrono::sys_days;
 
 constexpr const char* kEventsTable = "processed.events";
 constexpr const char* kRejectedTable = "quarantine.events";
-constexpr const char* kBuiltTable = "marts.mart_channel_performance";
+constexpr const char* kBuiltTable = "marts.fact_events";
 constexpr int kDefaultDays = 14;
 constexpr int kDaysMax = 3'700;
 constexpr std::size_t kChannelsMax = 100;
@@ -631,7 +631,7 @@ std::vector<std::string> Dashboard::names() {
 }
 
 std::vector<std::string> Dashboard::tables() {
-  std::vector<std::string> tables = {kEventsTable, kRejectedTable};
+  std::vector<std::string> tables = {kEventsTable, kRejectedTable, kBuiltTable};
   const auto add = [&](std::span<const std::string_view> names) {
     for (const auto name : names) {
       if (std::find(tables.begin(), tables.end(), name) == tables.end())

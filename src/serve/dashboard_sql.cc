@@ -6,7 +6,7 @@ namespace shoplake::serve {
 namespace {
 
 constexpr std::string_view kDaily = "marts.mart_attribution_daily";
-constexpr std::string_view kPerformance = "marts.mart_channel_performance";
+constexpr std::string_view kSessions = "marts.agg_sessions_daily";
 constexpr std::string_view kFirstClick = "marts.mart_first_click_attribution";
 constexpr std::string_view kLastClick = "marts.mart_last_click_attribution";
 
@@ -21,7 +21,7 @@ constexpr Definition kValue = {
 
 // --- summary ---
 
-constexpr std::array kSummaryTables = {kDaily, kPerformance, kFirstClick, kLastClick};
+constexpr std::array kSummaryTables = {kDaily, kSessions, kFirstClick, kLastClick};
 constexpr std::string_view kSummarySql = R"(with
 
 periods as (
@@ -48,11 +48,11 @@ credited as (
 traffic as (
     select
         periods.period,
-        coalesce(sum(performance.sessions), 0) as sessions
+        coalesce(sum(daily.sessions), 0) as sessions
     from periods
-    left join marts.mart_channel_performance as performance
-        on performance.event_date between periods.first_date and periods.last_date
-        and $channels(performance.channel)
+    left join marts.agg_sessions_daily as daily
+        on daily.event_date between periods.first_date and periods.last_date
+        and $channels(daily.channel)
     group by periods.period
 ),
 
@@ -111,7 +111,7 @@ constexpr std::array kSummaryDefinitions = {
 
 // --- series ---
 
-constexpr std::array kSeriesTables = {kDaily, kPerformance};
+constexpr std::array kSeriesTables = {kDaily, kSessions};
 constexpr std::string_view kSeriesSql = R"(with
 
 days as (
@@ -119,7 +119,7 @@ days as (
 ),
 
 loaded as (
-    select event_date as date from marts.mart_channel_performance
+    select event_date as date from marts.agg_sessions_daily
     union
     select conversion_date as date from marts.mart_attribution_daily
 ),
@@ -142,7 +142,7 @@ traffic as (
     select
         event_date as date,
         sum(sessions) as sessions
-    from marts.mart_channel_performance
+    from marts.agg_sessions_daily
     where event_date between $from and $to
         and $channels(channel)
     group by event_date
@@ -173,7 +173,7 @@ constexpr std::array kSeriesDefinitions = {
 
 // --- channels ---
 
-constexpr std::array kChannelsTables = {kDaily, kPerformance};
+constexpr std::array kChannelsTables = {kDaily, kSessions};
 constexpr std::string_view kChannelsSql = R"(with
 
 credited as (
@@ -203,7 +203,7 @@ traffic as (
     select
         channel,
         sum(sessions) as sessions
-    from marts.mart_channel_performance
+    from marts.agg_sessions_daily
     where event_date between $from and $to
     group by channel
 ),
@@ -429,7 +429,7 @@ constexpr std::array kBlocks = {
                     kRetentionDefinitions},
 };
 
-constexpr std::array kChoicesTables = {kDaily, kPerformance};
+constexpr std::array kChoicesTables = {kDaily, kSessions};
 
 }  // namespace
 
@@ -440,7 +440,7 @@ std::span<const std::string_view> tables_of_choices() { return kChoicesTables; }
 std::string_view sql_of_days() {
   return R"(select strftime(min(day), '%Y-%m-%d') as first_date, strftime(max(day), '%Y-%m-%d') as last_date
 from (
-    select event_date as day from marts.mart_channel_performance
+    select event_date as day from marts.agg_sessions_daily
     union all
     select conversion_date as day from marts.mart_attribution_daily
 ))";
@@ -449,7 +449,7 @@ from (
 std::string_view sql_of_channels() {
   return R"(select channel
 from (
-    select channel from marts.mart_channel_performance
+    select channel from marts.agg_sessions_daily
     union
     select channel from marts.mart_attribution_daily
 )

@@ -6,7 +6,7 @@ from sending import Sender, all_counted, numbered, raw_records, wait_until
 from serving import serving
 
 MARTS = ["marts.mart_attribution_comparison", "marts.mart_attribution_daily", "marts.mart_first_click_attribution",
-         "marts.mart_last_click_attribution", "marts.agg_funnel_daily"]
+         "marts.mart_last_click_attribution", "marts.agg_sessions_daily", "marts.agg_funnel_daily"]
 
 
 def contents(shoplake, table):

@@ -11,7 +11,7 @@ from serving import serving
 ROUNDS = int(os.environ.get("SHOPLAKE_CRASH_ROUNDS", "12"))
 EVENTS_PER_ROUND = 400
 MARTS = ["marts.mart_attribution_comparison", "marts.mart_attribution_daily", "marts.mart_first_click_attribution",
-         "marts.mart_last_click_attribution", "marts.agg_funnel_daily", "marts.fact_sessions"]
+         "marts.mart_last_click_attribution", "marts.agg_sessions_daily", "marts.agg_funnel_daily", "marts.fact_sessions"]
 
 
 def contents(shoplake, table):
