@@ -3,34 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <utility>
 
 #include "app/live_options.h"
+#include "contract/moment.h"
 
 namespace shoplake::app {
 
 using base::Result;
 
 Result<std::int64_t> parse_moment(std::string_view text) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, end = 0;
-  const std::string copy(text);
-  const bool whole_day = std::sscanf(copy.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 &&
-                         end == static_cast<int>(copy.size());
-  const bool moment = !whole_day && std::sscanf(copy.c_str(), "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d%n", &year, &month, &day,
-                                                &hour, &minute, &second, &end) == 6;
-  const std::string_view rest = text.substr(std::min<std::size_t>(text.size(), static_cast<std::size_t>(end)));
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if ((!whole_day && !moment) || (!rest.empty() && rest != "Z") || !date.ok() || hour < 0 || hour > 23 || minute < 0 ||
-      minute > 59 || second < 0 || second > 59) {
-    return base::make_error(base::ErrorKind::usage, "replay.bad_moment", fmt::format("\"{}\" is no moment", text),
-                            "Write a day or a moment in UTC: 2026-11-20 or 2026-11-20T14:00:00Z.");
+  if (const auto micros = contract::parse_timestamp(text)) {
+    return *micros;
   }
-  const auto at = std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-                  std::chrono::seconds(second);
-  return std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
+  return base::make_error(base::ErrorKind::usage, "replay.bad_moment", fmt::format("\"{}\" is no moment", text),
+                          "Write a day or a moment in UTC: 2026-11-20 or 2026-11-20T14:00:00Z.");
 }
 
 Result<live::ReplayReport> replay_stream(App& app, live::ReplayOptions options) {
