@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <condition_variable>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -20,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/errors.h"
 #include "cli/format.h"
+#include "cli/interrupt.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 
@@ -166,13 +165,6 @@ base::Result<std::unique_ptr<app::Server>> start_server(app::App& app, int port)
   return app::Server::start(app, options);
 }
 
-void wait_for(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
-  stopped.wait(lock, stop, [] { return false; });
-}
-
 // Visitors who come while the page is open, until `stop`.
 void send_visitors(const Options& options, const std::string& address, const std::stop_token& stop, Context& context) {
   app::SendOptions send;
@@ -224,7 +216,7 @@ base::Result<int> run(Options& options, Context& context) {
     context.say(fmt::format("live: {:.0f} events a second come in over HTTP; the page follows", options.rate));
     visitors = std::jthread([&] { send_visitors(options, server->address(), context.stop, context); });
   }
-  wait_for(context.stop);
+  wait_until_stopped(context.stop);
   if (visitors.joinable())
     visitors.join();
   server->stop();

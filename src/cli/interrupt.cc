@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <mutex>
 
 #include "base/result.h"
 
@@ -61,6 +63,13 @@ InterruptGuard::~InterruptGuard() {
   watcher_.join();
   close(pipe_[0]);
   close(pipe_[1]);
+}
+
+void wait_until_stopped(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  stopped.wait(lock, stop, [] { return false; });
 }
 
 }  // namespace shoplake::cli

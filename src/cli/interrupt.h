@@ -25,4 +25,7 @@ class InterruptGuard {
   std::thread watcher_;
 };
 
+// Returns when the token is asked to stop.
+void wait_until_stopped(const std::stop_token& stop);
+
 }  // namespace shoplake::cli

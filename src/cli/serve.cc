@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "cli/interrupt.h"
 #include "cli/terminal.h"
 
 namespace shoplake::cli {
@@ -25,13 +24,6 @@ struct Options {
   std::vector<std::string> host_names;
   std::int64_t stale_after_hours = 48;
 };
-
-void wait_for(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
-  stopped.wait(lock, stop, [] { return false; });
-}
 
 base::Result<int> run(const Options& options, Context& context) {
   app::ServeOptions serve;
@@ -59,7 +51,7 @@ base::Result<int> run(const Options& options, Context& context) {
         Style::warning, "  anyone who reaches this address can read and change the lake: there is no sign-in yet"));
   }
   context.say("Ctrl-C stops.");
-  wait_for(context.stop);
+  wait_until_stopped(context.stop);
   server->stop();
   context.say("stopped");
   return 0;
