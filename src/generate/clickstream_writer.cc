@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "generate/page_url.h"
 #include "generate/random.h"
 #include "generate/spelling.h"
 #include "generate/vocabulary.h"
@@ -196,27 +197,11 @@ void ClickstreamWriter::make_urls(const Facts& facts) {
   for (std::size_t index = 0; index < visit_.pages.size(); ++index) {
     const Page& page = visit_.pages[index];
     std::string& url = urls_[index];
-    url.assign("https://").append(kHost);
-    char separator = '?';
-    switch (page.kind) {
-      case PageKind::home: url.append("/"); break;
-      case PageKind::category: url.append("/c/").append(lower(categories()[page.subject])); break;
-      case PageKind::product: url.append("/p/").append(products()[page.subject].slug); break;
-      case PageKind::search:
-        url.append("/search?q=").append(url_escaped(search_terms()[page.subject]));
-        separator = '&';
-        break;
-      case PageKind::article: url.append("/journal/how-to-choose-a-rain-jacket"); break;
-      case PageKind::cart: url.append("/cart"); break;
-      case PageKind::checkout: url.append("/checkout"); break;
-      case PageKind::confirmation:
-        url.append("/checkout/thank-you");
-        if (facts.user.has_account && facts.id % 4 == 0) {
-          url.append("?email=").append(first_names()[facts.id % first_names().size()]).append(".");
-          append(url, static_cast<std::int64_t>(facts.id >> 40));
-          url.append("%40mail.example");
-        }
-        break;
+    char separator = assign_page_url(url, page);
+    if (page.kind == PageKind::confirmation && facts.user.has_account && facts.id % 4 == 0) {
+      url.append("?email=").append(first_names()[facts.id % first_names().size()]).append(".");
+      append(url, static_cast<std::int64_t>(facts.id >> 40));
+      url.append("%40mail.example");
     }
     if (index > 0) {
       continue;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string_view>
 
+#include "generate/page_url.h"
 #include "generate/random.h"
 #include "generate/spelling.h"
 #include "generate/vocabulary.h"
@@ -270,25 +271,13 @@ void EventWriter::prepare_constants(Facts& facts) {
   for (std::size_t index = 0; index < visit_.pages.size(); ++index) {
     const Page& page = visit_.pages[index];
     std::string& url = urls_[index];
-    url.assign("https://").append(kHost);
-    char separator = '?';
-    switch (page.kind) {
-      case PageKind::home: url.append("/"); break;
-      case PageKind::category: url.append("/c/").append(lower(categories()[page.subject])); break;
-      case PageKind::product: url.append("/p/").append(products()[page.subject].slug); break;
-      case PageKind::search:
-        url.append("/search?q=").append(url_escaped(search_terms()[page.subject])), separator = '&';
-        break;
-      case PageKind::article: url.append("/journal/how-to-choose-a-rain-jacket"); break;
-      case PageKind::cart: url.append("/cart"); break;
-      case PageKind::checkout: url.append("/checkout"); break;
-      case PageKind::confirmation:
-        url.append("/checkout/thank-you?order=").append(facts.transaction_id);
-        separator = '&';
-        if (user.has_account && id % 4 == 0) {
-          url.append("&email=").append(facts.email).append("%40mail.example");
-        }
-        break;
+    char separator = assign_page_url(url, page);
+    if (page.kind == PageKind::confirmation) {
+      url.append("?order=").append(facts.transaction_id);
+      separator = '&';
+      if (user.has_account && id % 4 == 0) {
+        url.append("&email=").append(facts.email).append("%40mail.example");
+      }
     }
     if (index > 0) {
       continue;
