@@ -36,8 +36,16 @@ using base::Result;
 using std::chrono::days;
 using std::chrono::sys_days;
 
-constexpr const char* kEventsTable = "processed.events";
-constexpr const char* kRejectedTable = "quarantine.events";
+// The tables that events come into, and where their rejected records are.
+struct EventTable {
+  std::string_view name;
+  std::string_view event_micros;  // SQL of an event's time
+  std::string_view rejected;
+};
+constexpr std::array kEventTables = {
+    EventTable{"processed.events", "event_timestamp", "quarantine.events"},
+    EventTable{"processed.clickstream", "epoch_us(timestamp)", "quarantine.clickstream"},
+};
 constexpr const char* kBuiltTable = "marts.fact_events";
 constexpr int kDefaultDays = 14;
 constexpr int kDaysMax = 3'700;
@@ -291,6 +299,33 @@ class Tables {
   std::map<std::string, TableVersion, std::less<>> by_name_;
 };
 
+std::vector<std::string_view> tables_of_counts() {
+  std::vector<std::string_view> names;
+  for (const EventTable& table : kEventTables) {
+    names.push_back(table.name);
+    names.push_back(table.rejected);
+  }
+  return names;
+}
+std::string sql_of_events_in(const EventTable& table) {
+  return fmt::format("select count(*) as events, max({}) as last_event_timestamp from {}", table.event_micros,
+                     table.name);
+}
+std::string sql_of_rejected_in(const EventTable& table) {
+  return fmt::format("select count(*) as rejected from {}", table.rejected);
+}
+
+// When events last came in; no value if none ever did.
+std::optional<std::int64_t> loaded_at_ms(const Tables& versions) {
+  std::optional<std::int64_t> newest;
+  for (const EventTable& table : kEventTables) {
+    const TableVersion* version = versions.find(table.name);
+    if (version != nullptr && version->snapshot_id != 0)
+      newest = std::max(newest.value_or(0), version->written_at_ms);
+  }
+  return newest;
+}
+
 }  // namespace
 
 struct Dashboard::State {
@@ -350,21 +385,21 @@ struct Dashboard::State {
   }
 
   Result<Counts> read_counts(const Tables& versions) {
-    const std::array<std::string_view, 2> names = {kEventsTable, kRejectedTable};
-    const std::string key = versions.key(names);
+    const std::string key = versions.key(tables_of_counts());
     const std::scoped_lock lock(counts_mutex);
     if (key == counts_key)
       return counts;
     Counts read;
-    if (versions.find(kEventsTable) != nullptr) {
-      const Rows rows = SHOPLAKE_TRY(lake.query(fmt::format(
-          "select count(*) as events, max(event_timestamp) as last_event_timestamp from {}", kEventsTable)));
-      read.events = integer_of(rows.rows.at(0).at(0));
-      read.last_event_micros = integer_of(rows.rows.at(0).at(1));
-    }
-    if (versions.find(kRejectedTable) != nullptr) {
-      const Rows rows = SHOPLAKE_TRY(lake.query(fmt::format("select count(*) as rejected from {}", kRejectedTable)));
-      read.rejected = integer_of(rows.rows.at(0).at(0));
+    for (const EventTable& table : kEventTables) {
+      if (versions.find(table.name) != nullptr) {
+        const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_events_in(table)));
+        read.events += integer_of(rows.rows.at(0).at(0));
+        read.last_event_micros = std::max(read.last_event_micros, integer_of(rows.rows.at(0).at(1)));
+      }
+      if (versions.find(table.rejected) != nullptr) {
+        const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_rejected_in(table)));
+        read.rejected += integer_of(rows.rows.at(0).at(0));
+      }
     }
     counts = read;
     counts_key = key;
@@ -427,8 +462,7 @@ struct Dashboard::State {
 
   // Why a block has no figures, and the command that fills it.
   Json hint(const Tables& versions) const {
-    const TableVersion* events = versions.find(kEventsTable);
-    if (events == nullptr || events->snapshot_id == 0)
+    if (!loaded_at_ms(versions))
       return {{"text", "No events have been loaded yet."}, {"command", kLoadCommand}};
     return {{"text", "The events are here; the figures have not been built from them yet."},
             {"command", kBuildCommand}};
@@ -458,8 +492,8 @@ struct Dashboard::State {
     for (const auto& [name, value] : request.parameters()) {
       if (name != "format")
         return http::error_response(make_error(ErrorKind::usage, "serve.bad_parameter",
-                                         fmt::format("the parameter {} is not known", name),
-                                         "freshness takes only format"));
+                                               fmt::format("the parameter {} is not known", name),
+                                               "freshness takes only format"));
     }
     const auto made = make_freshness();
     if (!made.ok())
@@ -489,7 +523,7 @@ struct Dashboard::State {
     const Tables versions = SHOPLAKE_TRY(read_tables());
     const Counts read = SHOPLAKE_TRY(read_counts(versions));
     const Choices known = SHOPLAKE_TRY(read_choices(versions));
-    const TableVersion* events = versions.find(kEventsTable);
+    const auto loaded = loaded_at_ms(versions);
     const TableVersion* built = versions.find(kBuiltTable);
 
     std::string state = "fresh";
@@ -504,7 +538,7 @@ struct Dashboard::State {
       if (built == nullptr) {
         state = "stale";
         say("not_built", "The figures have not been built from the events yet.", kBuildCommand);
-      } else if (built->written_at_ms != 0 && events->written_at_ms > built->written_at_ms) {
+      } else if (built->written_at_ms != 0 && loaded.value_or(0) > built->written_at_ms) {
         state = "stale";
         say("not_rebuilt", "Events were loaded after the figures were built.", kBuildCommand);
       }
@@ -520,7 +554,7 @@ struct Dashboard::State {
       say("rejected",
           fmt::format("{} {} rejected; each is kept with its reason.", read.rejected,
                       read.rejected == 1 ? "record was" : "records were"),
-          "shoplake quarantine ls events");
+          "shoplake quarantine ls");
     }
 
     Json json;
@@ -528,7 +562,7 @@ struct Dashboard::State {
     json["state"] = state;
     json["reasons"] = std::move(reasons);
     json["last_event_at"] = read.events == 0 ? Json(nullptr) : Json(format_moment(read.last_event_micros));
-    json["last_load_at"] = events == nullptr ? Json(nullptr) : moment_or_null(events->written_at_ms);
+    json["last_load_at"] = loaded ? moment_or_null(*loaded) : Json(nullptr);
     json["last_build_at"] = built == nullptr ? Json(nullptr) : moment_or_null(built->written_at_ms);
     json["events"] = read.events;
     json["rejected"] = read.rejected;
@@ -538,21 +572,27 @@ struct Dashboard::State {
     json["conversion_events"] = known.events;
     json["version"] = versions.fingerprint();
     json["shoplake_version"] = options.shoplake_version;
-    const std::array<std::string_view, 3> names = {kEventsTable, kRejectedTable, kBuiltTable};
+    std::vector<std::string_view> names = tables_of_counts();
+    names.push_back(kBuiltTable);
     static const std::array kDefinitions = {
         Definition{"Fresh",
                    "The newest event is not older than `shoplake serve --stale-after` (48 hours if not given), and the "
                    "figures were built after the last load."},
-        Definition{"Events", "Rows of processed.events: what was loaded, before duplicates are merged."},
+        Definition{
+            "Events",
+            "Rows of processed.events and processed.clickstream: what was loaded, before duplicates are merged."},
         Definition{"Rejected",
-                   "Records of quarantine.events: what broke the data contract, kept with reason, object, line and "
-                   "byte offset."},
+                   "Records of quarantine.events and quarantine.clickstream: what broke the data contract, kept with "
+                   "reason, object, line and byte offset."},
     };
-    json["explain"] = explanation(versions, names, kDefinitions,
-                                  fmt::format("select\n    (select count(*) from {0}) as events,\n    (select "
-                                              "max(event_timestamp) from {0}) as last_event_timestamp,\n"
-                                              "    (select count(*) from {1}) as rejected\n",
-                                              kEventsTable, kRejectedTable));
+    std::string sql;
+    for (const EventTable& table : kEventTables) {
+      if (versions.find(table.name) != nullptr)
+        sql += sql_of_events_in(table) + ";\n";
+      if (versions.find(table.rejected) != nullptr)
+        sql += sql_of_rejected_in(table) + ";\n";
+    }
+    json["explain"] = explanation(versions, names, kDefinitions, sql);
     return json;
   }
 
@@ -573,8 +613,7 @@ struct Dashboard::State {
                                   format_date(slice.to), slice.previous_complete, slice.event);
     for (const auto& channel : slice.channels)
       key += fmt::format("{} {}\n", channel.size(), channel);
-    key +=
-        versions.key(names) + versions.key(tables_of_choices()) + (versions.find(kEventsTable) == nullptr ? "-" : "+");
+    key += versions.key(names) + versions.key(tables_of_choices()) + (loaded_at_ms(versions) ? "+" : "-");
 
     const std::string content_type = csv ? "text/csv; charset=utf-8" : "application/json";
     auto answer = cache.find(key);
@@ -631,13 +670,14 @@ std::vector<std::string> Dashboard::names() {
 }
 
 std::vector<std::string> Dashboard::tables() {
-  std::vector<std::string> tables = {kEventsTable, kRejectedTable, kBuiltTable};
+  std::vector<std::string> tables = {kBuiltTable};
   const auto add = [&](std::span<const std::string_view> names) {
     for (const auto name : names) {
       if (std::find(tables.begin(), tables.end(), name) == tables.end())
         tables.emplace_back(name);
     }
   };
+  add(tables_of_counts());
   for (const auto& block : block_definitions()) {
     add(block.tables);
     add(block.tables_of_slice);
@@ -653,7 +693,7 @@ http::Response Dashboard::respond(std::string_view name, const http::Request& re
       return state_->block(block, request);
   }
   return http::error_response(404, "serve.no_such_address", fmt::format("there is no /api/{}", name),
-                        "docs/http_api.md lists the addresses");
+                              "docs/http_api.md lists the addresses");
 }
 
 }  // namespace shoplake::serve

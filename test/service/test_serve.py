@@ -232,3 +232,19 @@ def test_listens_where_told(lake):
         process.communicate(timeout=30)
     assert any(f"http://127.0.0.1:{port}/" in line for line in lines), lines
     assert process.returncode == 0
+
+
+def test_a_shop_that_sends_only_clickstream_is_not_empty(shoplake_in, tmp_path):
+    shoplake = shoplake_in(tmp_path / "home")
+    lines = [{"event_id": f"e{n}", "event_type": "page_view", "timestamp": f"2026-11-20T10:00:0{n}Z"} for n in range(3)] + [{"event_type": "no id"}]
+    (tmp_path / "clicks.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shoplake("load", "clickstream", tmp_path / "clicks.ndjson")
+    with serving(shoplake) as server:
+        freshness = server.api("freshness")
+        assert (freshness["state"], freshness["events"], freshness["rejected"]) == ("stale", 3, 1)
+        assert freshness["last_event_at"] == "2026-11-20T10:00:02Z" and freshness["last_load_at"]
+        assert [reason["code"] for reason in freshness["reasons"]][0] == "not_built"
+        # What the page says it asked gives what it shows.
+        statements = [sql for sql in freshness["explain"]["sql"].split(";\n") if sql]
+        assert [server.query(sql)[1]["rows"][0][0] for sql in statements] == [3, 1]
+        assert server.stop() == 0
