@@ -51,7 +51,9 @@ class FileLock {
 struct DirectoryEntry {
   std::string name;  // without the directory
   bool is_directory = false;
-  std::uint64_t size_bytes = 0;  // 0 for directories
+  std::uint64_t size_bytes = 0;      // 0 for directories
+  std::int64_t modified_micros = 0;  // of a file: when its content was last written, in microseconds since 1970 UTC
+  std::string entity_tag = {};       // of an object of a store that gives one: changes with its content
 };
 
 class Env {

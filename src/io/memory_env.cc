@@ -12,17 +12,20 @@ namespace {
 
 class MemoryWritableFile final : public WritableFile {
  public:
-  explicit MemoryWritableFile(std::shared_ptr<MemoryEnv::File> file) : file_(std::move(file)) {}
+  MemoryWritableFile(MemoryEnv& env, std::shared_ptr<MemoryEnv::File> file) : env_(env), file_(std::move(file)) {}
 
   Result<void> append(std::string_view bytes) override {
+    const std::int64_t now = env_.now_micros();
     const std::lock_guard lock(file_->mutex);
     file_->bytes.append(bytes);
+    file_->modified_micros = now;
     return {};
   }
   Result<void> sync() override { return {}; }
   Result<void> close() override { return {}; }
 
  private:
+  MemoryEnv& env_;
   std::shared_ptr<MemoryEnv::File> file_;
 };
 
@@ -96,8 +99,9 @@ Result<std::unique_ptr<WritableFile>> MemoryEnv::open_for_writing(const std::str
   if (truncate) {
     const std::lock_guard file_lock(file->mutex);
     file->bytes.clear();
+    file->modified_micros = now_micros_;
   }
-  return std::unique_ptr<WritableFile>(std::make_unique<MemoryWritableFile>(file));
+  return std::unique_ptr<WritableFile>(std::make_unique<MemoryWritableFile>(*this, file));
 }
 
 Result<std::unique_ptr<WritableFile>> MemoryEnv::create_file(const std::string& path) {
@@ -140,13 +144,14 @@ Result<std::vector<DirectoryEntry>> MemoryEnv::list_directory(const std::string&
   std::vector<DirectoryEntry> entries;
   for (const std::string& folder : folders_) {
     if (!folder.empty() && folder != "/" && folder != "." && parent_path(folder) == plain(path)) {
-      entries.push_back({file_name(folder), true, 0});
+      entries.push_back({.name = file_name(folder), .is_directory = true});
     }
   }
   for (const auto& [name, file] : files_) {
     if (parent_path(name) == plain(path)) {
       const std::lock_guard file_lock(file->mutex);
-      entries.push_back({file_name(name), false, file->bytes.size()});
+      entries.push_back(
+          {.name = file_name(name), .size_bytes = file->bytes.size(), .modified_micros = file->modified_micros});
     }
   }
   std::ranges::sort(entries, {}, &DirectoryEntry::name);

@@ -40,6 +40,7 @@ class MemoryEnv final : public Env {
   struct File {
     std::mutex mutex;
     std::string bytes;
+    std::int64_t modified_micros = 0;
   };
 
  private:

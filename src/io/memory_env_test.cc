@@ -38,6 +38,17 @@ TEST(MemoryEnv, BehavesAsADiskDoes) {
   EXPECT_TRUE(env.is_directory("/").value());
 }
 
+TEST(MemoryEnv, AListingTellsWhenAFileWasWritten) {
+  MemoryEnv env(1'000);
+  ASSERT_TRUE(env.create_directories("/a").ok());
+  ASSERT_TRUE(env.write_file("/a/b", "one").ok());
+  env.advance(500);
+  EXPECT_EQ(env.list_directory("/a").value()[0].modified_micros, 1'000);
+  auto file = env.append_file("/a/b");
+  ASSERT_TRUE((*file)->append("more").ok());
+  EXPECT_EQ(env.list_directory("/a").value()[0].modified_micros, 1'500);
+}
+
 TEST(MemoryEnv, ALockIsHeldOnceAndGoesWithItsObject) {
   MemoryEnv env;
   auto lock = env.lock_file("/lock");

@@ -238,8 +238,13 @@ class PosixEnv final : public Env {
         return system_error("cannot look at", join_path(path, name), errno);
       }
       const bool is_directory = S_ISDIR(status.st_mode);
-      entries.push_back(
-          {std::string(name), is_directory, is_directory ? 0 : static_cast<std::uint64_t>(status.st_size)});
+      DirectoryEntry& entry = entries.emplace_back();
+      entry.name = name;
+      entry.is_directory = is_directory;
+      if (!is_directory) {
+        entry.size_bytes = static_cast<std::uint64_t>(status.st_size);
+        entry.modified_micros = std::int64_t{status.st_mtim.tv_sec} * 1'000'000 + status.st_mtim.tv_nsec / 1000;
+      }
     }
     std::ranges::sort(entries, {}, &DirectoryEntry::name);
     return entries;

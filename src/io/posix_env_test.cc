@@ -41,6 +41,16 @@ TEST_F(PosixEnvTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(env_.file_size(folder_.file("a")).value(), 300'009u);
 }
 
+TEST_F(PosixEnvTest, AListingTellsWhenAFileWasWritten) {
+  constexpr std::int64_t kClockGrain = 20'000;  // file systems stamp by the kernel's tick
+  const std::int64_t before = env_.now_micros();
+  ASSERT_TRUE(env_.write_file(folder_.file("a"), "x").ok());
+  const auto entries = env_.list_directory(folder_.path()).value();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_GE(entries[0].modified_micros, before - kClockGrain);
+  EXPECT_LE(entries[0].modified_micros, env_.now_micros());
+}
+
 TEST_F(PosixEnvTest, ReadStopsAtTheEnd) {
   ASSERT_TRUE(env_.write_file(folder_.file("a"), "0123456789").ok());
   auto file = env_.open_file(folder_.file("a"));
