@@ -58,6 +58,7 @@ byId("theme").addEventListener("click", () => {
   const next = order[(order.indexOf(document.documentElement.dataset.theme ?? "system") + 1) % order.length];
   if (next === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = next;
+  document.documentElement.dispatchEvent(new Event("themechange"));
   try {
     if (next === "system") localStorage.removeItem("shoplake.theme");
     else localStorage.setItem("shoplake.theme", next);
