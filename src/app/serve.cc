@@ -55,11 +55,6 @@ http::Response respond(catalog::RestCatalog& catalog, const http::Request& reque
   return response;
 }
 
-// Of the address to listen on, before it is resolved.
-bool only_this_machine(std::string_view host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
-}
-
 // Resident memory of this process in bytes; 0 if the system does not say.
 double resident_bytes() {
   std::ifstream file("/proc/self/statm");
@@ -207,7 +202,7 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
   const CollectorSettings& settings = app.home().collector;
   if (settings.enabled) {
-    auto collector = CollectorService::open(app, state->metrics, *state->http, only_this_machine(options.host));
+    auto collector = CollectorService::open(app, state->metrics, *state->http, http::is_loopback_name(options.host));
     if (collector.ok()) {
       state->collector = std::move(collector).value();
     } else if (collector.error().code == "wal.locked") {

@@ -29,7 +29,6 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <charconv>
 #include <condition_variable>
 #include <ctime>
 #include <exception>
@@ -39,6 +38,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "http/address.h"
 #include "http/responder.h"
 #include "http/router.h"
 
@@ -75,34 +75,6 @@ constexpr milliseconds kSweepPeriodMax{250};
 constexpr milliseconds kSweepPeriodMin{10};
 constexpr rlim_t kOtherFiles = 256;  // beside the connections
 constexpr auto kPreflightSeconds = "7200";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z')
-      c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-// "Host: [::1]:8080" → "::1"; "localhost:8080" → "localhost".
-std::string host_of(std::string_view authority) {
-  if (authority.starts_with('[')) {
-    return lower(authority.substr(1, authority.find(']') == std::string_view::npos ? 0 : authority.find(']') - 1));
-  }
-  auto host = authority.substr(0, authority.find(':'));
-  if (host.ends_with('.'))
-    host.remove_suffix(1);
-  return lower(host);
-}
-
-bool is_loopback_name(std::string_view host) {
-  if (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost"))
-    return true;
-  error_code error;
-  const auto address = net::ip::make_address(std::string(host), error);
-  return !error && address.is_loopback();
-}
 
 std::string_view authority_of_origin(std::string_view origin) {
   const auto scheme = origin.find("://");
@@ -625,7 +597,7 @@ struct Server::State {
     request.method = exchange.head_only ? "GET" : exchange.original_method;
     request.headers.reserve(16);
     for (const auto& field : message) {
-      request.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}),
+      request.headers.emplace_back(lower_case({field.name_string().data(), field.name_string().size()}),
                                    std::string(field.value()));
     }
     std::string_view target{message.target().data(), message.target().size()};
@@ -667,9 +639,9 @@ struct Server::State {
       return refuse_with("malformed", 400, "serve.malformed_request", "the address does not begin with '/'",
                          "check the client");
     }
-    if (const auto host = request.header("host"); host && !answers_to(host_of(*host))) {
+    if (const auto host = request.header("host"); host && !answers_to(host_name(*host))) {
       return refuse_with("foreign_host", 421, "serve.foreign_host",
-                         fmt::format("this server does not answer to the host name '{}'", host_of(*host)),
+                         fmt::format("this server does not answer to the host name '{}'", host_name(*host)),
                          "use the address that `shoplake serve` printed, or start it with --host-name");
     }
     const auto preflight = request.method == "OPTIONS" && request.header("origin")
@@ -706,7 +678,7 @@ struct Server::State {
       return refuse_with("cross_origin", 403, "serve.cross_origin", "the request comes from a page of another site",
                          "send it from the dashboard or from a program");
     }
-    if (const auto expect = request.header("expect"); expect && lower(*expect) != "100-continue") {
+    if (const auto expect = request.header("expect"); expect && lower_case(*expect) != "100-continue") {
       return refuse_with("malformed", 417, "serve.expectation", "only `Expect: 100-continue` can be met",
                          "leave the field out");
     }
@@ -724,7 +696,7 @@ struct Server::State {
       return true;
     if (!options.host_names.empty()) {
       return std::any_of(options.host_names.begin(), options.host_names.end(),
-                         [&](const auto& name) { return lower(name) == host; });
+                         [&](const auto& name) { return lower_case(name) == host; });
     }
     return !endpoint.address().is_loopback();
   }
@@ -736,7 +708,7 @@ struct Server::State {
     if (!origin)
       return false;
     const auto host = request.header("host");
-    return !host || lower(authority_of_origin(*origin)) != lower(*host);
+    return !host || lower_case(authority_of_origin(*origin)) != lower_case(*host);
   }
 
   // A preflight of a browser (https://fetch.spec.whatwg.org/#http-cors-protocol), or anybody's question.
@@ -1177,48 +1149,6 @@ void Server::stop() {
   }
   for (const auto& thread : state.threads)
     thread->thread = std::jthread();
-}
-
-base::Result<HostAndPort> parse_host_and_port(std::string_view text, const HostAndPort& defaults) {
-  HostAndPort parsed = defaults;
-  std::string_view port;
-  const auto bad = [&](const std::string& why) {
-    return base::make_error(base::ErrorKind::usage, "serve.bad_address",
-                            fmt::format("'{}' is not HOST:PORT: {}", text, why),
-                            "examples: 127.0.0.1:8080, [::1]:8080, :8080 (all interfaces)");
-  };
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos)
-      return bad("a ']' is missing");
-    parsed.host = text.substr(1, end - 1);
-    auto rest = text.substr(end + 1);
-    if (!rest.empty() && !rest.starts_with(':'))
-      return bad("after ']' comes ':PORT'");
-    if (!rest.empty())
-      port = rest.substr(1);
-    if (!rest.empty() && port.empty())
-      return bad("the port is empty");
-  } else if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
-    if (text.find(':') != colon)
-      return bad("an IPv6 address stands in brackets");
-    parsed.host = colon == 0 ? std::string("0.0.0.0") : std::string(text.substr(0, colon));
-    port = text.substr(colon + 1);
-    if (port.empty())
-      return bad("the port is empty");
-  } else if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
-    port = text;
-  } else {
-    parsed.host = text;
-  }
-  if (parsed.host.empty())
-    return bad("the host is empty");
-  if (!port.empty()) {
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), parsed.port);
-    if (error != std::errc() || end != port.data() + port.size())
-      return bad("the port is a number up to 65535");
-  }
-  return parsed;
 }
 
 }  // namespace shoplake::http

@@ -30,6 +30,7 @@
 
 #include "base/metrics.h"
 #include "base/result.h"
+#include "http/address.h"
 #include "http/message.h"
 #include "io/env.h"
 
@@ -116,13 +117,5 @@ class Server {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-struct HostAndPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all interfaces), "8080" (default host). Error
-// serve.bad_address (usage).
-base::Result<HostAndPort> parse_host_and_port(std::string_view text, const HostAndPort& defaults);
 
 }  // namespace shoplake::http

@@ -716,21 +716,5 @@ TEST_F(AsyncServerTest, SaysThatACertificateIsBad) {
   EXPECT_EQ(started.error().code, "serve.bad_certificate");
 }
 
-TEST(ParseHostAndPort, ReadsEveryForm) {
-  const HostAndPort defaults{"127.0.0.1", 8080};
-  const auto parse = [&](std::string_view text) {
-    const auto parsed = parse_host_and_port(text, defaults);
-    return parsed.ok() ? parsed->host + "|" + std::to_string(parsed->port) : parsed.error().code;
-  };
-  EXPECT_EQ(parse("0.0.0.0:80"), "0.0.0.0|80");
-  EXPECT_EQ(parse(":80"), "0.0.0.0|80");
-  EXPECT_EQ(parse("[::1]:80"), "::1|80");
-  EXPECT_EQ(parse("[::1]"), "::1|8080");
-  EXPECT_EQ(parse("lake.example"), "lake.example|8080");
-  EXPECT_EQ(parse("80"), "127.0.0.1|80");
-  for (const char* bad : {"", ":", "a:b", "a:70000", "::1", "[::1", "[::1]80", "a:-1"})
-    EXPECT_EQ(parse(bad), "serve.bad_address") << bad;
-}
-
 }  // namespace
 }  // namespace shoplake::http
