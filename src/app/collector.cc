@@ -120,8 +120,7 @@ Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base:
     options.log = state->log.get();
     options.streams = state->streams.get();
     options.metrics = &metrics;
-    for (const AccessKey& key : settings.access_keys)
-      options.access_keys.push_back({key.id, key.secret});
+    options.access_keys = settings.access_keys;
     options.api_keys = settings.api_keys;
     options.api_secrets = settings.api_secrets;
     options.time_zone = SHOPLAKE_TRY(read_time_zone(app.env(), settings.time_zone));

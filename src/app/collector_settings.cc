@@ -19,11 +19,6 @@ namespace {
 
 using base::Result;
 
-// Bounds that Amazon Data Firehose sets on BufferingHints.
-constexpr int kBufferingSecondsMax = 900;
-constexpr int kBufferingMebibytesMax = 128;
-constexpr std::size_t kStreamNameBytesMax = 64;
-
 class Reader {
  public:
   explicit Reader(const std::string& file) : file_(file) {}
@@ -121,11 +116,6 @@ bool is_zone_name(std::string_view name) {
              name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '+' || c == '-'; });
 }
 
-bool is_stream_name(std::string_view name) {
-  return !name.empty() && name.size() <= kStreamNameBytesMax &&
-         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
-}
-
 }  // namespace
 
 Result<void> read_collector(const YAML::Node& value, const std::string& file, const std::string& directory,
@@ -150,7 +140,7 @@ Result<void> read_collector(const YAML::Node& value, const std::string& file, co
           if (!node.IsSequence())
             return reader.error(node, "access_keys is no list", "Write it as access_keys: [{id: …, secret: …}].");
           for (const auto& entry : node) {
-            AccessKey key;
+            collect::AccessKey key;
             SHOPLAKE_TRY(reader.mapping(entry, "an access key",
                                         {{"id",
                                           [&](const YAML::Node& id) -> Result<void> {
@@ -204,14 +194,14 @@ Result<void> read_streams(const YAML::Node& value, const std::string& file, Coll
     return reader.error(value, "streams is no mapping of names to streams",
                         "Write lines such as: orders: {dataset: orders}");
   for (const auto& entry : value) {
-    StreamSettings stream;
-    stream.name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    if (!is_stream_name(stream.name)) {
-      return reader.error(entry.first, fmt::format("\"{}\" is no name of a stream", stream.name),
+    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    if (!collect::is_stream_name(name)) {
+      return reader.error(entry.first, fmt::format("\"{}\" is no name of a stream", name),
                           "Use up to 64 letters, digits, _ . and -, as Amazon Data Firehose does.");
     }
-    if (std::ranges::any_of(settings.streams, [&](const StreamSettings& other) { return other.name == stream.name; }))
-      return reader.error(entry.first, fmt::format("the stream {} stands twice", stream.name), "Keep one of them.");
+    if (std::ranges::any_of(settings.streams, [&](const collect::Stream& other) { return other.name == name; }))
+      return reader.error(entry.first, fmt::format("the stream {} stands twice", name), "Keep one of them.");
+    collect::Stream stream = collect::default_stream(name);
     const auto text = [&reader](std::string& out, const char* what) {
       return [&reader, &out, what](const YAML::Node& node) -> Result<void> {
         out = SHOPLAKE_TRY(reader.text(node, what));
@@ -225,9 +215,16 @@ Result<void> read_streams(const YAML::Node& value, const std::string& file, Coll
       };
     };
     SHOPLAKE_TRY(reader.mapping(
-        entry.second, fmt::format("the stream {}", stream.name),
+        entry.second, fmt::format("the stream {}", name),
         {{"dataset", text(stream.dataset, "dataset")},
-         {"prefix", text(stream.prefix, "prefix")},
+         {"prefix",
+          [&](const YAML::Node& node) -> Result<void> {
+            auto prefix = collect::effective_prefix(SHOPLAKE_TRY(reader.text(node, "prefix")), name);
+            if (!prefix.ok())
+              return reader.error(node, prefix.error().message, prefix.error().advice);
+            stream.prefix = *std::move(prefix);
+            return {};
+          }},
          {"live",
           [&](const YAML::Node& node) -> Result<void> {
             stream.live = SHOPLAKE_TRY(reader.flag(node, "live"));
@@ -236,8 +233,8 @@ Result<void> read_streams(const YAML::Node& value, const std::string& file, Coll
          {"buffering", [&](const YAML::Node& node) {
             return reader.mapping(
                 node, "buffering",
-                {{"seconds", number(stream.buffering_seconds, "seconds", 0, kBufferingSecondsMax)},
-                 {"mebibytes", number(stream.buffering_mebibytes, "mebibytes", 1, kBufferingMebibytesMax)}});
+                {{"seconds", number(stream.buffering_seconds, "seconds", 0, collect::kBufferingSecondsMax)},
+                 {"mebibytes", number(stream.buffering_mebibytes, "mebibytes", 1, collect::kBufferingMebibytesMax)}});
           }}}));
     settings.streams.push_back(std::move(stream));
   }

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "collect/sigv4.h"
+#include "collect/streams.h"
 
 namespace YAML {
 class Node;
@@ -24,29 +26,15 @@ class Node;
 
 namespace shoplake::app {
 
-struct AccessKey {
-  std::string id;
-  std::string secret;
-};
-
-struct StreamSettings {
-  std::string name;
-  std::string dataset;  // empty: of the same name
-  bool live = true;
-  int buffering_seconds = 60;
-  int buffering_mebibytes = 5;
-  std::string prefix;  // empty: raw/<name>/
-};
-
 struct CollectorSettings {
   bool enabled = true;
-  std::vector<AccessKey> access_keys;
+  std::vector<collect::AccessKey> access_keys;
   std::vector<std::string> api_keys;
   std::vector<std::string> api_secrets;
   std::string tls_certificate;  // absolute paths, both or none
   std::string tls_key;
   std::string time_zone = "UTC";  // IANA name, of the property
-  std::vector<StreamSettings> streams;
+  std::vector<collect::Stream> streams;
 };
 
 // Reads the value of `collector` or `streams`. `file` is for messages, relative paths are below `directory`. Errors

@@ -118,16 +118,17 @@ TEST(ParseSize, TakesTheUsualUnits) {
 
 TEST_F(HomeTest, CollectorAndStreamsAreTaken) {
   ::setenv("SHOPLAKE_TEST_SECRET", "s3cret", 1);
-  const Home home = with(
-                        "collector:\n"
-                        "  access_keys: [{id: AKIA1, secret: \"${SHOPLAKE_TEST_SECRET}\"}]\n"
-                        "  api_keys: [one, two]\n"
-                        "  time_zone: Asia/Kolkata\n"
-                        "  tls: {certificate: a.pem, key: /b.key}\n"
-                        "streams:\n"
-                        "  orders: {dataset: sales, live: off, buffering: {seconds: 300, mebibytes: 64}}\n"
-                        "  visits:\n")
-                        .value();
+  const Home home =
+      with(
+          "collector:\n"
+          "  access_keys: [{id: AKIA1, secret: \"${SHOPLAKE_TEST_SECRET}\"}]\n"
+          "  api_keys: [one, two]\n"
+          "  time_zone: Asia/Kolkata\n"
+          "  tls: {certificate: a.pem, key: /b.key}\n"
+          "streams:\n"
+          "  orders: {dataset: sales, live: off, buffering: {seconds: 300, mebibytes: 64}, prefix: shop/orders}\n"
+          "  visits:\n")
+          .value();
   ::unsetenv("SHOPLAKE_TEST_SECRET");
   ASSERT_EQ(home.collector.access_keys.size(), 1u);
   EXPECT_EQ(home.collector.access_keys[0].secret, "s3cret");
@@ -139,6 +140,9 @@ TEST_F(HomeTest, CollectorAndStreamsAreTaken) {
   EXPECT_EQ(home.collector.streams[0].dataset, "sales");
   EXPECT_FALSE(home.collector.streams[0].live);
   EXPECT_EQ(home.collector.streams[0].buffering_mebibytes, 64);
+  EXPECT_EQ(home.collector.streams[0].prefix, "raw/shop/orders/");
+  EXPECT_EQ(home.collector.streams[1].prefix, "raw/visits/");
+  EXPECT_EQ(home.collector.streams[1].dataset, "visits");
   EXPECT_TRUE(home.collector.streams[1].live);
 }
 
@@ -153,6 +157,7 @@ TEST_F(HomeTest, MistakesInCollectorAndStreamsNameTheLine) {
       {"collector:\n  enabled: maybe\n", "neither on nor off"},
       {"streams:\n  a/b: {}\n", "shoplake.yml:2: \"a/b\" is no name of a stream"},
       {"streams:\n  a: {buffering: {seconds: 901}}\n", "no whole number from 0 to 900"},
+      {"streams:\n  a: {prefix: processed/a/}\n", "shoplake.yml:2: the prefix \"processed/a/\" is in a zone"},
       {"streams:\n  a: {}\n  a: {}\n", "shoplake.yml:3: the stream a stands twice"},
       {"streams: [a]\n", "streams is no mapping"},
   };

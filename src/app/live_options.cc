@@ -18,16 +18,6 @@ using base::Result;
 constexpr std::uint64_t kLiveMemoryBytes = 256ull << 20;
 constexpr int kLiveThreads = 2;
 
-collect::Stream configured(const StreamSettings& settings) {
-  collect::Stream stream = collect::default_stream(settings.name, settings.dataset);
-  stream.live = settings.live;
-  stream.buffering_seconds = settings.buffering_seconds;
-  stream.buffering_mebibytes = settings.buffering_mebibytes;
-  if (!settings.prefix.empty())
-    stream.prefix = settings.prefix;
-  return stream;
-}
-
 // The whole project with its tests, as `shoplake build` runs it.
 Result<void> build_project(App& app, std::stop_token stop) {
   std::string report;
@@ -45,11 +35,8 @@ Result<void> build_project(App& app, std::stop_token stop) {
 }  // namespace
 
 Result<std::unique_ptr<collect::Streams>> open_streams(App& app) {
-  std::vector<collect::Stream> streams;
-  for (const StreamSettings& stream : app.home().collector.streams)
-    streams.push_back(configured(stream));
   SHOPLAKE_TRY(app.catalog());  // makes the control plane
-  return collect::Streams::open(app.env(), app.home().control_plane, streams);
+  return collect::Streams::open(app.env(), app.home().control_plane, app.home().collector.streams);
 }
 
 Result<std::vector<live::Stream>> live_streams(App& app, const collect::Streams& streams, bool all) {
