@@ -328,8 +328,11 @@ TEST_F(CollectorTest, StreamsOutliveTheProcessAndTheConfigurationWins) {
   const auto streams = Streams::open(io::posix_env(), path, {}).value();
   EXPECT_EQ(streams->find("orders")->origin, Stream::Origin::api);
   EXPECT_TRUE(streams->remove("orders").ok());
-  orders.prefix = "/outside/";
-  EXPECT_EQ(Streams::open(io::posix_env(), path, {orders}).error().code, "collect.bad_prefix");
+  for (const std::string& bad : {std::string("/outside/"), std::string("raw/../x/"), "raw/" + std::string(256, 'a')}) {
+    orders.prefix = bad;
+    EXPECT_EQ(Streams::open(io::posix_env(), path, {orders}).error().code, "collect.bad_prefix") << bad;
+  }
+  EXPECT_EQ(effective_prefix("a..b/..c", "orders").value(), "raw/a..b/..c/");
 }
 
 // --- plain ---

@@ -268,7 +268,7 @@ void apply_destination(const Structure& destination, bool creates, Stream& strea
     }
   }
   if (error_prefix && !error_prefix->empty())
-    destination.refuse_later("ErrorOutputPrefix: shoplake keeps what it cannot deliver in quarantine/<stream>/");
+    destination.refuse_later("ErrorOutputPrefix: shoplake keeps what it cannot deliver in raw_errors/<stream>/");
 }
 
 std::optional<Structure> only_destination(const Request& request, const char* plain, const char* extended,

@@ -44,14 +44,17 @@ constexpr std::string_view kColumns =
 
 // What delivery appends to every prefix, as Firehose's expressions say it.
 constexpr std::string_view kDateFolders = "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/";
-constexpr std::array<std::string_view, 4> kOtherZones = {"processed/", "curated/", "query-results/", "tmp/"};
+constexpr std::array<std::string_view, 6> kOtherZones = {"processed/",     "curated/", "quarantine/",
+                                                         "query-results/", "tmp/",     "raw_errors/"};
+
+constexpr std::size_t kFolderNameBytesMax = 255;
 
 base::Error bad_prefix(std::string_view given, std::string_view why) {
   return base::make_error(ErrorKind::usage, "collect.bad_prefix", fmt::format("the prefix \"{}\" {}", given, why),
                           fmt::format("Use a folder below raw/, without the date folders or with {}.", kDateFolders));
 }
 
-// A relative folder of the lake: no way out of it, no empty step.
+// A relative folder of the lake: no way out of it, no empty step, none that no file system takes.
 Result<std::string> checked_folder(std::string_view given, std::string folder) {
   if (!folder.ends_with('/'))
     folder += '/';
@@ -64,6 +67,8 @@ Result<std::string> checked_folder(std::string_view given, std::string folder) {
     const std::string_view step = std::string_view(folder).substr(at, end - at);
     if (step.empty() || step == "." || step == "..")
       return bad_prefix(given, "has an empty step, \".\" or \"..\"");
+    if (step.size() > kFolderNameBytesMax)
+      return bad_prefix(given, fmt::format("has a step of more than {} bytes", kFolderNameBytesMax));
     at = end + 1;
   }
   return folder;
@@ -136,7 +141,7 @@ Stream default_stream(std::string_view name, std::string_view dataset) {
   stream.name = name;
   stream.dataset = dataset.empty() ? name : dataset;
   stream.prefix = fmt::format("raw/{}/", name);
-  stream.error_prefix = fmt::format("quarantine/{}/", name);
+  stream.error_prefix = fmt::format("raw_errors/{}/", name);
   stream.bucket_arn = "arn:aws:s3:::shoplake";
   stream.role_arn = fmt::format("arn:aws:iam::{}:role/shoplake", kAccountId);
   return stream;

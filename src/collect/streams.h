@@ -42,7 +42,7 @@ struct Stream {
   int buffering_seconds = 60;   // an object is delivered after so long …
   int buffering_mebibytes = 5;  // … or once so much has come
   std::string prefix;           // of its raw objects, relative to the lake root, ends with '/': "raw/events/"
-  std::string error_prefix;     // of what cannot be delivered; "quarantine/<name>/"
+  std::string error_prefix;     // of what cannot be delivered; "raw_errors/<name>/"
   Compression compression = Compression::gzip;
   bool append_delimiter = true;  // '\n' after a Firehose record that does not end with one
 
