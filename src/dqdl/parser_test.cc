@@ -48,7 +48,7 @@ TEST(DqdlParserTest, RulesHaveOneSpelling) {
       {"ColumnValues \"a\" not in [1, 2.5]", ""},
       {"ColumnValues \"a\" != NULL", ""},
       {"ColumnValues \"a\" matches \"\\d+-[a-z]*\" with threshold > 0.4", ""},
-      {"ColumnValues \"a\" not matches \"\\\\\\\\x\"", ""},
+      {"ColumnValues \"a\" not matches \"\\\\\\\\x\"", "ColumnValues \"a\" not matches \"\\\\\\x\""},
       {"ColumnValues \"a\" between \"2022-06-01\" and \"2022-06-30\"", ""},
       {"ColumnValues \"a\" > (now() - 1 days)", ""},
       {"ColumnValues \"a\" <= now()", ""},
