@@ -1,8 +1,6 @@
 #include "engine/session.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "engine/duckdb_handle.h"
@@ -24,39 +22,6 @@ Result<void> check_supported(const std::vector<Column>& columns, const std::vect
             "Cast it: " + quote_identifier(columns[i].name) + "::VARCHAR");
       }
     }
-  }
-  return {};
-}
-
-// Runs a prepared statement to its end. DuckDB's own loop asks for the next task without a pause while other threads
-// work on the last ones, which burns a core that another session could use; this one sleeps in between.
-Result<void> run_to_end(duckdb_prepared_statement prepared, duckdb_result* result) {
-  constexpr int kAsksBeforeSleep = 16;
-  constexpr std::chrono::microseconds kSleepMin{20}, kSleepMax{200};
-  PendingHandle pending;
-  if (duckdb_pending_prepared(prepared, pending.address()) != DuckDBSuccess) {
-    return duckdb_error(duckdb_pending_error(pending.get()));
-  }
-  int asked = 0;
-  std::chrono::microseconds sleep = kSleepMin;
-  while (true) {
-    const duckdb_pending_state state = duckdb_pending_execute_task(pending.get());
-    if (state == DUCKDB_PENDING_ERROR) {
-      return duckdb_error(duckdb_pending_error(pending.get()));
-    }
-    if (duckdb_pending_execution_is_finished(state)) {
-      break;
-    }
-    if (state != DUCKDB_PENDING_NO_TASKS_AVAILABLE) {
-      asked = 0;
-      sleep = kSleepMin;
-    } else if (++asked > kAsksBeforeSleep) {
-      std::this_thread::sleep_for(sleep);  // tidy: allowed: DuckDB has nothing to wait on here but asking again
-      sleep = std::min(sleep * 2, kSleepMax);
-    }
-  }
-  if (duckdb_execute_pending(pending.get(), result) != DuckDBSuccess) {
-    return duckdb_error(duckdb_result_error(result));
   }
   return {};
 }
@@ -84,15 +49,22 @@ Result<PreparedHandle> Session::State::run_up_to_last(const std::string& sql) {
       return prepared;
     }
     ResultHandle result;
-    SHOPLAKE_TRY(run_to_end(prepared.get(), result.address()));
+    if (duckdb_execute_prepared(prepared.get(), result.address()) != DuckDBSuccess) {
+      return duckdb_error(duckdb_result_error(result.address()));
+    }
   }
 }
 
 Result<ResultSet> Session::query(std::string_view sql) {
-  const PreparedHandle prepared = SHOPLAKE_TRY(state_->run_up_to_last(std::string(sql)));
   auto state = std::make_unique<ResultSet::State>();
   duckdb_result* result = state->result.address();
-  SHOPLAKE_TRY(run_to_end(prepared.get(), result));
+  // Not prepared first: DuckDB would bind many statements a second time when it runs what was prepared.
+  if (duckdb_query(state_->connection.get(), std::string(sql).c_str(), result) != DuckDBSuccess) {
+    return duckdb_error(duckdb_result_error(result));
+  }
+  if (duckdb_result_statement_type(*result) == DUCKDB_STATEMENT_TYPE_INVALID) {
+    return base::make_error(ErrorKind::usage, "engine.sql", "there is no SQL statement");
+  }
   const idx_t columns = duckdb_column_count(result);
   for (idx_t i = 0; i < columns; ++i) {
     const TypeHandle type(duckdb_column_logical_type(result, i));

@@ -12,12 +12,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,19 +26,12 @@
 #include "engine/session.h"
 #include "io/env.h"
 #include "model/iceberg_type.h"
+#include "model/statement_names.h"
 
 namespace shoplake::model {
 
-// How large the inputs of a table may be, in bytes of their data files, so that its rows are kept in engine memory for
-// the models and tests downstream instead of being read back from Parquet.
-inline constexpr std::uint64_t kKeepInMemoryInputBytes = 256ull << 20;
 inline constexpr int kCommitAttemptsMax = 50;
 
-struct RelationName {
-  std::string schema;
-  std::string identifier;
-  friend auto operator<=>(const RelationName&, const RelationName&) = default;
-};
 std::string to_string(const RelationName& name);  // "marts"."x", quoted
 
 struct TableWrite {
@@ -47,7 +40,6 @@ struct TableWrite {
   std::vector<std::string> partition_by;  // top-level columns
   catalog::Properties properties;         // of the table
   catalog::Properties summary;            // of the snapshot
-  bool keep_in_memory = true;             // if it is small enough
 };
 
 struct IncrementalWrite {
@@ -67,6 +59,19 @@ struct Written {
   std::int64_t files_replaced = 0;
 };
 
+// A table whose rows are in files, which this invocation's engine reads already, while the lake does not know them yet:
+// until they are durable and committed, a crash leaves the table as it was.
+struct UnpublishedTable {
+  RelationName name;
+  Written written;
+  catalog::TableChange change;
+  // How it was written, should it have to be written again.
+  catalog::Schema wanted;
+  std::vector<std::string> partition_by;
+  std::string folder;
+  bool small = false;
+};
+
 struct LakeOptions {
   io::Env* env = nullptr;
   catalog::Catalog* catalog = nullptr;
@@ -84,22 +89,27 @@ class Lake {
   Result<bool> ensure(engine::Session& session, const RelationName& name);
   enum class Kind { table, view };
   std::optional<Kind> kind(const RelationName& name);
-  // Names and types of a query's columns.
+  // Names and types of a relation's columns; none if the lake does not have it.
+  Result<std::vector<engine::Column>> columns(engine::Session& session, const RelationName& name);
+  // The same of a query.
   Result<std::vector<engine::Column>> describe(engine::Session& session, std::string_view sql);
   // Takes the catalog's current state of one table instead of that of open().
   Result<void> refresh(engine::Session& session, const RelationName& name);
 
-  // Replaces the whole content (and shape) of a table, or creates it. Another writer's commit in between is replaced
-  // too.
-  Result<Written> replace_table(engine::Session& session, const TableWrite& write);
+  // The whole content (and shape) of a table, new or not, in two steps. write_table() computes the rows and writes them
+  // to files; from then on they are what a statement of this invocation reads. publish() makes the files durable and
+  // commits them; another writer's commit in between is replaced too. publish_together() does it for several tables
+  // with one commit, all or nothing; a conflict with another writer is an error there.
+  Result<UnpublishedTable> write_table(engine::Session& session, const TableWrite& write);
+  Result<void> publish(engine::Session& session, UnpublishedTable& table);
+  Result<void> publish_together(std::span<UnpublishedTable* const> tables);
+  Result<Written> replace_table(engine::Session& session, const TableWrite& write);  // both steps
   // Brings a batch into an existing table. Error catalog.commit_conflict: somebody else committed since refresh();
   // render and try again. Errors model.schema_changed, model.duplicate_key, model.incremental (kind failed).
   Result<Written> write_incremental(engine::Session& session, const IncrementalWrite& write);
-  // Creates or replaces a view, in the engine and in the catalog.
-  Result<void> replace_view(engine::Session& session, const RelationName& name, const std::string& sql,
-                            const catalog::Properties& properties);
-  // Frees the rows that were kept in memory; the relation is read from its files from now on.
-  void release(engine::Session& session, const RelationName& name);
+  // Creates or replaces a view: for this invocation, and in the catalog.
+  Result<void> show_view(engine::Session& session, const RelationName& name, const std::string& sql);
+  Result<void> publish_view(const RelationName& name, const std::string& sql, const catalog::Properties& properties);
 
   catalog::Catalog& catalog() { return *options_.catalog; }
 
@@ -109,12 +119,15 @@ class Lake {
     std::string metadata_location;  // of a table
     std::string sql;                // of a view
     bool in_engine = false;
-    std::string staged;            // the in-memory table behind the view, if any
-    std::string files;             // what reads the files that this invocation wrote, if they are the whole table
-    std::uint64_t size_bytes = 0;  // of a table's data files; 0: not known yet
+    std::vector<engine::Column> columns;  // empty: not known yet
+    std::uint64_t size_bytes = 0;         // of a table's data files; 0: not known yet
     bool size_known = false;
   };
-  struct Copied;
+  struct Copied {
+    std::vector<transform::DataFile> files;
+    std::int64_t rows = 0;
+    std::int64_t bytes = 0;
+  };
   struct Shape;
 
   explicit Lake(const LakeOptions& options) : options_(options) {}
@@ -123,35 +136,27 @@ class Lake {
                                          const std::string& metadata_location);
   Result<void> create_schema(engine::Session& session, const std::string& schema);
   Result<void> create_namespace(const std::string& schema);
-  Result<std::uint64_t> input_bytes(engine::Session& session, std::string_view sql);
-  Result<std::uint64_t> input_bytes_locked(engine::Session& session, std::string_view sql, std::set<std::string>& seen,
-                                           int depth);
+  Result<std::vector<engine::Column>> describe_prepared(engine::Session& session, std::string_view sql);
+  std::uint64_t input_bytes(std::string_view sql);
+  std::uint64_t input_bytes_locked(std::string_view sql, std::set<RelationName>& seen);
   Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
-                      const std::vector<std::string>& partition_by, const std::string& folder,
-                      std::optional<std::int64_t> known_rows);
+                      const std::vector<std::string>& partition_by, const std::string& folder, bool small);
+  Result<void> make_durable(std::span<const transform::DataFile> files, std::set<std::string> folders);
+  Result<void> sync_file(const std::string& path);
+  Result<void> write_again(engine::Session& session, UnpublishedTable& table);
+  void note_published(const UnpublishedTable& table, const std::string& metadata_location);
   Result<std::string> shown_columns(engine::Session& session, const RelationName& name);
   Result<void> replace_engine_view(engine::Session& session, const RelationName& name, const std::string& body);
-  struct Shown {
-    std::string metadata_location;
-    std::string body;    // the query of the view; empty: reads the table as direct_read() or iceberg_scan() does
-    std::string staged;  // as in Entry
-    std::string files;   // as in Entry
-  };
-  Result<void> show_table(engine::Session& session, const RelationName& name, Shown shown);
+  Result<void> show_committed(engine::Session& session, const RelationName& name, const std::string& metadata_location);
   Result<Shape> incremental_shape(const IncrementalWrite& write, const catalog::Table& table,
                                   const StoredColumns& batch);
-  std::string next_staging_name();
-  // Session::table_names(), which takes milliseconds of long statements, once for each statement.
-  Result<std::vector<std::string>> table_names(engine::Session& session, std::string_view sql);
 
   LakeOptions options_;
   std::mutex mutex_;
   std::map<RelationName, Entry> entries_;
   std::set<std::string> schemas_;     // that exist in the engine
   std::set<std::string> namespaces_;  // that exist in the catalog
-  std::atomic<int> staging_count_ = 0;
-  std::mutex names_mutex_;
-  std::map<std::string, std::vector<std::string>, std::less<>> names_;  // of statements, by their text
+  std::atomic<int> batch_count_ = 0;
 };
 
 }  // namespace shoplake::model

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "model/config.h"
+#include "model/publisher.h"
 #include "model/seed.h"
 #include "model/yaml.h"
 
@@ -78,15 +79,21 @@ struct Runner::State {
   std::map<std::string, std::size_t> position;
   std::map<std::string, std::size_t> missing;  // how many it still waits for
   std::map<std::string, std::vector<std::string>> unblocks;
-  std::map<std::string, std::string> blocked_by;          // first failed node above
-  std::map<std::string, std::size_t> consumers_left;      // of a built table: who still reads it
-  std::map<std::string, std::vector<std::string>> feeds;  // tables that a node reads, also through views
+  std::map<std::string, std::string> blocked_by;  // first failed node above
+  std::map<std::string, std::size_t> unsettled;   // how many above it are not reported yet
+  struct Held {
+    int index = 0;
+    NodeResult result;
+  };
+  std::map<std::string, Held> held;         // computed, not reported yet
+  std::map<std::string, Publication> made;  // by nodes that are computed
   std::set<std::pair<std::size_t, std::string>> ready;
   std::size_t unfinished = 0;
   int next_index = 0;
   int total = 0;
   bool stopping = false;
   std::vector<NodeResult> results;
+  std::unique_ptr<Publisher> publisher;  // while run() goes on
 
   std::int64_t now() const { return options.env->now_micros(); }
 
@@ -204,9 +211,6 @@ struct Runner::State {
       for (const auto& [key, value] : node.config["table_properties"].items())
         write.properties[key] = scalar_text(value);
     }
-    const std::lock_guard lock(mutex);
-    const auto consumers = consumers_left.find(node.unique_id);
-    write.keep_in_memory = options.keep_in_memory && consumers != consumers_left.end() && consumers->second > 0;
     return write;
   }
 
@@ -217,6 +221,11 @@ struct Runner::State {
                                {"bytes_written", written.bytes},
                                {"files_written", written.files},
                                {"files_replaced", written.files_replaced}};
+  }
+
+  void publish_later(const Node& node, Publication publication) {
+    const std::lock_guard lock(mutex);
+    made.insert_or_assign(node.unique_id, std::move(publication));
   }
 
   Result<void> build_model(engine::Session& session, Node& node, NodeResult& result) {
@@ -241,15 +250,14 @@ struct Runner::State {
         return {};
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", compile_options));
       SHOPLAKE_TRY(check_contract(session, node, compiled->sql));
-      Result<void> done;
       if (materialized == "view") {
-        done = lake.replace_view(session, relation, compiled->sql, {{"shoplake.node", node.unique_id}});
+        SHOPLAKE_TRY(lake.show_view(session, relation, compiled->sql));
+        publish_later(node, {std::nullopt, relation, compiled->sql, {{"shoplake.node", node.unique_id}}});
         result.adapter_response = {{"_message", "OK"}};
       } else if (!compile_options.is_incremental) {
-        const Result<Written> written = lake.replace_table(session, table_write(node, compiled->sql));
-        if (!written.ok())
-          return written.error();
-        succeeded(result, *written);
+        UnpublishedTable table = SHOPLAKE_TRY(lake.write_table(session, table_write(node, compiled->sql)));
+        succeeded(result, table.written);
+        publish_later(node, {std::move(table), {}, {}, {}});
       } else {
         IncrementalWrite write;
         write.table = table_write(node, compiled->sql);
@@ -276,6 +284,7 @@ struct Runner::State {
                                   fmt::format("on_schema_change is '{}'", write.on_schema_change),
                                   "It is ignore, fail, append_new_columns or sync_all_columns.");
         }
+        SHOPLAKE_TRY(await_published_inputs(node.unique_id));
         const Result<Written> written = lake.write_incremental(session, write);
         if (!written.ok()) {
           if (written.error().kind == base::ErrorKind::conflict && attempt < kConflictAttemptsMax &&
@@ -285,7 +294,6 @@ struct Runner::State {
         }
         succeeded(result, *written);
       }
-      SHOPLAKE_TRY(std::move(done));
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "post-hook", compile_options));
       result.message = "OK";
       result.relation_name = relation_name(node.schema, node.alias);
@@ -296,9 +304,10 @@ struct Runner::State {
   Result<void> build_seed(engine::Session& session, Node& node, NodeResult& result) {
     result.started_us = now();
     const std::string query = SHOPLAKE_TRY(seed_query(session, node));
-    const Written written = SHOPLAKE_TRY(lake.replace_table(session, table_write(node, query)));
-    succeeded(result, written);
-    result.message = fmt::format("INSERT {}", written.rows);
+    UnpublishedTable table = SHOPLAKE_TRY(lake.write_table(session, table_write(node, query)));
+    succeeded(result, table.written);
+    result.message = fmt::format("INSERT {}", table.written.rows);
+    publish_later(node, {std::move(table), {}, {}, {}});
     result.relation_name = relation_name(node.schema, node.alias);
     return {};
   }
@@ -347,9 +356,8 @@ struct Runner::State {
     const bool store = stored_as.empty() ? config_flag(node.config, "store_failures", options.store_failures)
                                          : stored_as != "ephemeral";
     if (store) {
-      TableWrite write = table_write(node, main);
-      write.keep_in_memory = false;
-      SHOPLAKE_TRY(lake.replace_table(session, write));
+      SHOPLAKE_TRY(await_published_inputs(node.unique_id));
+      SHOPLAKE_TRY(lake.replace_table(session, table_write(node, main)));
       result.relation_name = relation_name(node.schema, node.alias);
       main = fmt::format("select * from {}", result.relation_name);
     }
@@ -568,7 +576,7 @@ struct Runner::State {
     if (schedule.order.size() != selected.size())
       schedule = make_schedule(manifest, graph, selected, false);
     for (const std::string& id : schedule.order) {
-      missing[id] = schedule.waits_for[id].size();
+      missing[id] = unsettled[id] = schedule.waits_for[id].size();
       for (const std::string& before : schedule.waits_for[id])
         unblocks[before].push_back(id);
     }
@@ -589,56 +597,93 @@ struct Runner::State {
     for (const std::string& id : schedule.order) {
       if (missing[id] == 0)
         ready.emplace(position[id], id);
-      // Which tables of this run does it read? Views and ephemeral models hand on what they read.
-      std::vector<std::string> stack = graph.parents(id);
-      std::set<std::string> seen;
-      while (!stack.empty()) {
-        const std::string parent = stack.back();
-        stack.pop_back();
-        if (!seen.insert(parent).second)
-          continue;
-        const auto node = manifest.nodes.find(parent);
-        if (node == manifest.nodes.end())
-          continue;
-        const std::string kind = node->second.materialized();
-        if (kind == "view" || kind == "ephemeral") {
-          for (const std::string& next : graph.parents(parent))
-            stack.push_back(next);
-        } else if (selected.contains(parent)) {
-          feeds[id].push_back(parent);
-          ++consumers_left[parent];
-        }
-      }
     }
     unfinished = total = static_cast<int>(schedule.order.size());
   }
 
-  void finish(engine::Session& session, std::unique_lock<std::mutex>& lock, int index, NodeResult result) {
+  // A node has been computed. What waits for it may begin; what it made is published, and it is reported, when all
+  // above it has been: so nothing is in the lake, or called done, before what it was made from.
+  void computed(int index, NodeResult result) {
     const std::string id = result.unique_id;
-    listener.finished(index, total, manifest, result);
     const bool blocking = blocks(result.status);
-    if (options.fail_fast && (result.status == NodeStatus::error || result.status == NodeStatus::fail))
-      stopping = true;
+    stop_if_failed(result);
     for (const std::string& next : unblocks[id]) {
       if (blocking)
         blocked_by.emplace(next, id);
       if (--missing[next] == 0)
         ready.emplace(position[next], next);
     }
+    held.emplace(id, Held{index, std::move(result)});
+    if (unsettled[id] == 0)
+      publish_or_settle(id);
+    changed.notify_all();
+  }
+
+  void stop_if_failed(const NodeResult& result) {
+    if (options.fail_fast && (result.status == NodeStatus::error || result.status == NodeStatus::fail))
+      stopping = true;
+  }
+
+  void publish_or_settle(const std::string& first) {
+    std::vector<std::string> next{first};
+    while (!next.empty()) {
+      const std::string id = next.back();
+      next.pop_back();
+      NodeResult& result = held.at(id).result;
+      if (const auto above = blocked_by.find(id); above != blocked_by.end() && !blocks(result.status)) {
+        // It was computed from something that could not be published.
+        result.status = NodeStatus::skipped;
+        result.message = fmt::format("Skipped due to {}", above->second);
+      }
+      const auto publication = made.find(id);
+      if (publication != made.end() && !blocks(result.status)) {
+        publisher->hand_over(id, std::move(publication->second));
+        made.erase(publication);
+      } else {
+        settle(id, next);
+      }
+    }
+  }
+
+  // Reports a node and adds to `free` what waited only for that.
+  void settle(const std::string& id, std::vector<std::string>& free) {
+    Held held_node = std::move(held.at(id));
+    held.erase(id);
+    NodeResult& result = held_node.result;
+    listener.finished(held_node.index, total, manifest, result);
+    stop_if_failed(result);
+    for (const std::string& next : unblocks[id]) {
+      if (blocks(result.status))
+        blocked_by.emplace(next, id);
+      if (--unsettled[next] == 0 && held.contains(next))
+        free.push_back(next);
+    }
     results.push_back(std::move(result));
     --unfinished;
-    std::vector<std::string> released;
-    for (const std::string& table : feeds[id]) {
-      if (--consumers_left[table] == 0)
-        released.push_back(table);
+  }
+
+  // From the publisher's thread.
+  void published(const std::string& id, Result<void> outcome) {
+    const std::lock_guard lock(mutex);
+    NodeResult& result = held.at(id).result;
+    if (!outcome.ok()) {
+      result.status = NodeStatus::error;
+      result.message = explain(manifest.nodes.at(id), outcome.error(), heading(outcome.error()));
     }
+    std::vector<std::string> free;
+    settle(id, free);
+    for (const std::string& next : free)
+      publish_or_settle(next);
     changed.notify_all();
-    if (!released.empty() && unfinished > 0) {
-      lock.unlock();
-      for (const std::string& table : released)
-        lake.release(session, {manifest.nodes.at(table).schema, manifest.nodes.at(table).alias});
-      lock.lock();
-    }
+  }
+
+  // For what commits by itself: waits until all above the node is in the lake.
+  Result<void> await_published_inputs(const std::string& id) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return unsettled[id] == 0; });
+    if (const auto above = blocked_by.find(id); above != blocked_by.end())
+      return base::make_error(base::ErrorKind::failed, "model.upstream", fmt::format("{} failed", above->second));
+    return {};
   }
 
   void work(engine::Session& session, int worker) {
@@ -660,7 +705,7 @@ struct Runner::State {
           result.message = fmt::format("Skipped due to {}", reason->second);
         if (reason == blocked_by.end())
           result.message = options.stop.stop_requested() ? "Skipped: interrupted" : "Skipped due to --fail-fast";
-        finish(session, lock, ++next_index, std::move(result));
+        computed(++next_index, std::move(result));
         continue;
       }
       if (first != manifest.nodes.end() && first->second.type == ResourceType::test && countable(first->second) &&
@@ -690,7 +735,7 @@ struct Runner::State {
       }
       lock.lock();
       for (std::size_t index = 0; index < ids.size(); ++index)
-        finish(session, lock, indexes[index], std::move(group[index]));
+        computed(indexes[index], std::move(group[index]));
     }
   }
 };
@@ -714,6 +759,9 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
     SHOPLAKE_TRY(sessions.back()->execute(
         "SET enable_progress_bar = false"));  // nobody asks for it here, and small queries feel it
   }
+  state.publisher = std::make_unique<Publisher>(
+      state.lake, SHOPLAKE_TRY(state.database.connect()),
+      [&state](const std::string& id, Result<void> outcome) { state.published(id, std::move(outcome)); });
   std::stop_callback interrupt(state.options.stop, [&] {
     for (const auto& session : sessions)
       session->interrupt();
@@ -726,6 +774,7 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
     }
     state.work(*sessions[0], 0);
   }
+  state.publisher.reset();
   return std::move(state.results);
 }
 

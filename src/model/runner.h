@@ -41,7 +41,6 @@ struct RunnerOptions {
   bool store_failures = false;
   bool compile_only = false;
   bool tests_gate = true;  // a failed test keeps what is downstream of the tested from being built
-  bool keep_in_memory = true;
   std::stop_token stop;
   RendererWithOverrides with_overrides;
 };

@@ -105,6 +105,24 @@ def test_a_failing_model_keeps_the_old_table_and_skips_what_is_downstream(shopla
     assert shoplake.value("select sum(total_cents) from marts.customer_totals") == 11569
 
 
+def test_what_cannot_be_published_takes_all_that_was_made_from_it_along(shoplake, project):
+    in_the_way = pathlib.Path(shoplake.home, "lake/curated/customer_totals/metadata")
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("a file where the table's folder of metadata would be")
+    outcome = run(shoplake, "build", project, "--exclude", "test_type:unit", check=False)
+    assert outcome.returncode != 0
+    assert statuses(project)["customer_totals"] == "error"
+    assert statuses(project)["report"] == "skipped"
+    assert statuses(project)["totals_agree"] == "skipped"
+    assert statuses(project)["daily"] == "success"
+    published = {(row["table_schema"], row["table_name"]) for row in shoplake.rows("select table_schema, table_name from information_schema.tables")}
+    assert ("marts", "daily") in published
+    assert not {("marts", "customer_totals"), ("marts", "report")} & published
+    in_the_way.unlink()
+    run(shoplake, "build", project)
+    assert shoplake.value("select sum(total_cents) from marts.customer_totals") == 11569
+
+
 def test_a_failing_test_keeps_what_is_downstream_from_being_built(shoplake, project):
     write(project, "tests/totals_agree.sql", "select * from {{ ref('customer_totals') }}")
     outcome = run(shoplake, "build", project, check=False)

@@ -1,0 +1,64 @@
+#include "model/lake_sql.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "engine/session.h"
+
+namespace shoplake::model {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+
+RelationName folded(const RelationName& name) { return {lower(name.schema), lower(name.identifier)}; }
+
+catalog::TableIdentifier identifier(const RelationName& name) { return {{{name.schema}}, name.identifier}; }
+
+std::string scan(const std::string& metadata_location) {
+  return fmt::format("iceberg_scan({})", engine::quote_literal(metadata_location));
+}
+
+bool are_data(const std::vector<transform::DataFile>& files) {
+  return std::all_of(files.begin(), files.end(), [](const transform::DataFile& file) {
+    return file.content == transform::DataFile::Content::data;
+  });
+}
+
+std::string read_files(const std::vector<transform::DataFile>& files) {
+  std::string list;
+  for (const transform::DataFile& file : files)
+    list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
+  return fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty())
+      text += separator;
+    text += part;
+  }
+  return text;
+}
+
+bool is_plain_identifier(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; }) &&
+         !std::isdigit(static_cast<unsigned char>(text[0]));
+}
+
+const catalog::Field* find_column(const catalog::Schema& schema, std::string_view name) {
+  const std::string wanted = lower(name);
+  for (const catalog::Field& field : schema.fields) {
+    if (lower(field.name) == wanted)
+      return &field;
+  }
+  return nullptr;
+}
+
+}  // namespace shoplake::model

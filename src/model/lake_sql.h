@@ -1,0 +1,29 @@
+// Pieces of SQL and of names that the parts of Lake share.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "model/statement_names.h"
+#include "transform/data_file.h"
+
+namespace shoplake::model {
+
+// Most files of a table that one statement names; beyond it, iceberg_scan() reads the table.
+inline constexpr std::size_t kDirectFilesMax = 2000;
+
+std::string lower(std::string_view text);
+RelationName folded(const RelationName& name);  // DuckDB's names know no case
+catalog::TableIdentifier identifier(const RelationName& name);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+bool is_plain_identifier(std::string_view text);
+const catalog::Field* find_column(const catalog::Schema& schema, std::string_view name);  // null: not there
+
+std::string scan(const std::string& metadata_location);        // iceberg_scan(…)
+bool are_data(const std::vector<transform::DataFile>& files);  // no delete files
+// The table function that reads data files as the rows of one table.
+std::string read_files(const std::vector<transform::DataFile>& files);
+
+}  // namespace shoplake::model
