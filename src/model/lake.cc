@@ -124,9 +124,14 @@ std::optional<std::string> Lake::direct_read(engine::Session& session, const Rel
   if (!metadata.ok())
     return std::nullopt;
   const nlohmann::json& document = (*metadata)->document();
-  if ((*metadata)->format_version() > 2 || document.value("schemas", nlohmann::json::array()).size() != 1 ||
-      (*metadata)->current_snapshot() == nullptr)
+  if ((*metadata)->format_version() > 2 || document.value("schemas", nlohmann::json::array()).size() != 1)
     return std::nullopt;
+  if ((*metadata)->current_snapshot() == nullptr) {  // a query that reads it is planned as if it were not there
+    std::vector<engine::Column> columns;
+    for (const catalog::Field& field : (*metadata)->current_schema().fields)
+      columns.push_back({field.name, duckdb_type(field.type)});
+    return fmt::format("({})", no_rows(columns));
+  }
   bool has_first = false;
   for (const nlohmann::json& snapshot : document["snapshots"]) {
     has_first = has_first || !snapshot.contains("parent-snapshot-id") || snapshot["parent-snapshot-id"].is_null();

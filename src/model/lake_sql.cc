@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/session.h"
-
 namespace shoplake::model {
 
 std::string lower(std::string_view text) {
@@ -34,6 +32,14 @@ std::string read_files(const std::vector<transform::DataFile>& files) {
   for (const transform::DataFile& file : files)
     list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
   return fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+}
+
+std::string no_rows(const std::vector<engine::Column>& columns) {
+  std::string list;
+  for (const engine::Column& column : columns)
+    list += fmt::format("{}CAST(NULL AS {}) AS {}", list.empty() ? "" : ", ", column.type,
+                        engine::quote_identifier(column.name));
+  return fmt::format("SELECT {} WHERE false", list);
 }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "engine/session.h"
 #include "model/statement_names.h"
 #include "transform/data_file.h"
 
@@ -25,5 +26,6 @@ std::string scan(const std::string& metadata_location);        // iceberg_scan(â
 bool are_data(const std::vector<transform::DataFile>& files);  // no delete files
 // The table function that reads data files as the rows of one table.
 std::string read_files(const std::vector<transform::DataFile>& files);
+std::string no_rows(const std::vector<engine::Column>& columns);  // the query that gives none
 
 }  // namespace shoplake::model

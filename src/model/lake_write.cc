@@ -19,17 +19,6 @@ constexpr std::uint64_t kSmallInputBytes = 64ull << 20;
 constexpr int kSmallTableRowGroupRows = 16384;
 constexpr std::size_t kSyncsAtOnceMax = 8;
 
-// The query that reads what was written.
-std::string rows_of(const std::vector<engine::Column>& columns, const std::vector<transform::DataFile>& files) {
-  if (!files.empty())
-    return "SELECT * FROM " + read_files(files);
-  std::string list;
-  for (const engine::Column& column : columns)
-    list += fmt::format("{}CAST(NULL AS {}) AS {}", list.empty() ? "" : ", ", column.type,
-                        engine::quote_identifier(column.name));
-  return fmt::format("SELECT {} WHERE false", list);
-}
-
 }  // namespace
 
 Result<Lake::Copied> Lake::copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
@@ -128,7 +117,9 @@ Result<UnpublishedTable> Lake::write_table(engine::Session& session, const Table
   table.change.create = catalog::CreateTable{schema, write.partition_by, write.properties, {}};
 
   const std::lock_guard lock(mutex_);
-  SHOPLAKE_TRY(replace_engine_view(session, write.name, rows_of(stored.columns, copied.files)));
+  SHOPLAKE_TRY(replace_engine_view(
+      session, write.name,
+      copied.files.empty() ? no_rows(stored.columns) : "SELECT * FROM " + read_files(copied.files)));
   Entry& entry = entries_[folded(write.name)];
   entry = Entry{};
   entry.in_engine = true;
