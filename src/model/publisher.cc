@@ -5,8 +5,10 @@
 
 namespace shoplake::model {
 
-Publisher::Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Done done)
-    : lake_(lake), session_(std::move(session)), done_(std::move(done)), thread_([this] { work(); }) {}
+Publisher::Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done)
+    : lake_(lake), session_(std::move(session)), wanted_(std::move(wanted)), done_(std::move(done)), thread_([this] {
+        work();
+      }) {}
 
 Publisher::~Publisher() {
   {
@@ -45,16 +47,19 @@ void Publisher::work() {
 void Publisher::publish(std::vector<Item>& items) {
   std::vector<UnpublishedTable*> tables;
   for (Item& item : items) {
-    if (item.publication.table)
+    if (item.publication.table && wanted_(item.id))
       tables.push_back(&*item.publication.table);
   }
   // If that does not work for all, each is tried by itself, so that what is wrong with one does not stop the others.
   const bool together = tables.size() > 1 && lake_.publish_together(tables).ok();
   for (Item& item : items)
-    done_(item.id, together ? Result<void>() : publish_alone(item.publication));
+    done_(item.id, together ? Result<void>() : publish_alone(item));
 }
 
-Result<void> Publisher::publish_alone(Publication& publication) {
+Result<void> Publisher::publish_alone(Item& item) {
+  if (!wanted_(item.id))
+    return {};
+  Publication& publication = item.publication;
   if (publication.table)
     return lake_.publish(*session_, *publication.table);
   return lake_.publish_view(publication.view, publication.view_sql, publication.view_properties);

@@ -1,6 +1,7 @@
 // Publishing what a run has made, behind its computing: a thread of its own makes the files of finished tables durable
-// and commits them, so that what is downstream is computed meanwhile. What waits for it at the same time is published
-// together, with one commit. What is handed over earlier is published earlier or in the same commit.
+// and commits them, so that what is downstream is computed meanwhile. All that waits for it at one time is published
+// together, with one commit: the slower the disk, the fewer the commits. What is handed over earlier is published
+// earlier or in the same commit, so hand over in graph order.
 //
 // Crash: a table is in the lake as it was before or as it is after its commit, never anything between.
 #pragma once
@@ -30,11 +31,13 @@ struct Publication {
 
 class Publisher {
  public:
-  // Of the publication that was handed over with this id. Called from the publisher's thread, in the order of handing
-  // over, holding no lock of its own.
+  // Both are called from the publisher's thread, holding no lock of its own. `wanted` is asked before an attempt: no,
+  // if what the thing was made from could not be published. `done` is told of every id, in the order of handing over;
+  // what was not wanted counts as ok.
+  using Wanted = std::function<bool(const std::string& id)>;
   using Done = std::function<void(const std::string& id, Result<void> outcome)>;
 
-  Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Done done);
+  Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done);
   ~Publisher();  // after everything handed over has been published
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
@@ -48,10 +51,11 @@ class Publisher {
   };
   void work();
   void publish(std::vector<Item>& items);
-  Result<void> publish_alone(Publication& publication);
+  Result<void> publish_alone(Item& item);
 
   Lake& lake_;
   std::unique_ptr<engine::Session> session_;
+  Wanted wanted_;
   Done done_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -84,6 +84,7 @@ struct Runner::State {
   struct Held {
     int index = 0;
     NodeResult result;
+    bool with_publisher = false;
   };
   std::map<std::string, Held> held;         // computed, not reported yet
   std::map<std::string, Publication> made;  // by nodes that are computed
@@ -601,8 +602,9 @@ struct Runner::State {
     unfinished = total = static_cast<int>(schedule.order.size());
   }
 
-  // A node has been computed. What waits for it may begin; what it made is published, and it is reported, when all
-  // above it has been: so nothing is in the lake, or called done, before what it was made from.
+  // A node has been computed. What waits for it may begin, and what it made goes to the publisher, in graph order. It
+  // is reported when it is published and all above it has been reported: nothing is called done before what it was made
+  // from.
   void computed(int index, NodeResult result) {
     const std::string id = result.unique_id;
     const bool blocking = blocks(result.status);
@@ -613,10 +615,42 @@ struct Runner::State {
       if (--missing[next] == 0)
         ready.emplace(position[next], next);
     }
-    held.emplace(id, Held{index, std::move(result)});
-    if (unsettled[id] == 0)
-      publish_or_settle(id);
+    const auto publication = blocking ? made.end() : made.find(id);
+    held.emplace(id, Held{index, std::move(result), publication != made.end()});
+    if (publication != made.end()) {
+      publisher->hand_over(id, std::move(publication->second));
+    } else if (unsettled[id] == 0) {
+      settle(id);
+    }
     changed.notify_all();
+  }
+
+  // Reports a node, and then what waited only for that.
+  void settle(const std::string& first) {
+    std::vector<std::string> next{first};
+    while (!next.empty()) {
+      const std::string id = next.back();
+      next.pop_back();
+      NodeResult result = std::move(held.at(id).result);
+      const int index = held.at(id).index;
+      held.erase(id);
+      if (const auto above = blocked_by.find(id); above != blocked_by.end() && !blocks(result.status)) {
+        // It was computed from something that could not be published.
+        result.status = NodeStatus::skipped;
+        result.message = fmt::format("Skipped due to {}", above->second);
+      }
+      listener.finished(index, total, manifest, result);
+      stop_if_failed(result);
+      for (const std::string& below : unblocks[id]) {
+        if (blocks(result.status))
+          blocked_by.emplace(below, id);
+        const auto waiting = held.find(below);
+        if (--unsettled[below] == 0 && waiting != held.end() && !waiting->second.with_publisher)
+          next.push_back(below);
+      }
+      results.push_back(std::move(result));
+      --unfinished;
+    }
   }
 
   void stop_if_failed(const NodeResult& result) {
@@ -624,57 +658,21 @@ struct Runner::State {
       stopping = true;
   }
 
-  void publish_or_settle(const std::string& first) {
-    std::vector<std::string> next{first};
-    while (!next.empty()) {
-      const std::string id = next.back();
-      next.pop_back();
-      NodeResult& result = held.at(id).result;
-      if (const auto above = blocked_by.find(id); above != blocked_by.end() && !blocks(result.status)) {
-        // It was computed from something that could not be published.
-        result.status = NodeStatus::skipped;
-        result.message = fmt::format("Skipped due to {}", above->second);
-      }
-      const auto publication = made.find(id);
-      if (publication != made.end() && !blocks(result.status)) {
-        publisher->hand_over(id, std::move(publication->second));
-        made.erase(publication);
-      } else {
-        settle(id, next);
-      }
-    }
-  }
-
-  // Reports a node and adds to `free` what waited only for that.
-  void settle(const std::string& id, std::vector<std::string>& free) {
-    Held held_node = std::move(held.at(id));
-    held.erase(id);
-    NodeResult& result = held_node.result;
-    listener.finished(held_node.index, total, manifest, result);
-    stop_if_failed(result);
-    for (const std::string& next : unblocks[id]) {
-      if (blocks(result.status))
-        blocked_by.emplace(next, id);
-      if (--unsettled[next] == 0 && held.contains(next))
-        free.push_back(next);
-    }
-    results.push_back(std::move(result));
-    --unfinished;
-  }
-
-  // From the publisher's thread.
-  void published(const std::string& id, Result<void> outcome) {
+  // From the publisher's thread. All above the node is settled: what of it was published has been handed over before.
+  void published(const std::string& id, const Result<void>& outcome) {
     const std::lock_guard lock(mutex);
-    NodeResult& result = held.at(id).result;
     if (!outcome.ok()) {
+      NodeResult& result = held.at(id).result;
       result.status = NodeStatus::error;
       result.message = explain(manifest.nodes.at(id), outcome.error(), heading(outcome.error()));
     }
-    std::vector<std::string> free;
-    settle(id, free);
-    for (const std::string& next : free)
-      publish_or_settle(next);
+    settle(id);
     changed.notify_all();
+  }
+
+  bool may_be_published(const std::string& id) {
+    const std::lock_guard lock(mutex);
+    return !blocked_by.contains(id);
   }
 
   // For what commits by itself: waits until all above the node is in the lake.
@@ -761,7 +759,8 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
   }
   state.publisher = std::make_unique<Publisher>(
       state.lake, SHOPLAKE_TRY(state.database.connect()),
-      [&state](const std::string& id, Result<void> outcome) { state.published(id, std::move(outcome)); });
+      [&state](const std::string& id) { return state.may_be_published(id); },
+      [&state](const std::string& id, const Result<void>& outcome) { state.published(id, outcome); });
   std::stop_callback interrupt(state.options.stop, [&] {
     for (const auto& session : sessions)
       session->interrupt();
