@@ -14,7 +14,8 @@ int fuzz_firehose_put(std::string_view bytes) {
   }
   const auto operation = (bytes.front() & 1) == 0 ? collect::PutOperation::record : collect::PutOperation::batch;
   bytes.remove_prefix(1);
-  const auto parsed = collect::parse_put(operation, std::string(bytes));
+  std::string body(bytes);
+  const auto parsed = collect::parse_put(operation, body);
   if (const auto* error = std::get_if<collect::AwsError>(&parsed)) {
     SHOPLAKE_CHECK(error->status >= 400 && error->status < 600 && !error->type.empty() && !error->message.empty());
     return 0;

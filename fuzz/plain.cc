@@ -27,7 +27,7 @@ int fuzz_plain(std::string_view bytes) {
     body = std::move(inflated).value();
     SHOPLAKE_CHECK(body.size() <= kLimits.inflated_bytes_max);
   }
-  const auto events = collect::split_events(std::move(body), kLimits);
+  const auto events = collect::split_events(body, kLimits);
   if (!events.ok()) {
     SHOPLAKE_CHECK(events.error().kind == base::ErrorKind::input);
     return 0;

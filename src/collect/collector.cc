@@ -22,7 +22,7 @@ struct Collector::State {
         intake({.env = options.env,
                 .log = options.log,
                 .metrics = options.metrics,
-                .dead_letter_bytes_max = options.limits.dead_letter_bytes_max}),
+                .dead_letters = options.limits.dead_letters}),
         firehose({.intake = &intake,
                   .streams = options.streams,
                   .region = options.region,
@@ -79,6 +79,7 @@ struct Collector::State {
                                             "Content-Encoding is gzip or nothing", "Send the body as it is."));
       if (!body.ok()) {
         intake.count_rejected(nullptr, kGa4Source, body.error().code);
+        intake.keep({options.ga4_stream, kGa4Source, body.error().code, body.error().message, request.body});
         return responder.answer(http::error_response(body.error()));
       }
       inflated = *std::move(body);

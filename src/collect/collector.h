@@ -6,8 +6,9 @@
 //
 // Every endpoint answers success only after the write-ahead log said that the records are durable. What cannot become a
 // record is refused with its reason and counted; where the sender cannot be told (GA4's endpoints answer 204 to
-// everything), or sends more than is taken, it is also kept as a dead letter: a record of the stream `dead_letters`,
-// one JSON object {"stream", "source", "reason", "message", "received_at", "bytes_base64", "size", "truncated"}.
+// everything), or who sent it had the right to, it is also kept as a dead letter: a record of the stream
+// `dead_letters`, one JSON object {"stream", "source", "reason", "message", "received_at_micros", "size", "truncated",
+// "bytes_base64"}. How much of that is kept is bounded (DeadLetterLimits); what is not kept is counted.
 //
 // Thread safe once routes() was called.
 #pragma once
@@ -20,6 +21,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "collect/ga4_time_zone.h"
+#include "collect/intake.h"
 #include "collect/sigv4.h"
 #include "collect/streams.h"
 #include "http/server.h"
@@ -28,15 +30,12 @@
 
 namespace shoplake::collect {
 
-// Stream name of dead letters in the log. No client can write to it: it is no stream of the registry.
-inline constexpr std::string_view kDeadLetterStream = "dead_letters";
-
 struct CollectorLimits {
   std::size_t plain_body_bytes_max = 8 << 20;       // as sent
   std::size_t plain_inflated_bytes_max = 32 << 20;  // of a gzip body
   std::size_t plain_event_bytes_max = 1'024'000;    // one event, without its '\n'
   std::size_t plain_events_max = 10'000;            // of one request
-  std::size_t dead_letter_bytes_max = 64 << 10;     // kept of what was refused
+  DeadLetterLimits dead_letters{};
 };
 
 struct CollectorOptions {

@@ -12,8 +12,8 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
-#include "base/digest.h"
 #include "base/base64.h"
+#include "base/digest.h"
 #include "collect/firehose.h"
 #include "http/client.h"
 #include "io/memory_env.h"
@@ -401,6 +401,79 @@ TEST_F(CollectorTest, AsksForAKey) {
   EXPECT_EQ(post("events", "{}", {{"Authorization", "bearer one"}}).status, 200);
   // Keys of one kind do not leave the other door open.
   EXPECT_EQ(type_of(firehose("ListDeliveryStreams", Json::object())), "400 MissingAuthenticationTokenException");
+}
+
+// --- dead letters ---
+
+TEST_F(CollectorTest, KeepsBodiesThatAreRefusedAsAWhole) {
+  start();
+  post("nobody", "{\"a\":1}");
+  post("events", "[1, 2");
+  post("events", "no gzip", {{"Content-Encoding", "gzip"}});
+  client_->send("POST", "/g/collect?v=2&tid=G-TEST", {{"Content-Encoding", "gzip"}}, "no gzip either").value();
+  firehose("PutRecordBatch", {{"DeliveryStreamName", "nobody"}, {"Records", {record("x"), record("y\n")}}});
+  const std::string large(kFirehoseRecordBytesMax + 1, 'x');
+  firehose("PutRecord", {{"DeliveryStreamName", "events"}, {"Record", record(large)}});
+  firehose_text("PutRecord", "garbage");
+  EXPECT_EQ(post("events", "{}").status, 200);  // behind all of them in the log
+
+  std::vector<std::string> kept;
+  for (const std::string& line : logged()) {
+    if (!line.starts_with("dead_letters: "))
+      continue;
+    const Json letter = Json::parse(line.substr(line.find('{')));
+    std::string bytes;
+    ASSERT_TRUE(base::base64_decode(letter["bytes_base64"].get<std::string>(), bytes));
+    EXPECT_EQ(letter["truncated"].get<bool>(), bytes.size() < letter["size"].get<std::size_t>()) << line;
+    EXPECT_LE(bytes.size(), options_.limits.dead_letters.letter_bytes_max);
+    kept.push_back(letter["stream"].get<std::string>() + " " + letter["source"].get<std::string>() + " " +
+                   letter["reason"].get<std::string>() + " " + bytes.substr(0, 10));
+  }
+  EXPECT_THAT(kept,
+              ElementsAre("nobody plain collect.no_such_stream {\"a\":1}", "events plain collect.not_json [1, 2",
+                          "events plain collect.bad_gzip no gzip", "events ga4 collect.bad_gzip no gzip ei",
+                          "nobody firehose collect.no_such_stream x\ny\n", " firehose ValidationException {\"Delivery",
+                          " firehose SerializationException garbage"));
+  EXPECT_THAT(metrics_.exposition(),
+              HasSubstr("shoplake_collect_dead_letters_total{reason=\"collect.no_such_stream\"} 2\n"));
+}
+
+TEST_F(CollectorTest, KeepsNothingOfWhoHasNoKey) {
+  options_.api_keys = {"one"};
+  options_.access_keys = {{"id", "secret"}};
+  start();
+  post("events", "{}");
+  post("nobody", "{}");
+  firehose("PutRecord", {{"DeliveryStreamName", "nobody"}, {"Record", record("x")}});
+  EXPECT_EQ(post("events", "{}", {{"X-Api-Key", "one"}}).status, 200);
+  EXPECT_THAT(logged(), ElementsAre("events: {}\n"));
+}
+
+TEST_F(CollectorTest, KeepsSoMuchOfEachSourceAndCountsTheRest) {
+  options_.limits.dead_letters = {.letter_bytes_max = 100, .burst_bytes_max = 800, .bytes_per_second_max = 0};
+  start();
+  for (int i = 0; i < 5; ++i)
+    post("events", std::string(1000, 'x'));
+  EXPECT_EQ(client_->send("POST", "/mp/collect?measurement_id=G-TEST", {}, "nonsense").value().status, 204);
+  EXPECT_EQ(post("events", "{}").status, 200);
+  std::vector<std::string> sources;
+  for (const std::string& line : logged()) {
+    if (line.starts_with("dead_letters: "))
+      sources.push_back(Json::parse(line.substr(line.find('{')))["source"]);
+  }
+  EXPECT_THAT(sources, ElementsAre("plain", "plain", "ga4"));
+  const std::string metrics = metrics_.exposition();
+  EXPECT_THAT(metrics, HasSubstr("shoplake_collect_dead_letters_total{reason=\"collect.not_json\"} 2\n"));
+  EXPECT_THAT(metrics, HasSubstr("shoplake_collect_dead_letters_dropped_total{reason=\"collect.not_json\"} 3\n"));
+}
+
+TEST_F(CollectorTest, KeepsMoreAsTimePasses) {
+  options_.limits.dead_letters = {.letter_bytes_max = 100, .burst_bytes_max = 400, .bytes_per_second_max = 1'000'000};
+  start();
+  for (int i = 0; i < 50; ++i)
+    post("events", "nonsense");
+  post("events", "{}");
+  EXPECT_GT(logged().size(), 2u);
 }
 
 // --- GA4 ---

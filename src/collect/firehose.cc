@@ -142,18 +142,22 @@ void append(Intake& intake, const std::shared_ptr<BatchCall>& call) {
 
 void Firehose::State::put(PutOperation operation, std::string body, const http::Responder& responder) {
   const std::int64_t received_at = intake.now_micros();
-  auto parsed = parse_put(operation, std::move(body));
+  auto parsed = parse_put(operation, body);
   if (const auto* error = std::get_if<AwsError>(&parsed)) {
     intake.count_rejected(nullptr, kSource, error->type);
+    intake.keep({"", kSource, error->type, error->message, body});
     responder.answer(aws_error(*error));
     return;
   }
+  body = std::string();  // the records are decoded
   auto call = std::make_shared<BatchCall>(
       BatchCall{std::get<PutRequest>(std::move(parsed)), nullptr, received_at, {}, 0, responder, operation});
   call->stream = streams.find(call->request.stream);
   if (!call->stream) {
+    const AwsError error = no_such_stream(call->request.stream);
     intake.count_rejected(nullptr, kSource, "collect.no_such_stream", call->request.places.size());
-    responder.answer(aws_error(no_such_stream(call->request.stream)));
+    intake.keep({call->request.stream, kSource, "collect.no_such_stream", error.message, call->request.bytes});
+    responder.answer(aws_error(error));
     return;
   }
   call->payloads.reserve(call->request.places.size());

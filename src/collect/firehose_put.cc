@@ -39,7 +39,7 @@ class Violations {
 
 class PutParser {
  public:
-  PutParser(PutOperation operation, std::string body) : operation_(operation), body_(std::move(body)) {}
+  PutParser(PutOperation operation, std::string& body) : operation_(operation), body_(body) {}
 
   std::variant<PutRequest, AwsError> parse() {
     body_.reserve(body_.size() + simdjson::SIMDJSON_PADDING);
@@ -166,7 +166,7 @@ class PutParser {
   }
 
   const PutOperation operation_;
-  std::string body_;
+  std::string& body_;
   PutRequest request_;
   Violations violations_;
   std::optional<AwsError> failed_;
@@ -182,8 +182,8 @@ std::string_view PutRequest::record(std::size_t index, bool with_delimiter) cons
   return std::string_view(bytes).substr(place.begin, place.size + (with_delimiter && !place.ends_line ? 1 : 0));
 }
 
-std::variant<PutRequest, AwsError> parse_put(PutOperation operation, std::string body) {
-  return PutParser(operation, std::move(body)).parse();
+std::variant<PutRequest, AwsError> parse_put(PutOperation operation, std::string& body) {
+  return PutParser(operation, body).parse();
 }
 
 }  // namespace shoplake::collect

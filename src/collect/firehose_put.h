@@ -27,8 +27,8 @@ struct PutRequest {
 
 enum class PutOperation { record, batch };
 
-// Takes `body` to give it room for the parser. The errors are SerializationException for what is no such JSON,
-// ValidationException for what breaks the model's constraints, InvalidArgumentException for a batch over 4 MiB.
-std::variant<PutRequest, AwsError> parse_put(PutOperation operation, std::string body);
+// Gives `body` room for the parser and leaves it as it is. The errors are SerializationException for what is no such
+// JSON, ValidationException for what breaks the model's constraints, InvalidArgumentException for a batch over 4 MiB.
+std::variant<PutRequest, AwsError> parse_put(PutOperation operation, std::string& body);
 
 }  // namespace shoplake::collect

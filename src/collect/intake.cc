@@ -4,22 +4,27 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/log.h"
 #include "base/base64.h"
-#include "collect/collector.h"
+#include "base/log.h"
 
 namespace shoplake::collect {
+namespace {
+
+constexpr std::size_t kShownNameBytesMax = 2 * kStreamNameBytesMax;  // of the name of a stream that is none
+constexpr std::size_t kLetterFrameBytes = 256;                       // what a letter costs beside its bytes
+
+}  // namespace
 
 Intake::Intake(const Options& options)
-    : env_(*options.env),
-      log_(*options.log),
-      metrics_(*options.metrics),
-      dead_letter_bytes_max_(options.dead_letter_bytes_max) {
+    : env_(*options.env), log_(*options.log), metrics_(*options.metrics), dead_letters_(options.dead_letters) {
   metrics_.describe_counter("IncomingRecords", "Records that were acknowledged, by stream.");
   metrics_.describe_counter("IncomingBytes", "Bytes of the records that were acknowledged, by stream.");
   metrics_.describe_counter("ThrottledRecords", "Records that were refused because the log could not take them.");
   metrics_.describe_counter("shoplake_collect_rejected_total", "Records that were refused, by stream, source, reason.");
-  metrics_.describe_counter("shoplake_collect_dead_letters_total", "Refused records that were kept, by reason.");
+  metrics_.describe_counter("shoplake_collect_dead_letters_total", "Dead letters that were kept, by reason.");
+  metrics_.describe_counter("shoplake_collect_dead_letters_dropped_total",
+                            "Dead letters that were not kept, because of their limits or because the log could not "
+                            "take them, by reason.");
 }
 
 Intake::Counters Intake::counters_of(const std::string& stream) {
@@ -71,9 +76,9 @@ void Intake::count_rejected(const Stream* stream, std::string_view source, std::
 }
 
 std::string Intake::line_of(const DeadLetter& letter, std::int64_t received_at_micros) const {
-  const std::string_view kept = letter.bytes.substr(0, dead_letter_bytes_max_);
+  const std::string_view kept = letter.bytes.substr(0, dead_letters_.letter_bytes_max);
   nlohmann::ordered_json line;
-  line["stream"] = letter.stream;
+  line["stream"] = letter.stream.substr(0, kShownNameBytesMax);
   line["source"] = letter.source;
   line["reason"] = letter.reason;
   line["message"] = letter.message;
@@ -98,14 +103,57 @@ void Intake::keep(std::span<const DeadLetter> letters, wal::Log::Done done) {
   }
   const std::int64_t now = now_micros();
   std::vector<std::string> lines;
+  std::map<std::string, double, std::less<>> by_reason;
   for (const DeadLetter& letter : letters) {
-    lines.push_back(line_of(letter, now));
-    metrics_.add("shoplake_collect_dead_letters_total", {{"reason", letter.reason}});
+    if (may_keep(letter, now)) {
+      lines.push_back(line_of(letter, now));
+      ++by_reason[std::string(letter.reason)];
+    } else {
+      metrics_.add("shoplake_collect_dead_letters_dropped_total", {{"reason", letter.reason}});
+    }
+  }
+  if (lines.empty()) {
+    done(log_.end());
+    return;
   }
   std::vector<wal::Entry> entries;
   for (const std::string& line : lines)
     entries.push_back({kDeadLetterStream, now, line});
-  log_.append(entries, std::move(done));
+  log_.append(entries, [metrics = &metrics_, by_reason = std::move(by_reason),
+                        done = std::move(done)](base::Result<wal::Offset> first) mutable {
+    const char* counter =
+        first.ok() ? "shoplake_collect_dead_letters_total" : "shoplake_collect_dead_letters_dropped_total";
+    for (const auto& [reason, count] : by_reason)
+      metrics->add(counter, {{"reason", reason}}, count);
+    done(std::move(first));
+  });
+}
+
+bool Intake::may_keep(const DeadLetter& letter, std::int64_t now_micros) {
+  const auto burst = static_cast<double>(dead_letters_.burst_bytes_max);
+  const auto rate = static_cast<double>(dead_letters_.bytes_per_second_max);
+  const auto bytes =
+      static_cast<double>(std::min(letter.bytes.size(), dead_letters_.letter_bytes_max) + kLetterFrameBytes);
+  const std::scoped_lock lock(mutex_);
+  auto found = budgets_.find(letter.source);
+  if (found == budgets_.end())
+    found = budgets_.emplace(letter.source, Budget{burst, now_micros, false}).first;
+  Budget& budget = found->second;
+  const auto seconds = static_cast<double>(std::max<std::int64_t>(0, now_micros - budget.at_micros)) / 1e6;
+  budget.bytes = std::min(burst, budget.bytes + seconds * rate);
+  budget.at_micros = std::max(budget.at_micros, now_micros);
+  if (budget.bytes >= bytes) {
+    budget.bytes -= bytes;
+    budget.is_spent = false;
+    return true;
+  }
+  if (!std::exchange(budget.is_spent, true)) {
+    base::log::warning("collect.dead_letters_dropped",
+                       {{"source", letter.source},
+                        {"reason", letter.reason},
+                        {"advice", "more is refused than is kept; shoplake_collect_rejected_total says why"}});
+  }
+  return false;
 }
 
 bool is_temporary(const base::Error& error) { return error.code == "wal.overloaded"; }

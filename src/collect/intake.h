@@ -30,13 +30,24 @@ struct DeadLetter {
   std::string_view bytes;
 };
 
+// Stream name of dead letters in the log. No client can write to it: it is no stream of the registry.
+inline constexpr std::string_view kDeadLetterStream = "dead_letters";
+
+// How much of what was refused is kept. Anybody's browser may send hits, so this must not fill the disk; and it holds
+// for each source by itself, so that the rubbish of one does not crowd out what another one refused.
+struct DeadLetterLimits {
+  std::size_t letter_bytes_max = 64 << 10;         // of one letter: as much as quarantine keeps of a record
+  std::uint64_t burst_bytes_max = 64 << 20;        // at once …
+  std::uint64_t bytes_per_second_max = 128 << 10;  // … and from then on
+};
+
 class Intake {
  public:
   struct Options {
     io::Env* env = nullptr;
     wal::Log* log = nullptr;
     base::Metrics* metrics = nullptr;
-    std::size_t dead_letter_bytes_max = 0;
+    DeadLetterLimits dead_letters{};
   };
   explicit Intake(const Options& options);
 
@@ -49,9 +60,11 @@ class Intake {
 
   // Records that were not taken, by why. `stream` is null if there is none of that name.
   void count_rejected(const Stream* stream, std::string_view source, std::string_view reason, std::size_t records = 1);
-  // Appends the dead letters to the log without waiting, and counts them: if the log is full, losing the copy of what
-  // the sender was told is refused is better than refusing what is good.
+  // Appends the dead letters to the log without waiting, as far as the limits allow, and counts what is kept and what
+  // is dropped: if the log is full, losing the copy of what the sender was told is refused is better than refusing what
+  // is good.
   void keep(std::span<const DeadLetter> letters);
+  void keep(const DeadLetter& letter) { keep(std::span(&letter, 1)); }
   // The same, with `done` when they are durable; for senders that are not told.
   void keep(std::span<const DeadLetter> letters, wal::Log::Done done);
 
@@ -64,12 +77,21 @@ class Intake {
   };
   Counters counters_of(const std::string& stream);
 
+  // What a source may still keep: grows with time up to the burst.
+  struct Budget {
+    double bytes = 0;
+    std::int64_t at_micros = 0;
+    bool is_spent = false;
+  };
+  bool may_keep(const DeadLetter& letter, std::int64_t now_micros);
+
   io::Env& env_;
   wal::Log& log_;
   base::Metrics& metrics_;
-  std::size_t dead_letter_bytes_max_;
+  DeadLetterLimits dead_letters_;
   std::mutex mutex_;
   std::map<std::string, Counters, std::less<>> counters_;
+  std::map<std::string, Budget, std::less<>> budgets_;  // by source
 };
 
 // Whether the log refused because it has too much to do, so that the sender should come again.

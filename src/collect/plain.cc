@@ -36,8 +36,8 @@ std::string_view trimmed(std::string_view text) {
 // it stands.
 class Splitter {
  public:
-  Splitter(std::string body, const PlainLimits& limits) : limits_(limits) {
-    events_.body = std::move(body);
+  Splitter(std::string& body, const PlainLimits& limits) : limits_(limits) {
+    events_.body.swap(body);
     events_.body += '\n';
     events_.body.reserve(events_.body.size() + simdjson::SIMDJSON_PADDING);
   }
@@ -55,6 +55,12 @@ class Splitter {
     }
     end_lines();
     return std::move(events_);
+  }
+
+  // After an error: the body as it came.
+  void give_back(std::string& body) {
+    events_.body.pop_back();
+    body.swap(events_.body);
   }
 
  private:
@@ -215,8 +221,12 @@ int status_of(const base::Error& error) {
 
 }  // namespace
 
-Result<PlainEvents> split_events(std::string body, const PlainLimits& limits) {
-  return Splitter(std::move(body), limits).split();
+Result<PlainEvents> split_events(std::string& body, const PlainLimits& limits) {
+  Splitter splitter(body, limits);
+  auto events = splitter.split();
+  if (!events.ok())
+    splitter.give_back(body);
+  return events;
 }
 
 Result<std::string> inflate(std::string_view gzip, std::size_t bytes_max) {
@@ -256,12 +266,14 @@ Result<std::string> inflate(std::string_view gzip, std::size_t bytes_max) {
   return out;
 }
 
-Result<std::string> decoded_body(http::Request&& request, std::size_t bytes_max) {
+Result<void> decode_body(http::Request& request, std::size_t bytes_max) {
   const auto encoding = request.header("content-encoding").value_or("");
   if (encoding.empty() || encoding == "identity")
-    return std::move(request.body);
-  if (encoding == "gzip" || encoding == "x-gzip")
-    return inflate(request.body, bytes_max);
+    return {};
+  if (encoding == "gzip" || encoding == "x-gzip") {
+    request.body = SHOPLAKE_TRY(inflate(request.body, bytes_max));
+    return {};
+  }
   return base::make_error(ErrorKind::input, "collect.bad_encoding",
                           fmt::format("Content-Encoding: {} cannot be undone", encoding), "Use gzip, or none.");
 }
@@ -284,6 +296,14 @@ bool Plain::is_allowed(const http::Request& request) const {
   return allowed;
 }
 
+// Of a body as a whole.
+void Plain::refuse(const Stream* stream, const DeadLetter& letter, const http::Responder& responder,
+                   http::Response response) const {
+  options_.intake->count_rejected(stream, letter.source, letter.reason);
+  options_.intake->keep(letter);
+  responder.answer(std::move(response));
+}
+
 void Plain::handle(http::Request&& request, http::Responder responder, std::string_view prefix) const {
   Intake& intake = *options_.intake;
   const std::int64_t received_at = intake.now_micros();
@@ -298,18 +318,18 @@ void Plain::handle(http::Request&& request, http::Responder responder, std::stri
   const std::string name = http::percent_decode(std::string_view(request.path).substr(prefix.size()));
   const auto stream = options_.streams->find(name);
   if (!stream) {
-    intake.count_rejected(nullptr, kSource, "collect.no_such_stream");
-    return responder.answer(http::error_response(404, "collect.no_such_stream",
-                                                 fmt::format("there is no stream {}", name),
-                                                 "Add it under `streams` of shoplake.yml, or create it with the "
-                                                 "Firehose API's CreateDeliveryStream."));
+    const std::string message = fmt::format("there is no stream {}", name);
+    return refuse(nullptr, {name, kSource, "collect.no_such_stream", message, request.body}, responder,
+                  http::error_response(404, "collect.no_such_stream", message,
+                                       "Add it under `streams` of shoplake.yml, or create it with the Firehose API's "
+                                       "CreateDeliveryStream."));
   }
-  auto body = decoded_body(std::move(request), options_.limits.inflated_bytes_max);
-  auto split = body.ok() ? split_events(*std::move(body), options_.limits) : Result<PlainEvents>(body.error());
+  const auto decoded = decode_body(request, options_.limits.inflated_bytes_max);
+  auto split = decoded.ok() ? split_events(request.body, options_.limits) : Result<PlainEvents>(decoded.error());
   if (!split.ok()) {
     const base::Error& error = split.error();
-    intake.count_rejected(stream.get(), kSource, error.code);
-    return responder.answer(http::error_response(status_of(error), error.code, error.message, error.advice));
+    return refuse(stream.get(), {stream->name, kSource, error.code, error.message, request.body}, responder,
+                  http::error_response(status_of(error), error.code, error.message, error.advice));
   }
   auto events = std::make_shared<PlainEvents>(*std::move(split));
   std::vector<DeadLetter> letters;

@@ -8,7 +8,7 @@
 //
 // Only what does not depend on the contract is looked at: each event is a JSON object of at most event_bytes_max bytes.
 // Each becomes one line of the stream, white space around it removed; what breaks the contract becomes a dead letter
-// downstream. Rejected events are kept as dead letters, too.
+// downstream. Rejected events, and whole bodies that cannot be taken, are kept as dead letters, too.
 #pragma once
 
 #include <cstddef>
@@ -44,13 +44,15 @@ struct PlainEvents {
   std::string minified;  // of events that were written over several lines
 };
 
-// Errors (input): collect.empty, collect.not_json (an array that is none), collect.too_many_events.
-base::Result<PlainEvents> split_events(std::string body, const PlainLimits& limits);
+// Takes `body`, and gives it back with an error. Errors (input): collect.empty, collect.not_json (an array that is
+// none), collect.too_many_events.
+base::Result<PlainEvents> split_events(std::string& body, const PlainLimits& limits);
 
 // Undoes gzip, of one or several members. Errors (input): collect.bad_gzip, collect.too_large.
 base::Result<std::string> inflate(std::string_view gzip, std::size_t bytes_max);
-// The body of a request with its Content-Encoding undone. Errors: those of inflate(), collect.bad_encoding (input).
-base::Result<std::string> decoded_body(http::Request&& request, std::size_t bytes_max);
+// Undoes the Content-Encoding of a request's body, in its place; with an error it stays as it came. Errors: those of
+// inflate(), collect.bad_encoding (input).
+base::Result<void> decode_body(http::Request& request, std::size_t bytes_max);
 
 class Plain {
  public:
@@ -68,6 +70,8 @@ class Plain {
 
  private:
   bool is_allowed(const http::Request& request) const;
+  void refuse(const Stream* stream, const DeadLetter& letter, const http::Responder& responder,
+              http::Response response) const;
 
   Options options_;
 };
