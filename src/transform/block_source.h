@@ -26,7 +26,8 @@ struct OversizedRecord {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
   std::int64_t line = 0;
-  std::string begin;  // at most kOversizedTextBytes
+  std::string begin;                    // at most kOversizedTextBytes
+  std::int64_t received_at_micros = 0;  // as RecordSpan's
 };
 inline constexpr std::size_t kOversizedTextBytes = 64 << 10;
 

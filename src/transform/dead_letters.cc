@@ -101,7 +101,6 @@ struct DeadLetters::State {
     };
     constant("dataset").text = options.contract->dataset;
     constant("source_object").text = options.source_object;
-    constant("quarantined_at").integer = options.ingested_at_micros;
     file_options.directory = options.quarantine_directory;
     file_options.file_stem = options.env->new_uuid();
     files = std::make_unique<PartitionFiles>(std::move(file_options));
@@ -127,6 +126,8 @@ Result<void> DeadLetters::add(const DeadLetter& letter) {
     builder.set_integer(state.node("byte_offset"), letter.byte_offset);
   builder.set_integer(state.node("record_bytes"), letter.record_bytes);
   builder.set_text(state.node("record"), record);
+  builder.set_integer(state.node("quarantined_at"),
+                      letter.received_at_micros != 0 ? letter.received_at_micros : state.options.ingested_at_micros);
   builder.finish({0, 0, 4 * record.size() + letter.message.size(), {}});
   return state.outcome;
 }

@@ -19,7 +19,8 @@ struct DeadLetter {
   std::int64_t line = 0;
   std::int64_t byte_offset = -1;  // -1: not known (Parquet)
   std::int64_t record_bytes = 0;
-  std::string_view record;  // cut to kQuarantineTextBytes here; invalid UTF-8 is escaped as \xNN
+  std::string_view record;              // cut to kQuarantineTextBytes here; invalid UTF-8 is escaped as \xNN
+  std::int64_t received_at_micros = 0;  // what quarantined_at says; 0: options.ingested_at_micros
 };
 
 class DeadLetters {

@@ -129,7 +129,8 @@ class LogBlocks {
       ++at_;
       if (record.payload.size() > record_bytes_max_) {
         block.oversized.push_back({block.records.size(), 0, record.payload.size(), record.line,
-                                   std::string(record.payload.substr(0, kOversizedTextBytes))});
+                                   std::string(record.payload.substr(0, kOversizedTextBytes)),
+                                   record.received_at_micros});
         continue;
       }
       if (record.payload.find_first_not_of(" \t\r\n") == std::string_view::npos)
@@ -170,7 +171,7 @@ Result<void> reject_oversized(Output& output, const Block& block, const contract
                           record.length, contract.record_bytes_max);
     SHOPLAKE_TRY(output.reject({is_open_array ? reason::kMalformed : reason::kTooLarge, message, record.line,
                                 static_cast<std::int64_t>(record.offset), static_cast<std::int64_t>(record.length),
-                                record.begin}));
+                                record.begin, record.received_at_micros}));
   }
   return {};
 }
@@ -325,9 +326,9 @@ Result<TransformResult> transform(std::span<const LogRecord> records, const Even
     const auto reject = [&](const RecordSpan& span, const Rejection& rejection) {
       if (!outcome.ok())
         return;
-      outcome = output.reject({rejection.reason, rejection.message, block.first_line + span.line,
-                               offset_in_payload(block, span.offset), span.length,
-                               std::string_view(block.bytes.data() + span.offset, span.length)});
+      outcome = output.reject(
+          {rejection.reason, rejection.message, block.first_line + span.line, offset_in_payload(block, span.offset),
+           span.length, std::string_view(block.bytes.data() + span.offset, span.length), span.received_at_micros});
     };
     reader.read(block.bytes.data(), block.records, block.first_line, reject);
     SHOPLAKE_TRY(outcome);

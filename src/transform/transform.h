@@ -89,7 +89,7 @@ struct LogRecord {
 
 // The same for records in memory. The filter is asked about each good event in the order of the records, on the
 // caller's thread. Dead letters have the record's offset as their line and the place in its payload as byte offset;
-// their quarantined_at is options.ingested_at_micros. options.progress is not used. Cheap for few records; columns are
+// their quarantined_at is when the record was received. options.progress is not used. Cheap for few records; columns are
 // encoded on another thread, so that many are taken at the speed of parsing.
 // Errors: those of the files written, transform.cancelled. Nothing is left behind then.
 Result<TransformResult> transform(std::span<const LogRecord> records, const EventFilter& filter,

@@ -503,6 +503,16 @@ TEST_F(TransformTest, TakesRecordsOfTheLog) {
   };
   for (std::size_t i = 0; i < letters.size(); ++i)
     EXPECT_NE(letters[i].find(letter_places[i]), std::string::npos) << letters[i].substr(0, 300);
+  // Each was received at its own moment, also the one that is too large.
+  const auto moments = rows_of(result->quarantine_files.at(0).path, "none");
+  ASSERT_EQ(moments.size(), 4U);
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    const char second = "1678"[i];
+    EXPECT_NE(moments[i].find(std::string("\"line\":100") + second + ","), std::string::npos)
+        << moments[i].substr(0, 300);
+    EXPECT_NE(moments[i].find(std::string("\"quarantined_at\":2023-11-14 22:13:2") + second), std::string::npos)
+        << moments[i].substr(0, 300);
+  }
   EXPECT_TRUE(run_log({}, nullptr).ok());
 }
 
