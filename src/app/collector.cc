@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/consumer_metrics.h"
 #include "app/live_options.h"
 #include "app/object_loader.h"
 #include "base/log.h"
@@ -65,6 +66,15 @@ struct CollectorService::State {
   std::unique_ptr<deliver::Deliverer> deliverer;
   std::unique_ptr<live::Live> live;
   std::atomic<bool> started{false};
+
+  void set_gauges() const {
+    if (!started)
+      return;
+    const std::int64_t now = app.env().now_micros();
+    set_consumer_metrics(metrics, *log, {deliver::kConsumerName, deliverer->status().consumed}, now);
+    set_consumer_metrics(metrics, *log, {kLiveConsumer, live->status().consumed}, now);
+    loader->set_gauges();
+  }
 
   deliver::DeliveryOptions delivery(std::string_view name) const {
     deliver::DeliveryOptions options;
@@ -127,6 +137,9 @@ Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base:
     state->collector = std::make_unique<collect::Collector>(std::move(options));
     state->collector->routes(server);
   }
+  describe_consumer_metrics(metrics);
+  // Metrics are written by the HTTP server only, which ends before this does.
+  metrics.before_exposition([raw = state.get()](base::Metrics&) { raw->set_gauges(); });
   return std::unique_ptr<CollectorService>(new CollectorService(std::move(state)));
 }
 

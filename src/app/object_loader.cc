@@ -1,11 +1,13 @@
 #include "app/object_loader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -22,10 +24,31 @@ using base::Result;
 // A load that failed is tried again after this long.
 constexpr std::chrono::seconds kRetryAfter{5};
 
+constexpr std::string_view kStage = "transform";
+
 struct Job {
   std::string dataset;
   std::string path;
+  std::int64_t created_at_micros = 0;
 };
+
+// The documents' names where they have one; what each means here: docs/metrics.md.
+void describe(base::Metrics& metrics) {
+  metrics.describe_counter("Invocations", "Delivered objects that were loaded, or tried to, by stage.");
+  metrics.describe_counter("Errors", "Loads of delivered objects that failed, by stage.");
+  metrics.describe_histogram("Duration", "Seconds of one load, by stage.",
+                             {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60});
+  metrics.describe_gauge("ConcurrentExecutions", "Loads that run, by stage.");
+  metrics.describe_counter("Throttles", "Delivered objects that had to wait for the load of another one, by stage.");
+  metrics.describe_counter("shoplake_transform_records_total", "Records of delivered objects, by what became of them.");
+  metrics.describe_counter("shoplake_transform_bytes_total", "Bytes of loaded objects, inflated.");
+  metrics.describe_gauge("shoplake_transform_waiting_objects", "Delivered objects that are not loaded yet.");
+  metrics.describe_gauge("shoplake_transform_freshness_seconds",
+                         "Age of the oldest delivered object that is not loaded yet; 0 if all are.");
+  metrics.set("ConcurrentExecutions", {{"stage", kStage}}, 0);
+  for (const char* counter : {"Invocations", "Errors", "Throttles"})
+    metrics.add(counter, {{"stage", kStage}}, 0);
+}
 
 }  // namespace
 
@@ -58,7 +81,9 @@ struct ObjectLoader::State {
       return {};
     {
       const std::lock_guard lock(mutex);
-      jobs.push_back({*dataset, io::join_path(app.home().lake_root, object.object)});
+      if (!jobs.empty())
+        metrics.add("Throttles", {{"stage", kStage}});
+      jobs.push_back({*dataset, io::join_path(app.home().lake_root, object.object), object.cut_at_micros});
     }
     changed.notify_all();
     return {};
@@ -71,19 +96,38 @@ struct ObjectLoader::State {
     options.paths = {job.path};
     options.stop = stop;
     const std::int64_t begin = app.env().monotonic_micros();
+    metrics.set("ConcurrentExecutions", {{"stage", kStage}}, 1);
     auto report = load(app, options);
+    metrics.set("ConcurrentExecutions", {{"stage", kStage}}, 0);
     const base::Error* error = report.ok() ? report->first_error() : &report.error();
-    metrics.add("Invocations", {{"stage", "transform"}});
-    metrics.observe("Duration", {{"stage", "transform"}},
-                    static_cast<double>(app.env().monotonic_micros() - begin) / 1e6);
-    if (error == nullptr)
+    metrics.add("Invocations", {{"stage", kStage}});
+    metrics.observe("Duration", {{"stage", kStage}}, static_cast<double>(app.env().monotonic_micros() - begin) / 1e6);
+    if (error == nullptr) {
+      count(*report);
       return true;
+    }
     if (error->kind == base::ErrorKind::cancelled)
       return false;
-    metrics.add("Errors", {{"stage", "transform"}});
+    metrics.add("Errors", {{"stage", kStage}});
     base::log::error("collect.object_not_loaded",
                      {{"object", job.path}, {"reason", error->message}, {"advice", error->advice}});
     return error->kind == base::ErrorKind::input;
+  }
+
+  void count(const LoadReport& report) {
+    for (const LoadedFile& file : report.files) {
+      metrics.add("shoplake_transform_bytes_total", {}, static_cast<double>(file.inflated_bytes));
+      metrics.add("shoplake_transform_records_total", {{"outcome", "accepted"}}, static_cast<double>(file.rows));
+      metrics.add("shoplake_transform_records_total", {{"outcome", "rejected"}}, static_cast<double>(file.rejected));
+    }
+  }
+
+  void set_gauges() {
+    const std::lock_guard lock(mutex);
+    metrics.set("shoplake_transform_waiting_objects", {}, static_cast<double>(jobs.size()));
+    const std::int64_t age =
+        jobs.empty() ? 0 : std::max<std::int64_t>(0, app.env().now_micros() - jobs.front().created_at_micros);
+    metrics.set("shoplake_transform_freshness_seconds", {}, static_cast<double>(age) / 1e6);
   }
 
   void work(const std::stop_token& stop) {
@@ -104,9 +148,7 @@ struct ObjectLoader::State {
 
 ObjectLoader::ObjectLoader(App& app, const collect::Streams& streams, base::Metrics& metrics)
     : state_(std::make_unique<State>(app, streams, metrics)) {
-  metrics.describe_counter("Invocations", "Runs of a stage.");
-  metrics.describe_counter("Errors", "Runs of a stage that failed.");
-  metrics.describe_histogram("Duration", "Seconds of a run of a stage.", {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60});
+  describe(metrics);
 }
 
 ObjectLoader::~ObjectLoader() { stop(); }
@@ -137,6 +179,8 @@ void ObjectLoader::announce(const deliver::DeliveredObject& object) {
   if (!queued.ok())
     base::log::error("collect.object_not_loaded", {{"object", object.object}, {"reason", queued.error().message}});
 }
+
+void ObjectLoader::set_gauges() const { state_->set_gauges(); }
 
 void ObjectLoader::stop() {
   state_->thread.request_stop();

@@ -26,6 +26,8 @@ class ObjectLoader {
   base::Result<void> start();
   // An object was created. Objects of streams that the live path takes, or without a contract, are passed over.
   void announce(const deliver::DeliveredObject& object);
+  // Queue depth and freshness, before /metrics is written. Any thread.
+  void set_gauges() const;
   void stop();  // after the running load's next block
 
  private:

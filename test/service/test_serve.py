@@ -173,7 +173,7 @@ def test_metrics_can_be_scraped(served):
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
     text = body.decode()
     for line in text.splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{([a-z_]+="[^"]*",?)*\})? [-+0-9.e]+|.*\+Inf.*', line), line
+        assert re.fullmatch(r'# (HELP|TYPE) [A-Za-z0-9_]+ .+|[A-Za-z0-9_]+(\{([a-z_]+="[^"]*",?)*\})? [-+0-9.e]+|.*\+Inf.*', line), line
     assert 'shoplake_build_info{version="' in text
     assert re.search(r'shoplake_http_requests_total\{route="page",method="GET",status="404"\} [1-9]', text)
     assert "process_resident_memory_bytes" in text
