@@ -11,8 +11,10 @@
 #include <fmt/format.h>
 
 #include "model/config.h"
+#include "model/model_contract.h"
 #include "model/publisher.h"
 #include "model/seed.h"
+#include "model/shared_scan.h"
 #include "model/yaml.h"
 
 namespace shoplake::model {
@@ -20,11 +22,6 @@ namespace {
 
 bool blocks(NodeStatus status) {
   return status == NodeStatus::error || status == NodeStatus::fail || status == NodeStatus::skipped;
-}
-
-bool is_plain_column(const std::string& column) {
-  return !column.empty() && !std::isdigit(static_cast<unsigned char>(column[0])) &&
-         std::all_of(column.begin(), column.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
 std::string indented(std::string_view text) {
@@ -103,9 +100,9 @@ struct Runner::State {
   // For people to look at; not durable, and a failure to write it is not a failure of the node.
   std::string write_compiled(const Node& node, const std::string& sql) const {
     const std::string path = io::join_path(options.target_directory, "compiled/" + compiled_file(node));
-    if (!options.env->create_directories(io::parent_path(path)).ok())
-      return "";
     Result<std::unique_ptr<io::WritableFile>> file = options.env->create_file(path);
+    if (!file.ok() && options.env->create_directories(io::parent_path(path)).ok())
+      file = options.env->create_file(path);
     if (!file.ok() || !(*file)->append(sql + "\n").ok() || !(*file)->close().ok())
       return "";
     return path;
@@ -157,51 +154,6 @@ struct Runner::State {
     return {};
   }
 
-  // contract: the columns and types of the YAML file are those of the model.
-  Result<void> check_contract(engine::Session& session, const Node& node, const std::string& sql) {
-    if (!node.config.contains("contract") || !node.config["contract"].is_object() ||
-        !config_flag(node.config["contract"], "enforced", false))
-      return {};
-    std::string list;
-    for (const ColumnDocument& column : node.columns) {
-      if (column.data_type.empty()) {
-        return base::make_error(
-            base::ErrorKind::failed, "model.contract",
-            fmt::format("the contract of {} is enforced, but column {} has no data_type", node.name, column.name));
-      }
-      list += fmt::format("{}CAST(NULL AS {}) AS {}", list.empty() ? "" : ", ", column.data_type,
-                          engine::quote_identifier(column.name));
-    }
-    if (list.empty())
-      return base::make_error(base::ErrorKind::failed, "model.contract",
-                              fmt::format("the contract of {} is enforced, but it lists no columns", node.name));
-    const std::vector<engine::Column> wanted = SHOPLAKE_TRY(lake.describe(session, "SELECT " + list));
-    const std::vector<engine::Column> given = SHOPLAKE_TRY(lake.describe(session, sql));
-    std::string differences;
-    const auto find = [](const std::vector<engine::Column>& columns, const std::string& name) {
-      return std::find_if(columns.begin(), columns.end(),
-                          [&](const engine::Column& column) { return column.name == name; });
-    };
-    for (const engine::Column& column : wanted) {
-      const auto other = find(given, column.name);
-      if (other == given.end()) {
-        differences += fmt::format("\n  {} {}: missing in the model", column.name, column.type);
-      } else if (other->type != column.type) {
-        differences +=
-            fmt::format("\n  {}: the contract says {}, the model gives {}", column.name, column.type, other->type);
-      }
-    }
-    for (const engine::Column& column : given) {
-      if (find(wanted, column.name) == wanted.end())
-        differences += fmt::format("\n  {} {}: missing in the contract", column.name, column.type);
-    }
-    if (differences.empty())
-      return {};
-    return base::make_error(
-        base::ErrorKind::failed, "model.contract",
-        fmt::format("the model {} has an enforced contract that it does not keep:{}", node.name, differences));
-  }
-
   TableWrite table_write(const Node& node, const std::string& sql) {
     TableWrite write;
     write.name = {node.schema, node.alias};
@@ -250,7 +202,7 @@ struct Runner::State {
       if (options.compile_only || materialized == "ephemeral")
         return {};
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", compile_options));
-      SHOPLAKE_TRY(check_contract(session, node, compiled->sql));
+      SHOPLAKE_TRY(check_contract(lake, session, node, compiled->sql));
       if (materialized == "view") {
         SHOPLAKE_TRY(lake.show_view(session, relation, compiled->sql));
         publish_later(node, {std::nullopt, relation, compiled->sql, {{"shoplake.node", node.unique_id}}});
@@ -394,42 +346,11 @@ struct Runner::State {
     return {};
   }
 
-  // The condition of which a test's failing rows are counted, for the tests that can share one scan of their relation.
+  // Whether a test can share one scan of its relation, and what it counts there.
   std::optional<std::string> countable(const Node& node) const {
-    if (!node.test || node.test->name_space || !is_plain_column(node.column_name))
+    if (options.compile_only || !node.test || !builtin_tests().contains(node.test->name))
       return std::nullopt;
-    const Json& config = node.config;
-    if (!config_text(config, "where").empty() || !config_text(config, "limit").empty() ||
-        config_text(config, "fail_calc") != "count(*)" || config_text(config, "warn_if") != "!= 0" ||
-        config_text(config, "error_if") != "!= 0" || config_flag(config, "store_failures", options.store_failures) ||
-        !config_text(config, "store_failures_as").empty() || options.compile_only) {
-      return std::nullopt;
-    }
-    const std::string macro = "macro.dbt.test_" + node.test->name;
-    if (!builtin_tests().contains(node.test->name))
-      return std::nullopt;
-    const std::string column = engine::quote_identifier(node.column_name);
-    if (node.test->name == "not_null")
-      return fmt::format("count(*) FILTER (WHERE {} IS NULL)", column);
-    if (node.test->name == "unique")
-      return fmt::format("count({0}) - count(DISTINCT {0})", column);
-    if (node.test->name == "accepted_values") {
-      const Json& arguments = node.test->arguments;
-      if (!arguments.contains("values") || !arguments["values"].is_array() || arguments["values"].empty())
-        return std::nullopt;
-      const bool quote = config_flag(arguments, "quote", true);
-      std::string list;
-      for (const Json& value : arguments["values"]) {
-        if (value.is_structured() || value.is_null())
-          return std::nullopt;
-        const std::string text = value.is_boolean() ? (value.get<bool>() ? "True" : "False") : scalar_text(value);
-        if (text.find("{{") != std::string::npos || text.find('\'') != std::string::npos)
-          return std::nullopt;
-        list += (list.empty() ? "" : ", ") + (quote ? engine::quote_literal(text) : text);
-      }
-      return fmt::format("count(*) FILTER (WHERE {} NOT IN ({}))", column, list);
-    }
-    return std::nullopt;
+    return failures_in_scan(node, options.store_failures);
   }
 
   // The generic tests that are shoplake's own: not those of which the project has one of the same name.
