@@ -249,6 +249,8 @@ def report(results):
         parts += ["Of shoplake's run, CPU seconds of the stages: " + ", ".join(f"{key.replace('_seconds', '').replace('_', ' ')} {value:.2f}" for key, value in stages.items()) + ".", ""]
     if "left_out" in results:
         parts += [*results["left_out"], ""]
+    if "build_conditions" in results:
+        parts += [results["build_conditions"], ""]
     for events, summary in results.get("build", {}).items():
         parts += [f"## build of the whole project, {int(events):,} events", "", compared(summary), ""]
     if "version_seconds" in results:
@@ -292,6 +294,7 @@ def main():
             bench.load(options.events, options.repeat, [peer for peer in options.peers.split(",") if peer])
         if "build" in wanted:
             bench.build(100_000, options.repeat)
+            bench.build(1_000_000, 1, days=30)
             if options.full:
                 bench.build(10_000_000, 1, days=30)
         if "linearity" in wanted:
