@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "app/build_console.h"
+#include "app/quality.h"
 #include "contract/contract.h"
 #include "ingest/dataset_tables.h"
 #include "live/lake_lock.h"
@@ -22,6 +23,8 @@
 #include "model/runner.h"
 #include "model/selector.h"
 #include "model/yaml.h"
+#include "quality/audit.h"
+#include "quality/results.h"
 
 namespace shoplake::app {
 namespace {
@@ -290,8 +293,32 @@ class ModelRun {
     options.compile_only = command_.kind == Kind::compile || command_.kind == Kind::docs;
     options.tests_gate = command_.kind == Kind::build;
     options.stop = stop_;
+    options.audit = auditor_.get();
     options.with_overrides = [this](const Json& overrides) { return invocation_->renderer_with(overrides); };
     return options;
+  }
+
+  // The block rules of the tables that are built, if there are any.
+  Result<void> open_auditor() {
+    const bool is_own_project =
+        command_.project_directory.empty() &&
+        app_.home().project_directory == io::join_path(app_.installation().share_directory, "dbt");
+    auditor_ = SHOPLAKE_TRY(make_auditor(app_, "build", is_own_project));
+    return {};
+  }
+
+  // What the audits found is kept; that it could not be is no reason to fail what is published already.
+  void record_audits(const std::vector<model::NodeResult>& results) {
+    if (auditor_ == nullptr)
+      return;
+    for (const model::NodeResult& result : results) {
+      const auto node = invocation_->manifest().nodes.find(result.unique_id);
+      if (result.status == model::NodeStatus::error && node != invocation_->manifest().nodes.end())
+        auditor_->not_published(node->second.schema + "." + node->second.alias);
+    }
+    quality::ResultsTable table(app_.env(), lake_->catalog());
+    if (const Result<void> kept = table.append(*session_, auditor_->take_run()); !kept.ok())
+      console_.warning(fmt::format("The results of quality rules were not kept: {}", kept.error().message));
   }
 
   // Ephemeral models are part of others; only compiling shows them by themselves.
@@ -316,8 +343,10 @@ class ModelRun {
   Result<int> execute(const std::set<std::string>& selected) {
     const bool compiling = command_.kind == Kind::compile;
     const std::set<std::string> nodes = executable(selected, compiling);
-    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed)
+    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed) {
+      SHOPLAKE_TRY(open_auditor());
       SHOPLAKE_TRY(lock_lake());
+    }
     if (!compiling)
       SHOPLAKE_TRY(create_sources());
     SHOPLAKE_TRY(open_lake());
@@ -340,6 +369,7 @@ class ModelRun {
                            runner_options(), console_);
       for (model::NodeResult& result : SHOPLAKE_TRY(runner.run(nodes)))
         results.push_back(std::move(result));
+      record_audits(results);
       if (hooks)
         SHOPLAKE_TRY(run_hooks("on-run-end", results));
     }
@@ -459,6 +489,7 @@ class ModelRun {
   std::future<Result<std::unique_ptr<engine::Database>>> engine_;
   std::unique_ptr<engine::Database> database_;
   std::unique_ptr<engine::Session> session_;
+  std::unique_ptr<quality::Auditor> auditor_;
   std::unique_ptr<model::Lake> lake_;
 };
 

@@ -27,6 +27,7 @@ void add_source(CLI::App& root, Context& context);
 void add_query(CLI::App& root, Context& context);
 void add_serve(CLI::App& root, Context& context);
 void add_catalog(CLI::App& root, Context& context);
+void add_quality(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 
 void add_demo(CLI::App& root, Context& context);

@@ -49,6 +49,7 @@ const Command kCommands[] = {
     {"Answers", add_query},
     {"Answers", add_serve},
     {"The lake", add_catalog},
+    {"The lake", add_quality},
     {"The lake", add_inspect},
     {"Set-up", add_init},
     {"Set-up", add_doctor},

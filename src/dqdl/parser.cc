@@ -657,6 +657,11 @@ std::string place_of(std::string_view text, std::size_t offset, const Origin& or
   return std::string(origin.path) + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
+bool takes_where(RuleType type) {
+  return std::any_of(std::begin(kForms), std::end(kForms),
+                     [&](const Form& form) { return form.type == type && form.where; });
+}
+
 Result<Rule> parse_rule(std::string_view text, const Origin& origin) { return Parser(text, origin).rule(); }
 
 Result<std::vector<Rule>> parse_rules(std::string_view text, const Origin& origin) {

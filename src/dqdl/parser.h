@@ -30,6 +30,9 @@ struct Origin {
 // "quality/orders.yml:7:14", or "line 1, column 14" without a path, of the byte at `offset`.
 std::string place_of(std::string_view text, std::size_t offset, const Origin& origin);
 
+// Whether rules of the type take `where "…"`.
+bool takes_where(RuleType type);
+
 // One rule: `Completeness "price" > 0.95`. Errors, all of kind usage and beginning with the place: dqdl.syntax,
 // dqdl.unknown_rule, dqdl.unsupported.
 Result<Rule> parse_rule(std::string_view text, const Origin& origin = {});

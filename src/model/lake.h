@@ -30,6 +30,8 @@
 
 namespace shoplake::model {
 
+class Audit;
+
 inline constexpr int kCommitAttemptsMax = 50;
 
 std::string to_string(const RelationName& name);  // "marts"."x", quoted
@@ -50,6 +52,7 @@ struct IncrementalWrite {
   std::vector<std::string> update_columns;   // merge: only these; empty: all
   std::vector<std::string> exclude_columns;  // merge: all but these
   std::string on_schema_change = "ignore";   // ignore, fail, append_new_columns, sync_all_columns
+  Audit* audit = nullptr;                    // asked before the commit; its error is write_incremental()'s
 };
 
 struct Written {
@@ -104,6 +107,8 @@ class Lake {
   Result<void> publish(engine::Session& session, UnpublishedTable& table);
   Result<void> publish_together(std::span<UnpublishedTable* const> tables);
   Result<Written> replace_table(engine::Session& session, const TableWrite& write);  // both steps
+  // Removes the files of a table that is not to be published.
+  void discard(const UnpublishedTable& table);
   // Brings a batch into an existing table. Error catalog.commit_conflict: somebody else committed since refresh();
   // render and try again. Errors model.schema_changed, model.duplicate_key, model.incremental (kind failed).
   Result<Written> write_incremental(engine::Session& session, const IncrementalWrite& write);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "model/audit.h"
 #include "model/lake.h"
 #include "model/lake_sql.h"
 
@@ -24,6 +25,22 @@ class BatchTable {
   engine::Session& session_;
   std::string name_;
 };
+
+// The rows of a table as a change of files will leave them. `kept`: SQL that gives the rows of the present files, with
+// their names as `filename`; empty: none of them stays, and there are new ones.
+std::string rows_after(const catalog::TableChange& change, const std::vector<std::string>& columns,
+                       const std::string& kept) {
+  std::vector<std::string> names, removed, parts;
+  for (const std::string& column : columns)
+    names.push_back(engine::quote_identifier(column));
+  for (const std::string& path : change.removed_paths)
+    removed.push_back(engine::quote_literal(path));
+  if (!kept.empty())
+    parts.push_back(kept + (removed.empty() ? "" : fmt::format(" WHERE filename NOT IN ({})", join(removed, ", "))));
+  if (!change.added.empty())
+    parts.push_back(fmt::format("SELECT {} FROM {}", join(names, ", "), read_files(change.added)));
+  return "(" + join(parts, " UNION ALL ") + ")";
+}
 
 }  // namespace
 
@@ -283,6 +300,16 @@ Result<Written> Lake::write_incremental(engine::Session& session, const Incremen
     for (const transform::DataFile& file : current_files) {
       if (partition_by.empty() || partitions.contains(file.partition))
         change.removed_paths.push_back(file.path);
+    }
+  }
+  if (write.audit != nullptr) {
+    const bool is_replaced = change.operation == Operation::replace;
+    const Result<void> audited = write.audit->check(
+        session, *this, write.table.name, rows_after(change, shape.columns, is_replaced ? std::string() : all_target));
+    if (!audited.ok()) {
+      for (const transform::DataFile& file : copied.files)
+        (void)options_.env->remove_file(file.path);
+      return audited.error();
     }
   }
   std::int64_t batch_rows =

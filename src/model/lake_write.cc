@@ -187,6 +187,11 @@ Result<Written> Lake::replace_table(engine::Session& session, const TableWrite& 
   return table.written;
 }
 
+void Lake::discard(const UnpublishedTable& table) {
+  for (const transform::DataFile& file : table.change.added)
+    (void)options_.env->remove_file(file.path);
+}
+
 Result<void> Lake::show_view(engine::Session& session, const RelationName& name, const std::string& sql) {
   SHOPLAKE_TRY(create_namespace(name.schema));
   SHOPLAKE_TRY(prepare(session, sql));

@@ -176,6 +176,17 @@ struct Runner::State {
                                {"files_replaced", written.files_replaced}};
   }
 
+  Result<UnpublishedTable> write_audited(engine::Session& session, const TableWrite& write) {
+    UnpublishedTable table = SHOPLAKE_TRY(lake.write_table(session, write));
+    if (options.audit == nullptr)
+      return table;
+    const Result<void> audited = options.audit->check(session, lake, write.name, to_string(write.name));
+    if (audited.ok())
+      return table;
+    lake.discard(table);
+    return audited.error();
+  }
+
   void publish_later(const Node& node, Publication publication) {
     const std::lock_guard lock(mutex);
     made.insert_or_assign(node.unique_id, std::move(publication));
@@ -208,7 +219,7 @@ struct Runner::State {
         publish_later(node, {std::nullopt, relation, compiled->sql, {{"shoplake.node", node.unique_id}}});
         result.adapter_response = {{"_message", "OK"}};
       } else if (!compile_options.is_incremental) {
-        UnpublishedTable table = SHOPLAKE_TRY(lake.write_table(session, table_write(node, compiled->sql)));
+        UnpublishedTable table = SHOPLAKE_TRY(write_audited(session, table_write(node, compiled->sql)));
         succeeded(result, table.written);
         publish_later(node, {std::move(table), {}, {}, {}});
       } else {
@@ -225,6 +236,7 @@ struct Runner::State {
         write.update_columns = config_list(node.config, "merge_update_columns");
         write.exclude_columns = config_list(node.config, "merge_exclude_columns");
         write.on_schema_change = config_text(node.config, "on_schema_change");
+        write.audit = options.audit;
         static const std::set<std::string> strategies{"append", "delete+insert", "merge", "insert_overwrite"};
         static const std::set<std::string> policies{"ignore", "fail", "append_new_columns", "sync_all_columns"};
         if (!strategies.contains(write.strategy)) {
@@ -257,7 +269,7 @@ struct Runner::State {
   Result<void> build_seed(engine::Session& session, Node& node, NodeResult& result) {
     result.started_us = now();
     const std::string query = SHOPLAKE_TRY(seed_query(session, node));
-    UnpublishedTable table = SHOPLAKE_TRY(lake.write_table(session, table_write(node, query)));
+    UnpublishedTable table = SHOPLAKE_TRY(write_audited(session, table_write(node, query)));
     succeeded(result, table.written);
     result.message = fmt::format("INSERT {}", table.written.rows);
     publish_later(node, {std::move(table), {}, {}, {}});

@@ -12,6 +12,7 @@
 
 #include "engine/session.h"
 #include "model/artifacts.h"
+#include "model/audit.h"
 #include "model/compiler.h"
 #include "model/graph.h"
 #include "model/lake.h"
@@ -43,6 +44,7 @@ struct RunnerOptions {
   bool tests_gate = true;  // a failed test keeps what is downstream of the tested from being built
   std::stop_token stop;
   RendererWithOverrides with_overrides;
+  Audit* audit = nullptr;  // of every table that is built
 };
 
 class Runner {

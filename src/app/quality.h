@@ -1,0 +1,74 @@
+// `shoplake quality`: the rules of the lake's tables, evaluated on what is published, and what they said before.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "app/app.h"
+#include "base/result.h"
+#include "quality/audit.h"
+#include "quality/results.h"
+#include "quality/rule_set.h"
+
+namespace shoplake::app {
+
+// Where rule sets are: <home>/quality if there is such a folder, else the installation's.
+base::Result<std::string> quality_directory(App& app);
+base::Result<std::vector<quality::RuleSet>> load_rule_sets(App& app);
+
+// What keeps rows from being published by a build or a load; null if no table has a block rule. The rule sets that come
+// with shoplake are for the project and the contracts that come with it: `is_own` says that no others are used.
+base::Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::string& triggered_by, bool is_own);
+
+// Columns that no example may show: fields of any contract that hold personal data, in lower case.
+base::Result<std::set<std::string>> personal_columns(App& app);
+
+struct QualityRunOptions {
+  std::vector<std::string> tables;  // empty: all that have rules and exist
+  bool record = true;               // in quality.results
+  std::stop_token stop;
+  std::function<void(const quality::TableRun& table)> on_table;
+  // Those of the run that failed or could not be evaluated: what a notification is made of.
+  std::function<void(const quality::Run& failures)> on_failures;
+};
+
+struct QualityReport {
+  quality::Run run;
+  std::vector<std::string> absent;  // tables with rules that the lake does not have
+  std::int64_t micros = 0;
+
+  std::int64_t count(quality::Outcome outcome) const;
+  bool blocks() const;  // a block rule is not satisfied
+};
+
+// Errors before anything is evaluated: those of the rule sets; quality.no_rules (kind usage): a table has none.
+base::Result<QualityReport> run_quality(App& app, const QualityRunOptions& options);
+
+// A rule with the newest result that quality.results has of it.
+struct RuleStatus {
+  std::string table;
+  quality::QualityRule rule;
+  std::optional<quality::StoredResult> last;
+};
+base::Result<std::vector<RuleStatus>> list_rules(App& app, const std::string& table);
+
+inline constexpr std::int64_t kShownResultsMax = 10'000;
+
+// The results of one table, newest first, or of one run. Error quality.no_results (kind not_found): there are none.
+base::Result<std::vector<quality::StoredResult>> show_quality(App& app, const std::string& table_or_run);
+
+// Reads rule sets without evaluating them; all of the home's if no file is named. Returns the number of rules.
+struct QualityCheck {
+  std::string path;
+  std::int64_t tables = 0;
+  std::int64_t rules = 0;
+};
+base::Result<std::vector<QualityCheck>> check_rule_sets(App& app, const std::vector<std::string>& paths);
+
+}  // namespace shoplake::app
