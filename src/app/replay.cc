@@ -6,14 +6,14 @@
 #include <utility>
 
 #include "app/live_options.h"
-#include "contract/moment.h"
+#include "base/moment.h"
 
 namespace shoplake::app {
 
 using base::Result;
 
 Result<std::int64_t> parse_moment(std::string_view text) {
-  if (const auto micros = contract::parse_timestamp(text)) {
+  if (const auto micros = base::parse_timestamp(text)) {
     return *micros;
   }
   return base::make_error(base::ErrorKind::usage, "replay.bad_moment", fmt::format("\"{}\" is no moment", text),

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include "contract/moment.h"
+#include "base/moment.h"
 
 namespace shoplake::contract {
 
@@ -149,7 +149,7 @@ class Parser {
                              const std::string& path) const {
     std::int64_t value = 0;
     if (field.type == Type::timestamp) {
-      const auto moment = node.IsScalar() ? parse_timestamp(node.Scalar()) : std::nullopt;
+      const auto moment = node.IsScalar() ? base::parse_timestamp(node.Scalar()) : std::nullopt;
       if (!moment)
         return invalid(node, fmt::format("field {}: {} must be a time as 2026-11-21T10:00:00Z", path, key));
       return *moment;

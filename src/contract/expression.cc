@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "contract/moment.h"
+#include "base/moment.h"
 
 namespace shoplake::contract {
 
@@ -456,7 +456,7 @@ class Parser {
   Result<Expression> moment(bool is_date, const Token& begin) {
     Expression literal;
     literal.type = is_date ? Type::date : Type::timestamp;
-    const auto parsed = is_date ? parse_date(token_.text) : parse_timestamp(token_.text);
+    const auto parsed = is_date ? base::parse_date(token_.text) : base::parse_timestamp(token_.text);
     if (!parsed)
       return wrong(begin.at, fmt::format("\"{}\" is not a {}", token_.text, name(literal.type)));
     literal.integer = *parsed;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/moment.h"
 #include "generate/clickstream_writer.h"
 #include "generate/event_writer.h"
 #include "generate/plan.h"
@@ -46,22 +47,15 @@ struct MadeChunk {
 };
 
 Result<std::int64_t> parse_date(const std::string& text) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int length = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) == 3 &&
-      static_cast<std::size_t>(length) == text.size() && year >= 1990 && year < 2200) {
-    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-    if (date.ok()) {
-      return std::chrono::sys_days(date).time_since_epoch().count();
-    }
+  const auto days = text.size() == 10 ? base::parse_date(text) : std::nullopt;
+  if (days && base::civil_day(*days).year >= 1990 && base::civil_day(*days).year < 2200) {
+    return *days;
   }
   return make_error(ErrorKind::usage, "generate.bad_date", fmt::format("\"{}\" is no date from 1990 to 2199", text),
                     "write it as YYYY-MM-DD");
 }
 
-std::string date_text(std::int64_t days_since_epoch) {
+std::string eight_digits(std::int64_t days_since_epoch) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days_since_epoch}}};
   return fmt::format("{:04}{:02}{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
                      static_cast<unsigned>(date.day()));
@@ -335,7 +329,7 @@ Result<EventsSummary> generate_events(io::Env& env, const EventsOptions& options
       }
       const std::string path = file_a_day
                                    ? io::join_path(out, fmt::format("{}_{}.ndjson.gz", dataset_name(options.dataset),
-                                                                    date_text(plan.first_day + chunk.day)))
+                                                                    eight_digits(plan.first_day + chunk.day)))
                                    : out;
       file.emplace(SHOPLAKE_TRY(OutputFile::create(env, path)));
       summary.files.push_back(path);

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include "base/moment.h"
 
 namespace shoplake::serve {
 
@@ -10,25 +10,12 @@ using std::chrono::days;
 using std::chrono::sys_days;
 
 std::optional<sys_days> parse_date(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-')
+  // base reads 20261120 too.
+  const auto days = text.size() == 10 ? base::parse_date(text) : std::nullopt;
+  constexpr std::chrono::sys_days kFirst = std::chrono::year(1900) / 1 / 1;
+  if (!days || *days < kFirst.time_since_epoch().count())
     return std::nullopt;
-  int parts[3] = {0, 0, 0};
-  int part = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (i == 4 || i == 7) {
-      ++part;
-    } else if (text[i] >= '0' && text[i] <= '9') {
-      parts[part] = parts[part] * 10 + (text[i] - '0');
-    } else {
-      return std::nullopt;
-    }
-  }
-  const std::chrono::year_month_day date{std::chrono::year(parts[0]),
-                                         std::chrono::month(static_cast<unsigned>(parts[1])),
-                                         std::chrono::day(static_cast<unsigned>(parts[2]))};
-  if (!date.ok() || parts[0] < 1900)
-    return std::nullopt;
-  return sys_days(date);
+  return sys_days(std::chrono::days(*days));
 }
 
 std::string format_date(sys_days date) {

@@ -5,7 +5,7 @@
 #include <deque>
 #include <string>
 
-#include "contract/moment.h"
+#include "base/moment.h"
 
 namespace shoplake::transform {
 
@@ -48,8 +48,8 @@ std::int64_t code_points(std::string_view text) {
 
 std::int64_t day_part(Operation operation, std::int64_t days) {
   if (operation == Operation::day_of_week)
-    return contract::day_of_week(days);
-  const contract::CivilDay day = contract::civil_day(days);
+    return base::day_of_week(days);
+  const base::CivilDay day = base::civil_day(days);
   return operation == Operation::year ? day.year : operation == Operation::month ? day.month : day.day;
 }
 
@@ -314,10 +314,10 @@ struct ComputedFields::State {
   }
 
   Vector evaluate(const Expression& e) {
-    constexpr std::int64_t kMicrosPerMinute = 60 * contract::kMicrosPerSecond;
+    constexpr std::int64_t kMicrosPerMinute = 60 * base::kMicrosPerSecond;
     const auto time_of_day = [](const Vector& value, std::size_t row) {
       const std::int64_t micros = value.integer(row);
-      return micros - contract::day_of(micros) * contract::kMicrosPerDay;
+      return micros - base::day_of(micros) * base::kMicrosPerDay;
     };
     switch (e.operation) {
       case Operation::literal: return literal(e);
@@ -380,7 +380,7 @@ struct ComputedFields::State {
         return operand;
       }
       case Operation::date:
-        return unary(e, [](const Vector& v, std::size_t row) { return word_of(contract::day_of(v.integer(row))); });
+        return unary(e, [](const Vector& v, std::size_t row) { return word_of(base::day_of(v.integer(row))); });
       case Operation::year:
       case Operation::month:
       case Operation::day:
@@ -388,7 +388,7 @@ struct ComputedFields::State {
         const bool of_timestamp = e.operands[0].type == Type::timestamp;
         return unary(e, [&](const Vector& v, std::size_t row) {
           const std::int64_t value = v.integer(row);
-          return word_of(day_part(e.operation, of_timestamp ? contract::day_of(value) : value));
+          return word_of(day_part(e.operation, of_timestamp ? base::day_of(value) : value));
         });
       }
       case Operation::hour:

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include "contract/moment.h"
+#include "base/moment.h"
 
 namespace shoplake::transform {
 
@@ -434,7 +434,7 @@ struct JsonReader::State {
     constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
     constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
     const auto spelled = [&](std::int64_t number) {
-      return node.type == ColumnType::timestamp ? contract::timestamp_text(number) : std::to_string(number);
+      return node.type == ColumnType::timestamp ? base::timestamp_text(number) : std::to_string(number);
     };
     const std::string allowed = node.max == kHighest ? fmt::format("less than {}", spelled(node.min))
                                 : node.min == kLowest
@@ -610,7 +610,7 @@ struct JsonReader::State {
     if (first == '"') {
       if (!string(at, token))
         return false;
-      moment = contract::parse_timestamp(token);
+      moment = base::parse_timestamp(token);
       if (!moment)
         moment = epoch_micros(token);
     } else if (first == '-' || is_digit(first)) {
@@ -640,10 +640,10 @@ struct JsonReader::State {
       return std::nullopt;
     if (is_integer) {
       std::int64_t value = 0;
-      return to_integer(number, value) ? contract::epoch_micros(value) : std::nullopt;
+      return to_integer(number, value) ? base::epoch_micros(value) : std::nullopt;
     }
     double value = 0;
-    return to_real(number, value) ? contract::epoch_micros(value) : std::nullopt;
+    return to_real(number, value) ? base::epoch_micros(value) : std::nullopt;
   }
 
   bool date_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
@@ -661,7 +661,7 @@ struct JsonReader::State {
                  ? wrong_type(node, first)
                  : malformed("a value is expected");
     }
-    const auto days = contract::parse_date(token);
+    const auto days = base::parse_date(token);
     if (!days)
       return reject(reason::kInvalidDate,
                     fmt::format("{} is \"{}\", not a day as YYYY-MM-DD", node.json_path, token.substr(0, 40)));
@@ -1047,10 +1047,10 @@ struct JsonReader::State {
     if (!timestamp(field, at, text[at], partition_micros))
       return false;
     partition_at = at;
-    const std::int64_t day = contract::day_of(partition_micros);
+    const std::int64_t day = base::day_of(partition_micros);
     if (day != partition_day || partition_text.empty()) {
       partition_day = day;
-      partition_text = contract::date_text(day);
+      partition_text = base::date_text(day);
     }
     partition = partition_text;
     return true;

@@ -7,7 +7,7 @@
 //
 // Coercions (docs/formats/contract.md): long from a number or text that is integral; double from a number or numeric
 // text, "NaN", "Infinity", "-Infinity"; string from a number or boolean, by its spelling; boolean from true, false and
-// their texts; timestamp and date as contract/moment.h reads them. null and absent are NULL; of a field that is dropped
+// their texts; timestamp and date as base/moment.h reads them. null and absent are NULL; of a field that is dropped
 // any value is passed over. Anything else rejects the record. Not thread safe.
 //
 // A span may hold several records, as senders and Firehose put them together: objects one after another with or without

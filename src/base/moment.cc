@@ -1,11 +1,11 @@
-#include "contract/moment.h"
+#include "base/moment.h"
 
 #include <chrono>
 #include <cmath>
 
 #include <fmt/format.h>
 
-namespace shoplake::contract {
+namespace shoplake::base {
 
 namespace {
 
@@ -87,6 +87,7 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   const char* const end = text.data() + text.size();
   if ((*at != 'T' && *at != 't' && *at != ' ') || end - at < 6 || at[3] != ':')
     return std::nullopt;
+  const bool is_spaced = *at == ' ';
   const int hour = digits2(at + 1);
   const int minute = digits2(at + 4);
   at += 6;
@@ -110,6 +111,8 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   }
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
     return std::nullopt;
+  if (is_spaced && end - at > 1 && *at == ' ')
+    ++at;
   const auto zone = zone_seconds(at, end);
   if (!zone)
     return std::nullopt;
@@ -156,4 +159,4 @@ std::string timestamp_text(std::int64_t micros) {
                      fraction == 0 ? std::string() : fmt::format(".{:06}", fraction));
 }
 
-}  // namespace shoplake::contract
+}  // namespace shoplake::base

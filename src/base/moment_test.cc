@@ -1,8 +1,8 @@
-#include "contract/moment.h"
+#include "base/moment.h"
 
 #include <gtest/gtest.h>
 
-namespace shoplake::contract {
+namespace shoplake::base {
 namespace {
 
 TEST(MomentTest, ReadsTheSpellingsOfIso8601) {
@@ -34,6 +34,9 @@ TEST(MomentTest, ReadsTheSpellingsOfIso8601) {
       {"2026-11-21T12:00:00.Z", std::nullopt},
       {"2026-11-21T12:00:00Zulu", std::nullopt},
       {"2026-11-21T12:00:00 +01:00", std::nullopt},
+      {"2026-11-21 13:00:00 +0100", kNoon},
+      {"2026-11-21 12:00:00 Z", kNoon},
+      {"2026-11-21 12:00:00 ", std::nullopt},
       {"2026-11-21T12:00:00+1", std::nullopt},
       {"2026-11-21T12:00:00+25:00", std::nullopt},
       {"2026-11-21T", std::nullopt},
@@ -79,4 +82,4 @@ TEST(MomentTest, KnowsTheCalendar) {
 }
 
 }  // namespace
-}  // namespace shoplake::contract
+}  // namespace shoplake::base

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace shoplake::contract {
+namespace shoplake::base {
 
 inline constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 inline constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
@@ -15,8 +15,8 @@ inline constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 std::optional<std::int64_t> parse_date(std::string_view text);
 
 // ISO 8601 as microseconds since 1970-01-01: a day, or a day, T or a space, hh:mm, optionally :ss and a fraction after
-// a point or comma (cut to microseconds), optionally Z or ±hh, ±hhmm, ±hh:mm; without a zone it is UTC. A leap second
-// is the second after it. Years 0001 to 9999.
+// a point or comma (cut to microseconds), optionally Z or ±hh, ±hhmm, ±hh:mm (after a space where the date ends with
+// one); without a zone it is UTC. A leap second is the second after it. Years 0001 to 9999.
 std::optional<std::int64_t> parse_timestamp(std::string_view text);
 
 // A number since 1970-01-01 as microseconds, its unit by its magnitude: below 1e11 seconds, below 1e14 milliseconds,
@@ -45,4 +45,4 @@ std::string date_text(std::int64_t days);
 // "2026-11-21T10:00:00Z", with a fraction of six digits where there is one.
 std::string timestamp_text(std::int64_t micros);
 
-}  // namespace shoplake::contract
+}  // namespace shoplake::base
