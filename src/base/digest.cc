@@ -11,7 +11,14 @@ namespace {
 constexpr char kHexDigits[] = "0123456789abcdef";
 
 const EVP_MD* method(Digest::Algorithm algorithm) {
-  return algorithm == Digest::Algorithm::md5 ? EVP_md5() : EVP_sha256();
+  switch (algorithm) {
+    case Digest::Algorithm::md5: return EVP_md5();
+    case Digest::Algorithm::sha1: return EVP_sha1();
+    case Digest::Algorithm::sha256: return EVP_sha256();
+    case Digest::Algorithm::sha384: return EVP_sha384();
+    case Digest::Algorithm::sha512: return EVP_sha512();
+  }
+  return nullptr;  // not reached
 }
 
 std::string digest_hex(Digest::Algorithm algorithm, std::string_view bytes) {

@@ -17,7 +17,7 @@ std::string hex(std::string_view bytes);
 // One digest over bytes that come in pieces. Not thread safe.
 class Digest {
  public:
-  enum class Algorithm { md5, sha256 };
+  enum class Algorithm { md5, sha1, sha256, sha384, sha512 };
   explicit Digest(Algorithm algorithm);
   ~Digest();
   Digest(Digest&&) noexcept;
