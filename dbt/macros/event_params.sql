@@ -31,7 +31,7 @@
 {# Numbers of any type as double. #}
 {% macro event_param_doubles(params) -%}
     {{ event_param_list(params,
-        'coalesce(cast(param.value.int_value as ' ~ dbt.type_float() ~ '), param.value.double_value, param.value.float_value)'
+        'coalesce(cast(param.value.int_value as ' ~ double() ~ '), param.value.double_value, param.value.float_value)'
     ) }}
 {%- endmacro %}
 

@@ -8,9 +8,17 @@
     end
 {%- endmacro %}
 
+{# A number of 64 bits. dbt.type_float() has 32 on DuckDB, which is wrong by cents from 131,072 on. #}
+{% macro double() -%}
+    {{ return(adapter.dispatch('double', 'shoplake')()) }}
+{%- endmacro %}
+{% macro duckdb__double() %}{{ return('double') }}{% endmacro %}
+{% macro spark__double() %}{{ return('double') }}{% endmacro %}
+{% macro default__double() %}{{ return('double precision') }}{% endmacro %}
+
 {# Amount with two decimals for display; the micros stay beside it. #}
 {% macro amount(micros) -%}
-    cast(round(cast({{ micros }} as {{ dbt.type_float() }}) / 1000000, 2) as decimal(18, 2))
+    cast(round(cast({{ micros }} as {{ double() }}) / 1000000, 2) as decimal(18, 2))
 {%- endmacro %}
 
 {# Sum of whole numbers as BIGINT, 0 over no value. Absurd inputs stop at the largest BIGINT instead of failing. #}
@@ -33,7 +41,7 @@
 {% macro ratio(numerator, denominator, decimals=4) -%}
     case
         when {{ denominator }} <> 0
-            then round(cast({{ numerator }} as {{ dbt.type_float() }}) / {{ denominator }}, {{ decimals }})
+            then round(cast({{ numerator }} as {{ double() }}) / {{ denominator }}, {{ decimals }})
     end
 {%- endmacro %}
 
@@ -41,6 +49,6 @@
 {% macro percent_difference(before, after) -%}
     case
         when {{ before }} <> 0
-            then round(100.0 * cast({{ after }} - {{ before }} as {{ dbt.type_float() }}) / {{ before }}, 2)
+            then round(100.0 * cast({{ after }} - {{ before }} as {{ double() }}) / {{ before }}, 2)
     end
 {%- endmacro %}

@@ -202,3 +202,20 @@ def test_day_one_retention(built):
     for row in rows:
         day = datetime.date.fromisoformat(row["cohort_date"])
         assert (row["cohort_users"], row["returning_users"]) == (cohorts[day], returning[day]), day
+
+
+def test_large_amounts_keep_their_cents(shoplake, tmp_path):
+    """Neither 32-bit floats nor sums in any order may show: an order of a billion, and an integer that only 64 bits hold."""
+    def purchase(number, value):
+        params = [{"key": "ga_session_id", "value": {"int_value": "7"}}, {"key": "transaction_id", "value": {"string_value": f"t{number}"}}, {"key": "value", "value": value},
+                  {"key": "currency", "value": {"string_value": "EUR"}}]
+        return {"event_date": "20260301", "event_timestamp": str(1_772_359_200_000_000 + number), "event_name": "purchase", "user_pseudo_id": "u", "stream_id": "s",
+                "event_params": params, "ecommerce": {"transaction_id": f"t{number}"}}
+
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(json.dumps(event) + "\n" for event in [purchase(1, {"double_value": 1234567890.12}), purchase(2, {"int_value": "16777217"})]))
+    shoplake("load", "events", path)
+    shoplake("build")
+    rows = shoplake.rows("select first_click_value_micros, cast(first_click_value as varchar) as value from marts.mart_attribution_comparison where first_click_conversions > 0")
+    assert rows == [{"first_click_value_micros": 1_251_345_107_120_000, "value": "1251345107.12"}]
+    assert shoplake.value("select cast(sum(revenue) as varchar) from marts.mart_channel_performance") == "1251345107.12"

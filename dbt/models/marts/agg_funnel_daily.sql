@@ -42,7 +42,7 @@ final as (
         {{ stage }}_sessions as sessions,
         {{ stage }}_users as users,
         {% if loop.first %}
-        cast(null as {{ dbt.type_float() }}) as conversion_from_previous,
+        cast(null as {{ double() }}) as conversion_from_previous,
         {% else %}
         {{ ratio(stage ~ '_sessions', loop.previtem ~ '_sessions', 6) }} as conversion_from_previous,
         {% endif %}
