@@ -30,6 +30,8 @@ void add_catalog(CLI::App& root, Context& context);
 void add_quality(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 
+void add_flow(CLI::App& root, Context& context);
+
 void add_demo(CLI::App& root, Context& context);
 void add_generate(CLI::App& root, Context& context);
 

@@ -51,6 +51,7 @@ const Command kCommands[] = {
     {"The lake", add_catalog},
     {"The lake", add_quality},
     {"The lake", add_inspect},
+    {"Flows", add_flow},
     {"Set-up", add_init},
     {"Set-up", add_doctor},
     {"Set-up", add_completion},
