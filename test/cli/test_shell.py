@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 COMMANDS = ["demo", "generate", "load", "quarantine", "replay", "contract", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse", "query", "serve",
-            "catalog", "quality", "inspect", "init", "doctor", "completion"]
+            "catalog", "quality", "inspect", "flow", "init", "doctor", "completion"]
 
 
 def test_the_list_of_commands_is_whole(shoplake):
