@@ -24,7 +24,6 @@ namespace {
 
 using base::Result;
 
-constexpr std::string_view kLiveConsumer = "live";
 constexpr char kZoneFolder[] = "/usr/share/zoneinfo";
 Result<collect::TimeZone> read_time_zone(io::Env& env, const std::string& name) {
   if (name == "UTC")
@@ -40,7 +39,8 @@ Result<collect::TimeZone> read_time_zone(io::Env& env, const std::string& name) 
 
 serve::LiveState state_of(const live::LiveStatus& status) {
   switch (status.state) {
-    case live::LiveState::starting: return serve::LiveState::behind;
+    case live::LiveState::starting:
+    case live::LiveState::catching_up: return serve::LiveState::behind;
     case live::LiveState::paused: return serve::LiveState::paused;
     case live::LiveState::stale:
     case live::LiveState::failing: return serve::LiveState::stale;
@@ -72,7 +72,7 @@ struct CollectorService::State {
       return;
     const std::int64_t now = app.env().now_micros();
     set_consumer_metrics(metrics, *log, {deliver::kConsumerName, deliverer->status().consumed}, now);
-    set_consumer_metrics(metrics, *log, {kLiveConsumer, live->status().consumed}, now);
+    set_consumer_metrics(metrics, *log, {live::kConsumerName, live->status().consumed}, now);
     loader->set_gauges();
   }
 
@@ -112,7 +112,7 @@ Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base:
     auto control_plane = SHOPLAKE_TRY(catalog->open_control_plane());
     SHOPLAKE_TRY(wal::prepare_consumers(*control_plane));
     // Both exist before either works: until then trimming would not wait for the other.
-    for (const std::string_view name : {kLiveConsumer, deliver::kConsumerName})
+    for (const std::string_view name : {live::kConsumerName, deliver::kConsumerName})
       SHOPLAKE_TRY(wal::ensure_consumer(*control_plane, name, 0, app.env().now_micros()));
     for (const wal::Consumer& consumer : SHOPLAKE_TRY(wal::list_consumers(*control_plane)))
       log_options.offset_min = std::max(log_options.offset_min, consumer.next);
@@ -200,9 +200,7 @@ serve::LiveView CollectorService::view() const {
   view.dead_letters = status.dead_letters;
   view.late = status.late;
   view.version = status.commits;
-  for (const live::LiveEvent& event : status.events_seen)
-    view.events.push_back(
-        {event.at_micros, event.stream, event.name, event.page, event.source, event.user, event.value});
+  view.events = status.events_seen;
   return view;
 }
 

@@ -18,14 +18,13 @@ using base::Result;
 constexpr std::uint64_t kLiveMemoryBytes = 256ull << 20;
 constexpr int kLiveThreads = 2;
 
-// The whole project with its tests, as `shoplake build` runs it.
-Result<void> build_project(App& app, std::stop_token stop) {
+Result<void> run_project(App& app, const ModelCommand& command, std::stop_token stop) {
   std::string report;
   ModelOutput output;
   output.line = [&](std::string_view line) { report.append(line).append("\n"); };
   output.json = [](std::string_view) {};
   output.paint = [](ModelOutput::Tone, std::string_view text) { return std::string(text); };
-  const int code = SHOPLAKE_TRY(run_models(app, ModelCommand(), output, std::move(stop)));
+  const int code = SHOPLAKE_TRY(run_models(app, command, output, std::move(stop)));
   if (code != 0)
     return base::make_error(base::ErrorKind::failed, "collect.build_failed", "the project's build failed:\n" + report,
                             "Run shoplake build.");
@@ -75,7 +74,14 @@ Result<live::LiveOptions> live_options(App& app, std::vector<live::Stream> strea
   options.project.project_directory = home.project_directory;
   options.project.target_directory = io::join_path(home.directory, "target/live");
   options.project.command = "build";
-  options.build = [&app](std::stop_token stop) { return build_project(app, std::move(stop)); };
+  // The whole project with its tests, as `shoplake build` runs it.
+  options.build = [&app](std::stop_token stop) { return run_project(app, ModelCommand(), std::move(stop)); };
+  options.run_models = [&app](const std::vector<std::string>& models, std::stop_token stop) {
+    ModelCommand command;
+    command.kind = ModelCommand::Kind::run;
+    command.select = models;
+    return run_project(app, command, std::move(stop));
+  };
   return options;
 }
 

@@ -45,39 +45,71 @@ Letter read_letter(std::string_view payload) {
 
 }  // namespace
 
-Result<CollectorLetters> write_collector_letters(io::Env& env, catalog::Catalog& catalog,
-                                                 std::span<const transform::LogRecord> records,
-                                                 std::int64_t now_micros) {
-  CollectorLetters letters;
-  if (records.empty())
-    return letters;
-  contract::Contract collector;
-  collector.dataset = kCollectorDataset;
-  const catalog::TableIdentifier table{catalog::Namespace{{"quarantine"}}, collector.dataset};
-  SHOPLAKE_TRY(ingest::create_quarantine_table(catalog, table));
-  const catalog::Schema schema =
-      SHOPLAKE_TRY(catalog.plan_evolved_schema(table, ingest::table_schema(transform::quarantine_columns())));
-  const transform::Layout layout =
-      SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(schema)));
-  transform::TransformOptions options;
-  options.env = &env;
-  options.contract = &collector;
-  options.quarantine_layout = &layout;
-  options.quarantine_directory = SHOPLAKE_TRY(catalog.data_location(table));
-  options.source_object = "wal/" + std::string(kCollectorLetterStream);
-  options.ingested_at_micros = now_micros;
-  transform::DeadLetters writer(options);
-  for (const transform::LogRecord& record : records) {
-    const Letter letter = read_letter(record.payload);
-    SHOPLAKE_TRY(writer.add({letter.reason, letter.message, record.line, -1, letter.size, letter.bytes}));
+void CollectorLetters::add(CollectorLetters other) {
+  if (change.added.empty()) {
+    change = std::move(other.change);
+  } else {
+    change.added.insert(change.added.end(), other.change.added.begin(), other.change.added.end());
   }
-  letters.by_reason = writer.by_reason();
-  letters.change.table = table;
-  letters.change.added = SHOPLAKE_TRY(writer.finish());
-  letters.change.summary = {{"shoplake.live", "batch"}};
-  letters.change.create = catalog::CreateTable{schema, {}, {}, std::nullopt};
-  letters.change.evolve_to = schema;
-  return letters;
+  for (const auto& [reason, letters] : other.by_reason)
+    by_reason[reason] += letters;
+  count += other.count;
+}
+
+struct CollectorLetterWriter::State {
+  contract::Contract collector;
+  catalog::TableIdentifier table;
+  catalog::Schema schema;
+  transform::Layout layout;
+  transform::TransformOptions options;
+  std::unique_ptr<transform::DeadLetters> letters;  // reads the others
+};
+
+CollectorLetterWriter::CollectorLetterWriter(io::Env& env, catalog::Catalog& catalog, std::int64_t now_micros)
+    : env_(env), catalog_(catalog), now_micros_(now_micros) {}
+
+CollectorLetterWriter::~CollectorLetterWriter() = default;
+
+Result<void> CollectorLetterWriter::open() {
+  auto state = std::make_unique<State>();
+  state->collector.dataset = kCollectorDataset;
+  state->table = {catalog::Namespace{{"quarantine"}}, state->collector.dataset};
+  SHOPLAKE_TRY(ingest::create_quarantine_table(catalog_, state->table));
+  state->schema =
+      SHOPLAKE_TRY(catalog_.plan_evolved_schema(state->table, ingest::table_schema(transform::quarantine_columns())));
+  state->layout =
+      SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(state->schema)));
+  transform::TransformOptions& options = state->options;
+  options.env = &env_;
+  options.contract = &state->collector;
+  options.quarantine_layout = &state->layout;
+  options.quarantine_directory = SHOPLAKE_TRY(catalog_.data_location(state->table));
+  options.source_object = "wal/" + std::string(kCollectorLetterStream);
+  options.ingested_at_micros = now_micros_;
+  state->letters = std::make_unique<transform::DeadLetters>(options);
+  state_ = std::move(state);
+  return {};
+}
+
+Result<void> CollectorLetterWriter::add(const transform::LogRecord& record) {
+  if (!state_)
+    SHOPLAKE_TRY(open());
+  const Letter letter = read_letter(record.payload);
+  return state_->letters->add({letter.reason, letter.message, record.line, -1, letter.size, letter.bytes});
+}
+
+Result<CollectorLetters> CollectorLetterWriter::finish() {
+  CollectorLetters done;
+  if (!state_)
+    return done;
+  done.by_reason = state_->letters->by_reason();
+  done.count = static_cast<std::uint64_t>(state_->letters->count());
+  done.change.table = state_->table;
+  done.change.added = SHOPLAKE_TRY(state_->letters->finish());
+  done.change.summary = {{"shoplake.live", "batch"}};
+  done.change.create = catalog::CreateTable{state_->schema, {}, {}, std::nullopt};
+  done.change.evolve_to = state_->schema;
+  return done;
 }
 
 }  // namespace shoplake::live

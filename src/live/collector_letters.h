@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <map>
-#include <span>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -24,12 +24,30 @@ inline constexpr std::string_view kCollectorDataset = "collector";  // of quaran
 struct CollectorLetters {
   catalog::TableChange change;  // nothing added: there were none
   std::map<std::string, std::int64_t> by_reason;
+  std::uint64_t count = 0;
+
+  void add(CollectorLetters other);
 };
 
 // Writes durable files; the caller commits `change` or removes its files. A record that is no letter is kept as it is,
-// with reason collector.unreadable. Errors: of the files and the catalog.
-Result<CollectorLetters> write_collector_letters(io::Env& env, catalog::Catalog& catalog,
-                                                 std::span<const transform::LogRecord> records,
-                                                 std::int64_t now_micros);
+// with reason collector.unreadable. Belongs to one thread. Errors: of the files and the catalog; without finish()
+// nothing is left behind.
+class CollectorLetterWriter {
+ public:
+  CollectorLetterWriter(io::Env& env, catalog::Catalog& catalog, std::int64_t now_micros);
+  ~CollectorLetterWriter();
+
+  Result<void> add(const transform::LogRecord& record);  // copies what it needs
+  Result<CollectorLetters> finish();
+
+ private:
+  struct State;
+  Result<void> open();
+
+  io::Env& env_;
+  catalog::Catalog& catalog_;
+  std::int64_t now_micros_;
+  std::unique_ptr<State> state_;  // from the first letter on
+};
 
 }  // namespace shoplake::live

@@ -5,7 +5,6 @@
 #include <functional>
 #include <limits>
 #include <span>
-#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,10 +29,6 @@ std::optional<std::int64_t> micros_bound(const std::optional<std::string>& bound
   std::memcpy(&value, bound->data(), sizeof(value));
   return value;
 }
-
-struct DigestHash {
-  std::size_t operator()(const EventDigest& id) const { return static_cast<std::size_t>(id.high); }
-};
 
 // Rows (text, 64-bit integer) of a query, without keeping the answer in memory.
 Result<void> for_each_event(engine::Session& session, const std::string& sql,
@@ -198,104 +193,146 @@ Result<void> Dataset::follow_table(engine::Session& session) {
 
 // ── a batch ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Result<Transformed> Dataset::transform_once(const TransformRequest& request, const std::set<std::string>& known,
-                                            Suspects& suspects) {
-  Transformed all;
-  std::unordered_set<EventDigest, DigestHash> in_batch;
-  const std::int64_t latest = request.now_micros + kFutureMicros;
-  const auto filter = [&](const transform::EventKey& key) {
-    const EventDigest id = event_digest(key.event_id);
-    if (seen_.contains(id) || (!known.empty() && known.contains(std::string(key.event_id))) ||
-        !in_batch.insert(id).second)
-      return false;
-    if (key.timestamp < seen_.begin_micros())
-      suspects.moments.push_back(key.timestamp);
-    all.events.push_back({id, key.timestamp});
-    if (key.timestamp <= latest)
-      all.newest_micros = std::max(all.newest_micros, key.timestamp);
-    return true;
-  };
-  for (const Records& records : request.records) {
-    transform::TransformOptions options;
-    options.env = options_.env;
-    options.contract = &contract_;
-    options.layout = &layout_->layout;
-    options.quarantine_layout = &layout_->quarantine_layout;
-    options.data_directory = layout_->data_directory;
-    options.quarantine_directory = layout_->quarantine_directory;
-    options.source_object = records.source_object;
-    options.ingested_at_micros = request.now_micros;
-    options.stop = request.stop;
-    auto result = transform::transform(std::span<const transform::LogRecord>(records.records), filter, options);
-    if (!result.ok()) {
-      discard(all);
-      return std::move(result).error();
-    }
-    all.files.insert(all.files.end(), result->files.begin(), result->files.end());
-    auto& rejected = request.keeps_rejected ? all.quarantine_files : all.rejected_files;
-    rejected.insert(rejected.end(), result->quarantine_files.begin(), result->quarantine_files.end());
-    all.rows += static_cast<std::uint64_t>(result->rows);
-    all.rejected += static_cast<std::uint64_t>(result->rejected);
-    all.duplicates += static_cast<std::uint64_t>(result->duplicates);
-    for (const auto& [reason, count] : result->rejected_by_reason)
-      all.rejected_by_reason[reason] += count;
-  }
-  return all;
+void Transformed::add(Transformed other) {
+  const auto append = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  append(files, other.files);
+  append(quarantine_files, other.quarantine_files);
+  append(rejected_files, other.rejected_files);
+  append(unsure_micros, other.unsure_micros);
+  rows += other.rows;
+  rejected += other.rejected;
+  duplicates += other.duplicates;
+  for (const auto& [reason, count] : other.rejected_by_reason)
+    rejected_by_reason[reason] += count;
+  newest_micros = std::max(newest_micros, other.newest_micros);
+  events.add_all(other.events);
 }
 
-// Of the batch's events that are older than what memory holds: those that the table has. Only files that may hold
-// events of just these moments are read, and of them only what is within their span.
-Result<std::set<std::string>> Dataset::known_events(engine::Session& session, const Transformed& transformed,
-                                                    Suspects& suspects) {
-  std::set<std::string> known;
-  std::sort(suspects.moments.begin(), suspects.moments.end());
+Dataset::Part::Part(const Dataset& dataset, Options options)
+    : dataset_(dataset), options_(std::move(options)), latest_micros_(options_.now_micros + kFutureMicros) {}
+
+Dataset::Part::~Part() { dataset_.discard(result_); }
+
+bool Dataset::Part::takes(const transform::EventKey& key) {
+  const EventDigest id = event_digest(key.event_id);
+  const auto has = [&](const SeenEvents* others) { return others->contains(id); };
+  if (dataset_.seen_.contains(id) || std::any_of(options_.others.begin(), options_.others.end(), has) ||
+      !result_.events.add(id, key.timestamp))
+    return false;
+  if (key.timestamp < dataset_.seen_.begin_micros())
+    result_.unsure_micros.push_back(key.timestamp);
+  if (key.timestamp <= latest_micros_)
+    result_.newest_micros = std::max(result_.newest_micros, key.timestamp);
+  return true;
+}
+
+Result<void> Dataset::Part::add(const std::string& source_object, std::span<const transform::LogRecord> records) {
+  auto& open = open_[source_object];
+  if (!open) {
+    const Layouts& layouts = *dataset_.layout_;
+    transform::TransformOptions options;
+    options.env = dataset_.options_.env;
+    options.contract = &dataset_.contract_;
+    options.layout = &layouts.layout;
+    options.quarantine_layout = &layouts.quarantine_layout;
+    options.data_directory = layouts.data_directory;
+    options.quarantine_directory = layouts.quarantine_directory;
+    options.source_object = source_object;
+    options.ingested_at_micros = options_.now_micros;
+    options.stop = options_.stop;
+    open = std::make_unique<transform::LogTransform>([this](const transform::EventKey& key) { return takes(key); },
+                                                     std::move(options));
+  }
+  return open->add(records);
+}
+
+Result<void> Dataset::Part::end(const std::string& source_object) {
+  const auto found = open_.find(source_object);
+  if (found == open_.end())
+    return {};
+  auto finished = found->second->finish();
+  open_.erase(found);
+  const transform::TransformResult result = SHOPLAKE_TRY(std::move(finished));
+  Transformed one;
+  one.files = result.files;
+  (options_.keeps_rejected ? one.quarantine_files : one.rejected_files) = result.quarantine_files;
+  one.rows = static_cast<std::uint64_t>(result.rows);
+  one.rejected = static_cast<std::uint64_t>(result.rejected);
+  one.duplicates = static_cast<std::uint64_t>(result.duplicates);
+  one.rejected_by_reason = result.rejected_by_reason;
+  result_.add(std::move(one));
+  return {};
+}
+
+Result<Transformed> Dataset::Part::finish() {
+  while (!open_.empty())
+    SHOPLAKE_TRY(end(std::string(open_.begin()->first)));
+  return std::exchange(result_, Transformed());
+}
+
+Result<Transformed> Dataset::transform_once(const TransformRequest& request,
+                                            const std::vector<const SeenEvents*>& others) {
+  Part part(*this, {request.now_micros, request.keeps_rejected, request.stop, others});
+  for (const Records& records : request.records) {
+    SHOPLAKE_TRY(part.add(records.source_object, records.records));
+    SHOPLAKE_TRY(part.end(records.source_object));
+  }
+  return part.finish();
+}
+
+// Only files that may hold events of just these moments are read, and of them only what is within their span.
+Result<SeenEvents> Dataset::known(const Transformed& transformed, engine::Session& session) const {
+  SeenEvents known(SeenEvents::kAll);
+  std::vector<std::int64_t> moments = transformed.unsure_micros;
+  std::sort(moments.begin(), moments.end());
   std::vector<std::string> candidates;
   for (const auto& [path, file] : files_) {
-    const auto first = std::lower_bound(suspects.moments.begin(), suspects.moments.end(),
+    const auto first = std::lower_bound(moments.begin(), moments.end(),
                                         file.first_micros.value_or(std::numeric_limits<std::int64_t>::min()));
-    if (first != suspects.moments.end() &&
-        *first <= file.last_micros.value_or(std::numeric_limits<std::int64_t>::max()))
+    if (first != moments.end() && *first <= file.last_micros.value_or(std::numeric_limits<std::int64_t>::max()))
       candidates.push_back(path);
   }
   if (candidates.empty())
     return known;
-  std::vector<std::string> batch;
-  for (const transform::DataFile& file : transformed.files)
-    batch.push_back(file.path);
   const std::string id = engine::quote_identifier(std::string(contract_.event_id_column()));
   const std::string time = engine::quote_identifier(time_column_);
-  const std::string span = fmt::format("{} BETWEEN {} AND {}", time, moment_literal(suspects.moments.front()),
-                                       moment_literal(suspects.moments.back()));
-  const engine::ResultSet found = SHOPLAKE_TRY(session.query(fmt::format(
-      "SELECT {0} FROM read_parquet({1}, hive_partitioning = false) AS batch WHERE {2} AND {0} IN (SELECT {0} "
-      "FROM read_parquet({3}, hive_partitioning = false) WHERE {2})",
-      id, path_list(batch), span, path_list(candidates))));
-  for (std::int64_t row = 0; row < found.row_count(); ++row)
-    known.insert(found.text(row, 0).value_or(""));
+  SHOPLAKE_TRY(for_each_event(
+      session,
+      fmt::format("SELECT {0}, {1} FROM read_parquet({2}, hive_partitioning = false) WHERE {0} IS NOT NULL AND {3} "
+                  "BETWEEN {4} AND {5}",
+                  id, time_is_timestamp_ ? fmt::format("epoch_us({})", time) : time, path_list(candidates), time,
+                  moment_literal(moments.front()), moment_literal(moments.back())),
+      [&](std::string_view event, std::int64_t micros) {
+        const EventDigest digest = event_digest(event);
+        if (transformed.events.contains(digest))
+          known.add(digest, micros);
+      }));
   return known;
 }
 
-Result<Transformed> Dataset::transform(const TransformRequest& request, engine::Session& session) {
+Result<void> Dataset::begin(engine::Session& session) {
   SHOPLAKE_TRY(follow_table(session));
-  SHOPLAKE_TRY(plan_layout());
-  Suspects suspects;
-  Transformed transformed = SHOPLAKE_TRY(transform_once(request, {}, suspects));
-  if (suspects.moments.empty())
+  return plan_layout();
+}
+
+Result<Transformed> Dataset::transform(const TransformRequest& request, engine::Session& session) {
+  SHOPLAKE_TRY(begin(session));
+  Transformed transformed = SHOPLAKE_TRY(transform_once(request, {}));
+  if (transformed.unsure_micros.empty())
     return transformed;
-  auto known = known_events(session, transformed, suspects);
-  if (!known.ok()) {
+  auto found = known(transformed, session);
+  if (!found.ok()) {
     discard(transformed);
-    return std::move(known).error();
+    return std::move(found).error();
   }
-  if (known->empty())
+  if (found->size() == 0)
     return transformed;
   // Seldom, except in a replay: the files are written again without them.
   discard(transformed);
-  Suspects again;
-  return transform_once(request, *known, again);
+  return transform_once(request, {&*found});
 }
 
-void Dataset::discard(const Transformed& transformed) {
+void Dataset::discard(const Transformed& transformed) const {
   for (const auto* files : {&transformed.files, &transformed.quarantine_files, &transformed.rejected_files}) {
     for (const transform::DataFile& file : *files)
       (void)options_.env->remove_file(file.path);
@@ -324,8 +361,7 @@ std::vector<catalog::TableChange> Dataset::changes(const Transformed& transforme
 }
 
 void Dataset::accept(const Transformed& transformed, const std::vector<catalog::CommittedTable>& committed) {
-  for (const Transformed::Event& event : transformed.events)
-    seen_.add(event.id, event.micros);
+  seen_.add_all(transformed.events);
   newest_micros_ = std::max(newest_micros_, transformed.newest_micros);
   for (const transform::DataFile& file : transformed.rejected_files)
     (void)options_.env->remove_file(file.path);

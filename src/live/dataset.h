@@ -8,7 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -43,13 +43,11 @@ struct Transformed {
   std::uint64_t rejected = 0;
   std::uint64_t duplicates = 0;
   std::map<std::string, std::int64_t> rejected_by_reason;
-  std::int64_t newest_micros = 0;  // of the events accepted, without those that are of the future
+  std::int64_t newest_micros = 0;           // of the events accepted, without those that are of the future
+  SeenEvents events{SeenEvents::kAll};      // accepted
+  std::vector<std::int64_t> unsure_micros;  // moments of those that the table may have, older than what memory holds
 
-  struct Event {
-    EventDigest id;
-    std::int64_t micros = 0;
-  };
-  std::vector<Event> events;  // accepted, for SeenEvents once they are committed
+  void add(Transformed other);
 };
 
 struct DatasetOptions {
@@ -81,7 +79,14 @@ class Dataset {
   };
   // Durable files of the events that are not there yet. discard() or accept() must follow.
   Result<Transformed> transform(const TransformRequest& request, engine::Session& session);
-  void discard(const Transformed& transformed);
+
+  // The same in pieces, for batches that several threads share; see bulk.h. begin() first; then a Part for each thread
+  // (of these, const methods may be called at once); known() tells which of their events the table has already.
+  Result<void> begin(engine::Session& session);
+  class Part;
+  Result<SeenEvents> known(const Transformed& transformed, engine::Session& session) const;
+
+  void discard(const Transformed& transformed) const;
   // Changes that put the files into the tables.
   std::vector<catalog::TableChange> changes(const Transformed& transformed) const;
   void accept(const Transformed& transformed, const std::vector<catalog::CommittedTable>& committed);
@@ -99,9 +104,6 @@ class Dataset {
     std::string data_directory;
     std::string quarantine_directory;
   };
-  struct Suspects {
-    std::vector<std::int64_t> moments;  // of accepted events older than what memory holds
-  };
   struct TimedFile {
     std::int64_t rows = 0;
     std::optional<std::int64_t> first_micros;
@@ -110,10 +112,7 @@ class Dataset {
 
   explicit Dataset(DatasetOptions options) : options_(std::move(options)), seen_(options_.window_events_max) {}
   Result<void> plan_layout();
-  Result<Transformed> transform_once(const TransformRequest& request, const std::set<std::string>& known,
-                                     Suspects& suspects);
-  Result<std::set<std::string>> known_events(engine::Session& session, const Transformed& transformed,
-                                             Suspects& suspects);
+  Result<Transformed> transform_once(const TransformRequest& request, const std::vector<const SeenEvents*>& others);
   Result<void> list_files(const catalog::Table& table);
   Result<void> see(const std::vector<std::string>& paths, engine::Session& session);
   Result<void> follow_table(engine::Session& session);
@@ -132,6 +131,36 @@ class Dataset {
   std::map<std::string, TimedFile> files_;  // of the table, by path
   std::int32_t time_field_id_ = 0;
   std::string metadata_location_;  // of the table as files_ and seen_ know it
+};
+
+// A stretch of a batch, in the order of the log. Belongs to one thread; the dataset stays as it is meanwhile.
+class Dataset::Part {
+ public:
+  struct Options {
+    std::int64_t now_micros = 0;
+    bool keeps_rejected = true;
+    std::stop_token stop;
+    // Further events that are not to be taken: those of the stretches before, those that known() found. They outlive
+    // the part.
+    std::vector<const SeenEvents*> others;
+  };
+  Part(const Dataset& dataset, Options options);
+  ~Part();  // without finish(): removes what was written
+
+  // The payloads need to live only until add() returns.
+  Result<void> add(const std::string& source_object, std::span<const transform::LogRecord> records);
+  // No more of this source: gives its memory back.
+  Result<void> end(const std::string& source_object);
+  Result<Transformed> finish();
+
+ private:
+  bool takes(const transform::EventKey& key);
+
+  const Dataset& dataset_;
+  Options options_;
+  std::int64_t latest_micros_ = 0;
+  Transformed result_;
+  std::map<std::string, std::unique_ptr<transform::LogTransform>> open_;  // by source object
 };
 
 }  // namespace shoplake::live

@@ -10,6 +10,10 @@
 // If a model's SQL fails, the records are committed to processed and quarantine all the same and the models are stale
 // until the next `shoplake build` (LiveStatus::state); nothing is lost and the log never stops.
 //
+// A backlog (after a crash, a long build or a burst) is taken in bulk: big batches go to processed and quarantine
+// without the models, at the speed of parsing on all cores; that the models lack them is part of the same commit
+// (models_behind.h). When little is left, the project's own build brings the live models up, and micro-batches go on.
+//
 // Thread rule: start(), stop() and status() from any thread; all others while it is not started.
 // Live holds the home's LakeLock while it works and lets a waiting build go first; what it keeps in memory is read anew
 // afterwards.
@@ -23,12 +27,14 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/metrics.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "engine/session.h"
+#include "event/feed_event.h"
 #include "io/env.h"
 #include "model/invocation.h"
 #include "wal/log.h"
@@ -36,6 +42,9 @@
 namespace shoplake::live {
 
 using base::Result;
+
+// Live's name as a consumer of the log (wal/consumers.h).
+inline constexpr std::string_view kConsumerName = "live";
 
 // A stream whose records enter its dataset by live. Streams that are not named are passed over (`live: off`: their
 // records enter by delivered objects).
@@ -60,11 +69,16 @@ struct LiveOptions {
   model::InvocationOptions project;  // of the dbt project; the variable `live` is added
   // Runs the project's build; called once if a live model's table does not exist yet. Live does not hold the lock then.
   std::function<Result<void>(std::stop_token)> build;
+  // Runs these models of the project, as `shoplake run --select` does: after a backlog was taken in bulk, and when the
+  // models were left behind in another way. Live does not hold the lock then. Without it they wait for a build.
+  std::function<Result<void>(const std::vector<std::string>& models, std::stop_token)> run_models;
 
   std::chrono::milliseconds collect{300};           // a step begins at most so often while records come in
   std::size_t records_max = 500'000;                // of one step
   std::size_t bytes_max = 256 << 20;                // of one step's payloads
   std::size_t window_events_max = 2'000'000;        // ids kept in memory
+  std::uint64_t backlog_records_min = 1'000'000;    // from so many waiting records on they are taken in bulk
+  std::uint64_t bulk_records_max = 1'000'000;       // of one bulk commit
   std::int64_t retired_files_micros = 600'000'000;  // how long files that no snapshot names are kept for readers
   int snapshots_kept = 20;                          // of live's own, for each table
 };
@@ -72,26 +86,16 @@ struct LiveOptions {
 enum class LiveState {
   starting,  // reads the hot rows
   running,
-  paused,   // a build has the lake
-  stale,    // events are kept, the models wait for the next build
-  failing,  // the last step failed; tried again
+  catching_up,  // takes a backlog in bulk, or has the models brought up after it
+  paused,       // a build has the lake
+  stale,        // events are kept, the models wait for the next build
+  failing,      // the last step failed; tried again
   stopped,
-};
-
-// One event for the dashboard's feed; personal data is treated.
-struct LiveEvent {
-  std::int64_t at_micros = 0;
-  std::string stream;
-  std::string name;
-  std::string page;
-  std::string source;
-  std::string user;
-  std::optional<double> value;
 };
 
 struct LiveStatus {
   LiveState state = LiveState::stopped;
-  std::string message;  // of paused, stale and failing: why
+  std::string message;  // of catching_up, paused, stale and failing: why
   double events_per_second = 0;
   std::optional<std::int64_t> latency_p50_micros;  // receipt to commit, over the last minutes
   std::optional<std::int64_t> latency_p99_micros;
@@ -100,9 +104,9 @@ struct LiveStatus {
   std::uint64_t events = 0;      // accepted since the start
   std::uint64_t duplicates = 0;  // left out
   std::uint64_t dead_letters = 0;
-  std::uint64_t late = 0;              // in processed, not in the models: the next build's work
-  std::uint64_t commits = 0;           // changes with each
-  std::vector<LiveEvent> events_seen;  // the last 20, newest first
+  std::uint64_t late = 0;                     // in processed, not in the models: the next build's work
+  std::uint64_t commits = 0;                  // changes with each
+  std::vector<event::FeedEvent> events_seen;  // the last 20, newest first
 };
 
 // What one step did.
@@ -114,6 +118,7 @@ struct Step {
   std::uint64_t late = 0;
   std::uint64_t lost = 0;  // offsets that the log could not read
   bool models_current = true;
+  bool is_bulk = false;
   std::int64_t micros = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -75,6 +76,7 @@ class LiveHome {
     options.engine = engine();
     options.project = project();
     options.build = [this](std::stop_token) { return build(false); };
+    options.run_models = [this](const std::vector<std::string>&, std::stop_token) { return build(false); };
     return options;
   }
 
@@ -127,16 +129,21 @@ class LiveHome {
 
   // The rows of a table as text, sorted. Fingerprints tell how a row was made, not what it says.
   std::vector<std::string> rows(const std::string& table, const std::string& columns = "") {
-    std::vector<std::string> rows;
     const auto identifier = catalog::parse_table_identifier(table);
     const auto loaded = catalog_->load_table(*identifier);
     if (!loaded.ok()) {
       ADD_FAILURE() << to_string(loaded.error());
-      return rows;
+      return {};
     }
+    return rows(*loaded, columns);
+  }
+
+  // The same of a table as it was when it was loaded.
+  std::vector<std::string> rows(const catalog::Table& table, const std::string& columns = "") {
+    std::vector<std::string> rows;
     std::string list = columns;
     if (list.empty()) {
-      for (const catalog::Field& field : loaded->metadata->current_schema().fields) {
+      for (const catalog::Field& field : table.metadata->current_schema().fields) {
         const bool tells_how = field.name.ends_with("fingerprint") || field.name == "source_object" ||
                                field.name == "source_line" || field.name == "source_row_count" ||
                                field.name == "page_view_timestamps";
@@ -147,9 +154,9 @@ class LiveHome {
     const auto database = engine::Database::open(engine());
     const auto session = (*database)->connect();
     const auto result = (*session)->query(fmt::format("SELECT {} FROM iceberg_scan({}) ORDER BY ALL", list,
-                                                      engine::quote_literal(loaded->metadata_location)));
+                                                      engine::quote_literal(table.metadata_location)));
     if (!result.ok()) {
-      ADD_FAILURE() << table << ": " << to_string(result.error());
+      ADD_FAILURE() << catalog::to_string(table.identifier) << ": " << to_string(result.error());
       return rows;
     }
     for (std::int64_t row = 0; row < result->row_count(); ++row) {
@@ -190,6 +197,30 @@ inline const std::vector<std::string> kLiveTables = {
     "marts.agg_sessions_daily",
     "marts.agg_funnel_daily",
 };
+
+inline Step run(Live& live) {
+  auto step = live.run_once();
+  EXPECT_TRUE(step.ok()) << (step.ok() ? "" : to_string(step.error()));
+  return step.ok() ? *step : Step();
+}
+
+inline std::map<std::string, std::vector<std::string>> tables(LiveHome& home) {
+  std::map<std::string, std::vector<std::string>> all;
+  for (const std::string& table : kLiveTables)
+    all[table] = home.rows(table);
+  return all;
+}
+
+// The live tables as they are, and as a build from the beginning makes them.
+inline void expect_as_built(LiveHome& home) {
+  const auto live = tables(home);
+  const auto built = home.build(true);
+  ASSERT_TRUE(built.ok()) << to_string(built.error());
+  for (const auto& [table, rows] : tables(home)) {
+    EXPECT_EQ(live.at(table), rows) << table;
+    EXPECT_FALSE(rows.empty()) << table;
+  }
+}
 
 // Journeys of a few users over some days, in order of time; the same for one seed. Times are micros since 1970.
 class Shop {

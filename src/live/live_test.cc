@@ -10,30 +10,6 @@ namespace {
 
 using testing::HasSubstr;
 
-Step run(Live& live) {
-  auto step = live.run_once();
-  EXPECT_TRUE(step.ok()) << (step.ok() ? "" : to_string(step.error()));
-  return step.ok() ? *step : Step();
-}
-
-std::map<std::string, std::vector<std::string>> tables(LiveHome& home) {
-  std::map<std::string, std::vector<std::string>> all;
-  for (const std::string& table : kLiveTables)
-    all[table] = home.rows(table);
-  return all;
-}
-
-// The live tables as they are, and as a build from the beginning makes them.
-void expect_as_built(LiveHome& home) {
-  const auto live = tables(home);
-  const auto built = home.build(true);
-  ASSERT_TRUE(built.ok()) << to_string(built.error());
-  for (const auto& [table, rows] : tables(home)) {
-    EXPECT_EQ(live.at(table), rows) << table;
-    EXPECT_FALSE(rows.empty()) << table;
-  }
-}
-
 TEST(Live, AnyBatchesGiveTheTablesOfABuild) {
   LiveHome home;
   const auto live = home.live();

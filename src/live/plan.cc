@@ -325,6 +325,17 @@ class Planner {
 
 }  // namespace
 
+Result<std::vector<std::string>> list_live_models(const model::InvocationOptions& project) {
+  const std::unique_ptr<model::Invocation> invocation = SHOPLAKE_TRY(model::Invocation::load(project));
+  std::vector<std::string> names;
+  for (const auto& [id, node] : invocation->manifest().nodes) {
+    if (live_meta(node) != nullptr)
+      names.push_back(node.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 Result<Plan> make_plan(const PlanOptions& options, engine::Session& session) {
   model::InvocationOptions project = options.project;
   if (!project.vars.is_object())

@@ -86,6 +86,9 @@ struct PlanOptions {
   std::vector<catalog::TableIdentifier> sources;  // that live feeds
 };
 
+// The names of the models that take part, sorted. Errors: the project's.
+Result<std::vector<std::string>> list_live_models(const model::InvocationOptions& project);
+
 // Errors: the project's; live.configuration (kind usage) for a meta.live that is wrong.
 Result<Plan> make_plan(const PlanOptions& options, engine::Session& session);
 

@@ -1,8 +1,10 @@
 #include "live/seen_events.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "base/digest.h"
 
@@ -14,13 +16,13 @@ constexpr std::size_t kSlotsMin = 1024;
 // So much of what is kept goes when it is full, so that it is rebuilt seldom.
 constexpr std::size_t kEvictedParts = 4;
 
-int digit(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  return -1;
-}
+constexpr std::array<std::uint8_t, 256> kDigits = [] {
+  std::array<std::uint8_t, 256> digits{};
+  digits.fill(0xFF);
+  for (int value = 0; value < 16; ++value)
+    digits[static_cast<unsigned char>("0123456789abcdef"[value])] = static_cast<std::uint8_t>(value);
+  return digits;
+}();
 
 // Minutes count from 1, so that 0 is free; moments outside of the years that contracts allow share the ends.
 std::uint32_t minute_of(std::int64_t micros) {
@@ -32,18 +34,20 @@ std::uint32_t minute_of(std::int64_t micros) {
 
 EventDigest event_digest(std::string_view event_id) {
   EventDigest id;
-  bool is_digest = event_id.size() == 64;
-  for (std::size_t at = 0; is_digest && at < event_id.size(); ++at) {
-    const int value = digit(event_id[at]);
-    is_digest = value >= 0;
-    if (at < 16) {
-      id.high = id.high << 4 | static_cast<std::uint64_t>(value);
-    } else if (at < 24) {
-      id.low = id.low << 4 | static_cast<std::uint32_t>(value);
+  if (event_id.size() == 64) {
+    std::uint8_t bits = 0;
+    for (std::size_t at = 0; at < event_id.size(); ++at) {
+      const std::uint8_t value = kDigits[static_cast<unsigned char>(event_id[at])];
+      bits |= value;
+      if (at < 16) {
+        id.high = id.high << 4 | value;
+      } else if (at < 24) {
+        id.low = id.low << 4 | value;
+      }
     }
+    if (bits < 16)
+      return id;
   }
-  if (is_digest)
-    return id;
   const auto digest = base::sha256(event_id);
   std::memcpy(&id.high, digest.data(), sizeof(id.high));
   std::memcpy(&id.low, digest.data() + sizeof(id.high), sizeof(id.low));
@@ -60,27 +64,56 @@ std::size_t SeenEvents::find(const EventDigest& id) const {
 
 bool SeenEvents::contains(const EventDigest& id) const { return !slots_.empty() && slots_[find(id)].minute != 0; }
 
-void SeenEvents::add(const EventDigest& id, std::int64_t event_micros) {
+bool SeenEvents::add(const EventDigest& id, std::int64_t event_micros) {
   if (event_micros < begin_micros_)
-    return;
+    return !contains(id);
   if (size_ + 1 > slots_.size() - slots_.size() / 5) {
     if (size_ >= events_max_)
       evict();
-    const std::size_t most = events_max_ + events_max_ / 4 + kSlotsMin;
+    const std::size_t most = events_max_ == kAll ? kAll : events_max_ + events_max_ / 4 + kSlotsMin;
     rebuild(std::min(std::max(kSlotsMin, size_ * 2), most));
-    if (event_micros < begin_micros_)
-      return;
   } else if (size_ >= events_max_) {
     evict();
     rebuild(slots_.size());
-    if (event_micros < begin_micros_)
-      return;
   }
+  if (event_micros < begin_micros_)
+    return !contains(id);
   Slot& slot = slots_[find(id)];
   if (slot.minute != 0)
-    return;
+    return false;
   slot = {id.high, id.low, minute_of(event_micros)};
   ++size_;
+  return true;
+}
+
+// An event is taken as of the end of its minute, so that none is missing that begin_micros() promises. The slots are in
+// the order of their ids: taken in that order they would crowd the begin of this table, so they are taken in steps.
+void SeenEvents::add_all(const SeenEvents& others) {
+  const std::size_t slots = others.slots_.size();
+  if (others.size_ == 0)
+    return;
+  if (size_ == 0 && events_max_ == kAll) {
+    slots_ = others.slots_;
+    size_ = others.size_;
+    return;
+  }
+  // Multiples of the golden section are spread evenly, however few of them.
+  std::size_t step = static_cast<std::size_t>(static_cast<double>(slots) * 0.6180339887498949) | 1;
+  while (std::gcd(step, slots) != 1)
+    step += 2;
+  for (std::size_t count = 0, at = 0; count < slots; ++count, at = (at + step) % slots) {
+    const Slot& slot = others.slots_[at];
+    if (slot.minute != 0)
+      add({slot.high, slot.low}, static_cast<std::int64_t>(slot.minute) * kMinuteMicros - 1);
+  }
+}
+
+bool SeenEvents::intersects(const SeenEvents& others) const {
+  if (size_ > others.size_)
+    return others.intersects(*this);
+  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    return slot.minute != 0 && others.contains({slot.high, slot.low});
+  });
 }
 
 void SeenEvents::raise_begin(std::int64_t micros) { begin_micros_ = std::max(begin_micros_, micros); }

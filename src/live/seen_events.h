@@ -26,11 +26,18 @@ EventDigest event_digest(std::string_view event_id);
 
 class SeenEvents {
  public:
+  static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+  // kAll: none goes, as for the events of one batch.
   explicit SeenEvents(std::size_t events_max) : events_max_(events_max) {}
 
   bool contains(const EventDigest& id) const;
-  // An event of the table. When there are too many, the oldest go and begin_micros() rises.
-  void add(const EventDigest& id, std::int64_t event_micros);
+  // An event of the table; false if it is here already. When there are too many, the oldest go and begin_micros()
+  // rises.
+  bool add(const EventDigest& id, std::int64_t event_micros);
+  void add_all(const SeenEvents& others);
+  // Some event is in both.
+  bool intersects(const SeenEvents& others) const;
   // Every event of the table at or after this moment is here.
   std::int64_t begin_micros() const { return begin_micros_; }
   // Says that older events of the table were not added.

@@ -163,9 +163,9 @@ void StatusBoard::compacted(const std::string& table, std::int64_t files_before,
   metrics_->add("shoplake_live_compacted_files_total", {{"table", table}}, static_cast<double>(files_before));
 }
 
-void StatusBoard::feed(std::vector<LiveEvent> events) {
+void StatusBoard::feed(std::vector<event::FeedEvent> events) {
   const std::lock_guard guard(mutex_);
-  for (LiveEvent& older : status_.events_seen) {
+  for (event::FeedEvent& older : status_.events_seen) {
     if (events.size() >= kFeedEvents)
       break;
     events.push_back(std::move(older));

@@ -51,7 +51,7 @@ class StatusBoard {
   void part_done(const char* part, std::int64_t micros);
   void step_failed(const base::Error& error);
   void compacted(const std::string& table, std::int64_t files_before, std::int64_t files_after, std::int64_t micros);
-  void feed(std::vector<LiveEvent> events);  // the newest first
+  void feed(std::vector<event::FeedEvent> events);  // the newest first
 
   LiveStatus status(std::uint64_t log_end);
 

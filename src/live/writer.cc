@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "io/sync_files.h"
+#include "live/models_behind.h"
 #include "live/parquet_copy.h"
 
 namespace shoplake::live {
@@ -43,8 +44,9 @@ Dataset* Writer::dataset(const std::string& name) {
   return found == datasets_.end() ? nullptr : found->second.get();
 }
 
-Result<void> Writer::load(bool* needs_build) {
+Result<void> Writer::load(bool* needs_build, Load what) {
   forget();
+  loads_ = what;
   ++generation_;
   *needs_build = false;
   engine::DatabaseOptions engine = options_.engine;
@@ -63,6 +65,10 @@ Result<void> Writer::load(bool* needs_build) {
     models.sources.push_back(dataset->source());
     datasets_.emplace(stream.dataset, std::move(dataset));
   }
+  model_failures_ = 0;
+  loaded_ = true;
+  if (what == Load::without_models)
+    return {};
   models.env = options_.env;
   models.catalog = options_.catalog;
   models.engine = options_.engine;
@@ -77,8 +83,6 @@ Result<void> Writer::load(bool* needs_build) {
   } else {
     board_.set_stale(loaded.error().message);
   }
-  model_failures_ = 0;
-  loaded_ = true;
   return {};
 }
 
@@ -111,7 +115,7 @@ Result<Writer::Outcome> Writer::write(const Batch& batch) {
     }
     base::log::warning("live.conflict", {{"reason", error.message}, {"attempt", attempt}});
     bool needs_build = false;
-    SHOPLAKE_TRY(load(&needs_build));
+    SHOPLAKE_TRY(load(&needs_build, loads_));
   }
 }
 
@@ -163,13 +167,16 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
   };
   auto done = [&]() -> Result<std::vector<catalog::CommittedTable>> {
     std::vector<catalog::TableChange> changes = batch.changes;
+    const std::int64_t transform_begin = options_.env->monotonic_micros();
+    if (batch.transform)
+      SHOPLAKE_TRY(batch.transform(transformed, changes));
     for (const auto& [name, records] : batch.records) {
       Dataset::TransformRequest request{records, options_.env->now_micros(), batch.keeps_rejected, batch.stop};
-      Dataset& dataset = *datasets_.at(name);
-      const std::int64_t begin = options_.env->monotonic_micros();
-      const Transformed& one =
-          transformed.emplace(name, SHOPLAKE_TRY(dataset.transform(request, *session_))).first->second;
-      board_.part_done("transform", options_.env->monotonic_micros() - begin);
+      transformed.emplace(name, SHOPLAKE_TRY(datasets_.at(name)->transform(request, *session_)));
+    }
+    board_.part_done("transform", options_.env->monotonic_micros() - transform_begin);
+    for (const auto& [name, one] : transformed) {
+      const Dataset& dataset = *datasets_.at(name);
       outcome.accepted += one.rows;
       outcome.duplicates += one.duplicates;
       outcome.rejected += one.rejected;
@@ -187,7 +194,13 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
     }
     if (!changes.empty()) {
       const std::int64_t begin = options_.env->monotonic_micros();
-      auto committed = options_.catalog->commit(changes, batch.also);
+      const bool leaves_models_behind = !outcome.models_current && outcome.accepted > 0;
+      const auto also = [&](io::Database& database) -> Result<void> {
+        if (leaves_models_behind)
+          SHOPLAKE_TRY(add_models_behind(database));
+        return batch.also ? batch.also(database) : Result<void>();
+      };
+      auto committed = options_.catalog->commit(changes, also);
       board_.part_done("commit", options_.env->monotonic_micros() - begin);
       return committed;
     }
@@ -232,8 +245,8 @@ void Writer::merged(const catalog::TableIdentifier& table, const catalog::TableC
     models_->merged(table, change, committed);
 }
 
-std::vector<LiveEvent> Writer::newest_events() {
-  std::vector<LiveEvent> events;
+std::vector<event::FeedEvent> Writer::newest_events() {
+  std::vector<event::FeedEvent> events;
   if (!models_)
     return events;
   const auto found = std::find_if(models_->plan().models.begin(), models_->plan().models.end(),
@@ -251,7 +264,7 @@ std::vector<LiveEvent> Writer::newest_events() {
   if (!rows.ok())
     return events;  // a feed without news is better than no step
   for (std::int64_t row = 0; row < rows->row_count(); ++row) {
-    LiveEvent event;
+    event::FeedEvent event;
     event.at_micros = rows->integer(row, 0);
     event.stream = std::string(io::file_name(rows->text(row, 1).value_or("")));
     event.name = rows->text(row, 2).value_or("");

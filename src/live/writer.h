@@ -27,8 +27,10 @@ class Writer {
 
   // Reads everything that is kept in memory. To be called while the LakeLock is held, before the first batch, after
   // forget(), and whenever something else may have changed the models' tables. Models that cannot be read make the
-  // writer stale, not fail. `needs_build` says that their tables do not exist yet.
-  Result<void> load(bool* needs_build);
+  // writer stale, not fail. `needs_build` says that their tables do not exist yet. Without models, the batches' events
+  // are committed and counted as missing in the models (models_behind.h).
+  enum class Load { all, without_models };
+  Result<void> load(bool* needs_build, Load what = Load::all);
   bool is_loaded() const { return loaded_; }
   int generation() const { return generation_; }  // changes with each load(); sessions live as long as one
   void forget();
@@ -41,6 +43,9 @@ class Writer {
     // By dataset.
     std::map<std::string, std::vector<Records>> records;
     bool keeps_rejected = true;
+    // Instead of records: gives what became of them, by dataset, and may add to the commit. Called again if the commit
+    // lost a race; what it gave before was discarded then.
+    std::function<Result<void>(std::map<std::string, Transformed>&, std::vector<catalog::TableChange>&)> transform;
     catalog::ControlPlaneWrites also;           // in the commit
     std::vector<catalog::TableChange> changes;  // further ones of the commit, on tables that live writes nothing to
     // Called with what a dataset made of its records, before the commit; may add to `changes`.
@@ -64,8 +69,8 @@ class Writer {
   Dataset* dataset(const std::string& name);
   engine::Session& session() { return *session_; }
   engine::Database& database() { return *database_; }
-  std::string newest_day() const;          // of the events, YYYY-MM-DD
-  std::vector<LiveEvent> newest_events();  // of the last batch, at most 20
+  std::string newest_day() const;                 // of the events, YYYY-MM-DD
+  std::vector<event::FeedEvent> newest_events();  // of the last batch, at most 20
 
  private:
   Result<Outcome> try_write(const Batch& batch);
@@ -79,6 +84,7 @@ class Writer {
   std::unique_ptr<engine::Session> session_;
   std::map<std::string, std::unique_ptr<Dataset>> datasets_;
   std::unique_ptr<Models> models_;
+  Load loads_ = Load::all;
   int model_failures_ = 0;  // in a row
   std::string needed_;      // tables that the models lack
   bool loaded_ = false;

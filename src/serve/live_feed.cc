@@ -53,7 +53,7 @@ std::string live_json(const LiveView& view) {
   out["late"] = view.late;
   out["version"] = std::to_string(view.version);
   out["events"] = Json::array();
-  for (const LiveEvent& event : view.events) {
+  for (const event::FeedEvent& event : view.events) {
     Json row;
     row["at"] = format_moment(event.at_micros);
     row["stream"] = event.stream;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "event/feed_event.h"
 #include "http/message.h"
 
 namespace shoplake::serve {
@@ -27,17 +28,6 @@ enum class LiveState {
   stale,    // events are kept, but the models' figures wait for the next build
 };
 
-// One event as the feed shows it. Text is shown as it is, so personal data must be treated already.
-struct LiveEvent {
-  std::int64_t at_micros = 0;
-  std::string stream;
-  std::string name;
-  std::string page;
-  std::string source;
-  std::string user;
-  std::optional<double> value;
-};
-
 struct LiveView {
   LiveState state = LiveState::off;
   std::string message;  // why it is paused or stale
@@ -47,9 +37,9 @@ struct LiveView {
   std::uint64_t acknowledged = 0;
   std::uint64_t waiting_records = 0;  // acknowledged and not yet counted
   std::uint64_t dead_letters = 0;
-  std::uint64_t late = 0;         // kept for the next build, because they are older than live repairs
-  std::uint64_t version = 0;      // changes with each commit
-  std::vector<LiveEvent> events;  // the newest first
+  std::uint64_t late = 0;                // kept for the next build, because they are older than live repairs
+  std::uint64_t version = 0;             // changes with each commit
+  std::vector<event::FeedEvent> events;  // the newest first
 };
 using LiveSource = std::function<LiveView()>;
 

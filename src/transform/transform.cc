@@ -310,18 +310,15 @@ Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_
   return result;
 }
 
-Result<TransformResult> transform(std::span<const LogRecord> records, const EventFilter& filter,
-                                  const TransformOptions& options) {
-  Output output(options, Output::IngestedAt::by_record);
-  output.builder().set_filter(filter);
-  JsonReader reader(*options.contract, output.builder(), output.drift());
-  LogBlocks blocks(records, options.contract->record_bytes_max);
-  const double begin = thread_seconds();
-  std::uint64_t input_bytes = 0;
-  Block block;
-  while (blocks.next(block)) {
-    if (options.stop.stop_requested())
-      return cancelled();
+struct LogTransform::State {
+  State(EventFilter filter, TransformOptions given)
+      : options(std::move(given)),
+        output(options, Output::IngestedAt::by_record),
+        reader(*options.contract, output.builder(), output.drift()) {
+    output.builder().set_filter(std::move(filter));
+  }
+
+  Result<void> read(const Block& block) {
     Result<void> outcome;
     const auto reject = [&](const RecordSpan& span, const Rejection& rejection) {
       if (!outcome.ok())
@@ -335,12 +332,41 @@ Result<TransformResult> transform(std::span<const LogRecord> records, const Even
     SHOPLAKE_TRY(reject_oversized(output, block, *options.contract));
     SHOPLAKE_TRY(output.outcome());
     input_bytes += block.bytes.size();
+    return {};
   }
-  const double parse_seconds = thread_seconds() - begin;
-  TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
-  result.duplicates = reader.duplicates();
-  result.input_bytes = result.inflated_bytes = input_bytes;
-  result.parse_seconds = parse_seconds;
+
+  TransformOptions options;
+  Output output;
+  JsonReader reader;
+  Block block;
+  std::uint64_t input_bytes = 0;
+  double parse_seconds = 0;
+};
+
+LogTransform::LogTransform(EventFilter filter, TransformOptions options)
+    : state_(std::make_unique<State>(std::move(filter), std::move(options))) {}
+
+LogTransform::~LogTransform() = default;
+
+Result<void> LogTransform::add(std::span<const LogRecord> records) {
+  State& state = *state_;
+  LogBlocks blocks(records, state.options.contract->record_bytes_max);
+  const double begin = thread_seconds();
+  while (blocks.next(state.block)) {
+    if (state.options.stop.stop_requested())
+      return cancelled();
+    SHOPLAKE_TRY(state.read(state.block));
+  }
+  state.parse_seconds += thread_seconds() - begin;
+  return {};
+}
+
+Result<TransformResult> LogTransform::finish() {
+  State& state = *state_;
+  TransformResult result = SHOPLAKE_TRY(state.output.finish(state.reader.accepted()));
+  result.duplicates = state.reader.duplicates();
+  result.input_bytes = result.inflated_bytes = state.input_bytes;
+  result.parse_seconds = state.parse_seconds;
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -87,12 +88,28 @@ struct LogRecord {
   std::int64_t received_at_micros = 0;  // what _shoplake_ingested_at says of them
 };
 
-// The same for records in memory. The filter is asked about each good event in the order of the records, on the
-// caller's thread. Dead letters have the record's offset as their line and the place in its payload as byte offset;
-// their quarantined_at is when the record was received. options.progress is not used. Cheap for few records; columns are
-// encoded on another thread, so that many are taken at the speed of parsing.
-// Errors: those of the files written, transform.cancelled. Nothing is left behind then.
-Result<TransformResult> transform(std::span<const LogRecord> records, const EventFilter& filter,
-                                  const TransformOptions& options);
+// The same for records of the log, which come a part at a time: memory does not grow with their number. The filter is
+// asked about each good event in the order of the records, inside add(). Dead letters have the record's offset as their
+// line and the place in its payload as byte offset; their quarantined_at is when the record was received.
+// options.progress is not used. Cheap for few records; columns are encoded on another thread, so that many are taken at
+// the speed of parsing.
+//
+// Belongs to one thread at a time. What `options` points to outlives it. Errors: those of the files written,
+// transform.cancelled; only destruction may follow. Without finish() nothing is left behind.
+class LogTransform {
+ public:
+  LogTransform(EventFilter filter, TransformOptions options);
+  ~LogTransform();
+  LogTransform(const LogTransform&) = delete;
+  LogTransform& operator=(const LogTransform&) = delete;
+
+  // The payloads need to live only until add() returns.
+  Result<void> add(std::span<const LogRecord> records);
+  Result<TransformResult> finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace shoplake::transform

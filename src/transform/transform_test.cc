@@ -192,7 +192,9 @@ class TransformTest : public testing::Test {
     options.ingested_at_micros = 1'700'000'000'000'000;
     EXPECT_TRUE(options.env->create_directories(options.data_directory).ok());
     EXPECT_TRUE(options.env->create_directories(options.quarantine_directory).ok());
-    return transform(records, filter, options);
+    LogTransform log(filter, options);
+    SHOPLAKE_TRY(log.add(records));
+    return log.finish();
   }
 
   // All rows in order of partition, then of the file.
