@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "app/hash_key.h"
 #include "app/installation.h"
 #include "base/nearest_name.h"
 
@@ -219,6 +220,7 @@ Result<Home> init_home(io::Env& env, const std::string& directory) {
   Home home = SHOPLAKE_TRY(read_home_at(env, folder));
   SHOPLAKE_TRY(create_folders(env, home));
   SHOPLAKE_TRY(env.write_file(path, kTemplate));
+  SHOPLAKE_TRY(hash_key(env, folder));
   return home;
 }
 

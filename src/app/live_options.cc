@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/build.h"
+#include "app/hash_key.h"
 #include "base/log.h"
 #include "contract/contract.h"
 #include "ingest/dataset_tables.h"
@@ -66,6 +67,7 @@ Result<live::LiveOptions> live_options(App& app, std::vector<live::Stream> strea
   options.home_directory = home.directory;
   options.lake_root = home.lake_root;
   options.datasets_directory = home.datasets_directory;
+  options.hash_key = SHOPLAKE_TRY(hash_key(app.env(), home.directory));
   options.streams = std::move(streams);
   options.engine = app.engine_options();
   options.engine.memory_limit_bytes = kLiveMemoryBytes;

@@ -32,8 +32,15 @@ struct LoadedFile {
   std::map<std::string, std::int64_t> rejected_by_reason;
   std::vector<transform::Drift::Entry> drift;
   std::int64_t drift_unlisted = 0;
+  transform::InputFormat format = transform::InputFormat::json;
+  // Of CSV: as it was found or declared, and the contract's fields that the file has no column for.
+  std::string encoding;
+  char delimiter = '\0';
+  std::vector<std::string> missing_columns;
   std::string md5;
   std::string raw_object;        // below the lake's root
+  std::string replaced_object;   // of a changed file: the raw object whose rows went
+  std::string quarantined_as;    // of a rejected file: where it and its reason are kept, below the lake's root
   std::string loaded_before_as;  // of a skipped one: the path it was loaded from
   std::int64_t loaded_before_at_micros = 0;
   std::optional<std::int64_t> snapshot_id;  // of the dataset's table; none if no row came
@@ -64,6 +71,7 @@ struct LoadReport {
 struct LoadOptions {
   std::string dataset;
   std::vector<std::string> paths;
+  bool reload = false;  // contents that were loaded before, too; load.no_reload (kind usage) where rows must stay
   base::Progress* progress = nullptr;
   std::stop_token stop;
   // Called once all paths and the contract are found good, with a report that has no files yet and the files' bytes.

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/moment.h"
+#include "ingest/file_registry.h"
 #include "query/runner.h"
 
 namespace shoplake::app {
@@ -60,6 +62,22 @@ std::string text(const engine::ResultSet& rows, std::int64_t row, std::size_t co
   return rows.text(row, column).value_or("");
 }
 
+// Files that were rejected as a whole, from the registry.
+Result<void> add_files(App& app, const QuarantineFilter& filter, std::vector<QuarantineGroup>& groups) {
+  const auto control_plane = SHOPLAKE_TRY(SHOPLAKE_TRY(app.catalog())->open_control_plane());
+  SHOPLAKE_TRY(ingest::prepare_file_registry(*control_plane));
+  for (const ingest::FileRecord& file :
+       SHOPLAKE_TRY(ingest::list_files(*control_plane, {filter.dataset, ingest::FileState::rejected}))) {
+    if ((!filter.reason.empty() && filter.reason != file.reason) ||
+        file.object.find(filter.source_object) == std::string::npos)
+      continue;
+    groups.push_back(
+        {file.key.dataset, file.reason, file.object, true, 0, 0, file.message,
+         base::timestamp_text(file.at_micros / base::kMicrosPerSecond * base::kMicrosPerSecond)});
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Result<std::vector<QuarantineGroup>> list_quarantine(App& app, const QuarantineFilter& filter) {
@@ -74,9 +92,10 @@ base::Result<std::vector<QuarantineGroup>> list_quarantine(App& app, const Quara
                               "dataset, source_object, reason_code",
                               fmt::format(fmt::runtime(kUtc), "max(quarantined_at)"), *from, condition(filter))));
   for (std::int64_t row = 0; row < rows.row_count(); ++row) {
-    groups.push_back({text(rows, row, 0), text(rows, row, 1), text(rows, row, 2), rows.integer(row, 3),
+    groups.push_back({text(rows, row, 0), text(rows, row, 1), text(rows, row, 2), false, rows.integer(row, 3),
                       rows.integer(row, 4), text(rows, row, 5), text(rows, row, 6)});
   }
+  SHOPLAKE_TRY(add_files(app, filter, groups));
   return groups;
 }
 

@@ -19,12 +19,13 @@ struct QuarantineFilter {
   std::int64_t limit = 20;  // of records
 };
 
-// Rejected records of one dataset, raw object and reason.
+// Rejected records of one dataset, raw object and reason; or a file that was rejected as a whole.
 struct QuarantineGroup {
   std::string dataset;
   std::string reason_code;
-  std::string source_object;
-  std::int64_t count = 0;
+  std::string source_object;  // of a file: where it is kept, below the lake's root
+  bool is_file = false;
+  std::int64_t count = 0;  // records; of a file 0
   std::int64_t first_line = 0;
   std::string message;         // of the first one
   std::string quarantined_at;  // UTC, of the last one

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/collector.h"
+#include "app/drops.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "catalog/rest.h"
@@ -94,6 +95,7 @@ struct Server::State {
   std::unique_ptr<http::Server> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
+  std::unique_ptr<DropWatcher> drops;
 
   http::Response readiness() const {
     if (ready)
@@ -219,6 +221,10 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   SHOPLAKE_TRY(state->http->start());
   State* raw = state.get();
   state->warm_up = std::jthread([raw] { raw->warm(); });
+  if (state->collector || !settings.enabled) {  // else another server of this home does it
+    state->drops = std::make_unique<DropWatcher>(app, state->metrics);
+    state->drops->start();
+  }
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -227,6 +233,8 @@ std::uint16_t Server::port() const { return state_->http->port(); }
 bool Server::on_loopback() const { return state_->http->on_loopback(); }
 
 void Server::stop() {
+  if (state_->drops)
+    state_->drops->stop();
   state_->queries->stop();
   state_->http->stop();
   if (state_->warm_up.joinable())

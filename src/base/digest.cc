@@ -1,6 +1,7 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/result.h"
 
@@ -61,6 +62,14 @@ std::string hex(std::string_view bytes) {
     text.push_back(kHexDigits[byte & 15]);
   }
   return text;
+}
+
+std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
+  unsigned char code[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  SHOPLAKE_CHECK(HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()),
+                      reinterpret_cast<const unsigned char*>(text.data()), text.size(), code, &size) != nullptr);
+  return hex(std::string_view(reinterpret_cast<const char*>(code), size));
 }
 
 std::string md5_hex(std::string_view bytes) { return digest_hex(Digest::Algorithm::md5, bytes); }

@@ -13,6 +13,8 @@ std::string md5_hex(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
 std::string hex(std::string_view bytes);
+// HMAC (RFC 2104) with SHA-256.
+std::string hmac_sha256_hex(std::string_view key, std::string_view text);
 
 // One digest over bytes that come in pieces. Not thread safe.
 class Digest {

@@ -13,10 +13,6 @@ namespace {
 constexpr std::int64_t kMicrosMin = -62'135'596'800 * kMicrosPerSecond;
 constexpr std::int64_t kMicrosMax = 253'402'300'800 * kMicrosPerSecond - 1;
 
-std::optional<std::int64_t> in_range(std::int64_t micros) {
-  return micros >= kMicrosMin && micros <= kMicrosMax ? std::optional(micros) : std::nullopt;
-}
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Two or four digits at `at`, or -1. The caller has checked that they are inside the text.
@@ -25,16 +21,6 @@ int digits4(const char* at) {
   const int high = digits2(at);
   const int low = digits2(at + 2);
   return high < 0 || low < 0 ? -1 : high * 100 + low;
-}
-
-std::optional<std::int64_t> days_of(int year, int month, int day) {
-  if (year < 1 || month < 1 || day < 1)
-    return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok())
-    return std::nullopt;
-  return std::chrono::sys_days(date).time_since_epoch().count();
 }
 
 // The offset of a zone in seconds; `at` is behind the time.
@@ -65,6 +51,20 @@ std::optional<std::int64_t> zone_seconds(const char* at, const char* end) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> in_calendar(std::int64_t micros) {
+  return micros >= kMicrosMin && micros <= kMicrosMax ? std::optional(micros) : std::nullopt;
+}
+
+std::optional<std::int64_t> days_of(int year, int month, int day) {
+  if (year < 1 || month < 1 || day < 1)
+    return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok())
+    return std::nullopt;
+  return std::chrono::sys_days(date).time_since_epoch().count();
+}
 
 std::optional<std::int64_t> parse_date(std::string_view text) {
   const char* at = text.data();
@@ -117,18 +117,18 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   if (!zone)
     return std::nullopt;
   const std::int64_t seconds = hour * 3600 + minute * 60 + second - *zone;
-  return in_range(*days * kMicrosPerDay + seconds * kMicrosPerSecond + micros);
+  return in_calendar(*days * kMicrosPerDay + seconds * kMicrosPerSecond + micros);
 }
 
 std::optional<std::int64_t> epoch_micros(std::int64_t number) {
   const std::uint64_t size = number < 0 ? -static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
   if (size < 100'000'000'000ULL)
-    return in_range(number * kMicrosPerSecond);
+    return in_calendar(number * kMicrosPerSecond);
   if (size < 100'000'000'000'000ULL)
-    return in_range(number * 1'000);
+    return in_calendar(number * 1'000);
   if (size < 100'000'000'000'000'000ULL)
-    return in_range(number);
-  return in_range(number / 1'000);
+    return in_calendar(number);
+  return in_calendar(number / 1'000);
 }
 
 std::optional<std::int64_t> epoch_micros(double number) {
@@ -136,7 +136,7 @@ std::optional<std::int64_t> epoch_micros(double number) {
   const double micros = size < 1e11 ? number * 1e6 : size < 1e14 ? number * 1e3 : size < 1e17 ? number : number / 1e3;
   if (!(std::fabs(micros) < 9e18))
     return std::nullopt;
-  return in_range(std::llround(micros));
+  return in_calendar(std::llround(micros));
 }
 
 CivilDay civil_day(std::int64_t days) {

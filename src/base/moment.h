@@ -11,6 +11,11 @@ namespace shoplake::base {
 inline constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 inline constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 
+// The day of the calendar as days since 1970-01-01, years 0001 to 9999.
+std::optional<std::int64_t> days_of(int year, int month, int day);
+// The moment itself if it is within the years 0001 to 9999.
+std::optional<std::int64_t> in_calendar(std::int64_t micros);
+
 // "2026-11-21" or "20261121" as days since 1970-01-01; years 0001 to 9999.
 std::optional<std::int64_t> parse_date(std::string_view text);
 

@@ -10,6 +10,7 @@ namespace shoplake::cli {
 struct Context;
 
 void add_load(CLI::App& root, Context& context);
+void add_ingest(CLI::App& root, Context& context);
 void add_contract(CLI::App& root, Context& context);
 void add_quarantine(CLI::App& root, Context& context);
 void add_replay(CLI::App& root, Context& context);

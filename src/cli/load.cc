@@ -28,6 +28,7 @@ struct Options {
   std::string dataset;
   std::vector<std::string> paths;
   bool strict = false;
+  bool reload = false;
 };
 
 constexpr std::size_t kDriftShown = 10;
@@ -41,16 +42,26 @@ std::string_view status_name(app::LoadedFile::Status status) {
   return "";
 }
 
+std::string_view format_name(transform::InputFormat format) {
+  switch (format) {
+    case transform::InputFormat::json: return "json";
+    case transform::InputFormat::csv: return "csv";
+    case transform::InputFormat::parquet: return "parquet";
+  }
+  return "";
+}
+
 std::string timestamp(std::int64_t micros) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(micros / 1'000'000)));
 }
 
 std::string file_as_json(const app::LoadedFile& file) {
   std::string text = fmt::format(R"({{"path":{},"status":"{}")", json_quoted(file.path), status_name(file.status));
-  if (file.error)
-    return text +
-           fmt::format(R"(,{}}})",
-                       std::string_view(error_as_json(*file.error)).substr(1, error_as_json(*file.error).size() - 2));
+  if (file.error) {
+    const std::string error = error_as_json(*file.error);
+    return text + fmt::format(R"(,"quarantined_as":{},{}}})", json_quoted(file.quarantined_as),
+                              std::string_view(error).substr(1, error.size() - 2));
+  }
   text += fmt::format(R"(,"rows":{},"rejected":{},"rejected_by_reason":{{)", file.rows, file.rejected);
   const char* comma = "";
   for (const auto& [reason, count] : file.rejected_by_reason) {
@@ -64,11 +75,24 @@ std::string file_as_json(const app::LoadedFile& file) {
                         json_quoted(entry.type), entry.count);
     comma = ",";
   }
+  text += "]";
+  if (file.format == transform::InputFormat::csv) {
+    text += fmt::format(R"(,"delimiter":{},"encoding":"{}","missing_columns":[)",
+                        json_quoted(std::string_view(&file.delimiter, 1)), file.encoding);
+    comma = "";
+    for (const std::string& column : file.missing_columns) {
+      text += comma + json_quoted(column);
+      comma = ",";
+    }
+    text += "]";
+  }
   text += fmt::format(
-      R"(],"drift_unlisted":{},"md5":"{}","raw_object":{},"snapshot_id":{},"input_bytes":{},"inflated_bytes":{},"data_files":{},"data_bytes":{})",
-      file.drift_unlisted, file.md5, json_quoted(file.raw_object),
+      R"(,"format":"{}","drift_unlisted":{},"md5":"{}","raw_object":{},"snapshot_id":{},"input_bytes":{},"inflated_bytes":{},"data_files":{},"data_bytes":{})",
+      format_name(file.format), file.drift_unlisted, file.md5, json_quoted(file.raw_object),
       file.snapshot_id ? std::to_string(*file.snapshot_id) : "null", file.input_bytes, file.inflated_bytes,
       file.data_files, file.data_bytes);
+  if (!file.replaced_object.empty())
+    text += fmt::format(R"(,"replaced_object":{})", json_quoted(file.replaced_object));
   if (file.status == app::LoadedFile::Status::skipped) {
     text += fmt::format(R"(,"loaded_before_as":{},"loaded_before_at":"{}")", json_quoted(file.loaded_before_as),
                         timestamp(file.loaded_before_at_micros));
@@ -117,7 +141,8 @@ class Speaker {
     std::string line = "  " + std::string(shown(file.path));
     line.append(static_cast<std::size_t>(std::max(0, name_width_ - display_width(shown(file.path)))), ' ');
     if (file.error) {
-      context_.say(line + "   " + terminal.styled(Style::bad, "failed, nothing of it was loaded"));
+      context_.say(line + "   " + terminal.styled(Style::bad, "failed, nothing of it was loaded") +
+                   (file.quarantined_as.empty() ? "" : ", kept as " + file.quarantined_as));
       return;
     }
     if (file.status == app::LoadedFile::Status::skipped) {
@@ -133,14 +158,17 @@ class Speaker {
     context_.say(fmt::format("{} {:>15}{}{:>12}{:>10}{}", line, format_noun(file.rows, "row"),
                              file.rejected == 0 ? rejects : terminal.styled(Style::warning, rejects),
                              format_bytes(file.input_bytes), format_duration(file.micros),
-                             file.rows == 0 ? ""
-                                            : fmt::format("{:>18}", format_rate(static_cast<std::uint64_t>(file.rows),
-                                                                                file.micros, "rows"))));
+                             !file.replaced_object.empty() ? "   in place of the content before"
+                             : file.rows == 0              ? ""
+                                              : fmt::format("{:>18}", format_rate(static_cast<std::uint64_t>(file.rows),
+                                                                                  file.micros, "rows"))));
   }
 
   void end(const app::LoadReport& report) {
     std::map<std::string, std::int64_t> reasons;
     std::map<std::pair<std::string, std::string>, std::int64_t> drift;
+    std::map<std::string, std::int64_t> missing;
+    std::map<std::string, std::int64_t> encodings;
     std::int64_t unlisted = 0;
     std::int64_t skipped = 0;
     std::int64_t loaded = 0;
@@ -150,6 +178,10 @@ class Speaker {
         reasons[reason] += count;
       for (const auto& entry : file.drift)
         drift[{entry.path, entry.type}] += entry.count;
+      for (const std::string& column : file.missing_columns)
+        ++missing[column];
+      if (file.format == transform::InputFormat::csv && file.encoding != "utf-8" && file.encoding != "ascii")
+        ++encodings[file.encoding];
       unlisted += file.drift_unlisted;
       skipped += file.status == app::LoadedFile::Status::skipped ? 1 : 0;
       loaded += file.status == app::LoadedFile::Status::loaded ? 1 : 0;
@@ -170,6 +202,10 @@ class Speaker {
       const auto more = static_cast<std::int64_t>(drift.size() - std::min(drift.size(), kDriftShown)) + unlisted;
       context_.say(fmt::format("drift: and {} (--json lists them)", format_noun(more, "more field")));
     }
+    for (const auto& [column, files] : missing)
+      context_.say(fmt::format("drift: no column {} in {}, NULL", column, format_noun(files, "file")));
+    for (const auto& [encoding, files] : encodings)
+      context_.say(fmt::format("read as {}: {}", encoding, format_noun(files, "file")));
     if (loaded == 0) {
       if (skipped > 0)
         context_.say(fmt::format("done: nothing new, {} loaded before", skipped == 1 ? "the file was" : "all were"));
@@ -209,6 +245,7 @@ base::Result<int> run(const Options& options, Context& context) {
   app::LoadOptions load;
   load.dataset = options.dataset;
   load.paths = options.paths;
+  load.reload = options.reload;
   load.progress = &context.progress();
   load.stop = context.stop;
   load.on_begin = [&](const app::LoadReport& report, std::uint64_t bytes) { speaker.begin(report, bytes); };
@@ -239,15 +276,20 @@ void add_load(CLI::App& root, Context& context) {
       "load", "files into the lake: raw bytes kept, rows typed and committed, bad records to quarantine");
   auto options = std::make_shared<Options>();
   command->add_option("dataset", options->dataset, "the dataset whose contract the files follow: events")->required();
-  command->add_option("path", options->paths, "files: .ndjson .jsonl .json .parquet, JSON also .gz")
+  command
+      ->add_option("path", options->paths, "files: .csv .tsv .ndjson .jsonl .json .parquet, all but Parquet also .gz")
       ->required()
       ->type_name("PATH");
   command->add_flag("--strict", options->strict,
                     "exit with 3 if any record was rejected (the good ones are loaded all the same)");
+  command->add_flag(
+      "--reload", options->reload,
+      "loads contents that were loaded before again, in the place of their rows: after the contract changed");
   command->footer(
       "Examples:\n"
       "  shoplake load events ga4_export.ndjson.gz\n"
       "  shoplake load events exports/2026-11-*.ndjson.gz --strict\n"
+      "  shoplake load transactions invoices/*.csv.gz\n"
       "\n"
       "A file whose content was loaded before adds nothing, whatever its name. Each file is loaded completely or not "
       "at all.\n"

@@ -34,6 +34,7 @@ const Command kCommands[] = {
     {"Try it", add_demo},
     {"Try it", add_generate},
     {"Data in", add_load},
+    {"Data in", add_ingest},
     {"Data in", add_quarantine},
     {"Data in", add_replay},
     {"Data in", add_contract},

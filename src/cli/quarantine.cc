@@ -26,9 +26,9 @@ base::Result<int> list(const app::QuarantineFilter& filter, Context& context) {
     std::string text = "[";
     for (const auto& group : groups) {
       text += fmt::format(
-          R"({}{{"dataset":{},"reason_code":{},"source_object":{},"count":{},"first_line":{},"message":{},"quarantined_at":{}}})",
+          R"({}{{"dataset":{},"reason_code":{},"source_object":{},"is_file":{},"count":{},"first_line":{},"message":{},"quarantined_at":{}}})",
           text.size() > 1 ? "," : "", json_quoted(group.dataset), json_quoted(group.reason_code),
-          json_quoted(group.source_object), group.count, group.first_line, json_quoted(group.message),
+          json_quoted(group.source_object), group.is_file, group.count, group.first_line, json_quoted(group.message),
           json_quoted(group.quarantined_at));
     }
     context.print(text + "]");
@@ -45,8 +45,8 @@ base::Result<int> list(const app::QuarantineFilter& filter, Context& context) {
                {"first message"},
                {"last at"}});
   for (const auto& group : groups) {
-    table.add_row({format_count(group.count), group.reason_code, group.source_object, format_count(group.first_line),
-                   group.message, group.quarantined_at});
+    table.add_row({group.is_file ? "the file" : format_count(group.count), group.reason_code, group.source_object,
+                   group.is_file ? "" : format_count(group.first_line), group.message, group.quarantined_at});
   }
   context.say(table.render(standard_output()));
   context.say("shoplake quarantine show --reason REASON --object OBJECT shows the records.");

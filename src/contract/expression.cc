@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/moment.h"
+#include "contract/decimal.h"
 
 namespace shoplake::contract {
 
@@ -34,7 +35,9 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-bool is_numeric(Type type) { return type == Type::integer || type == Type::real; }
+bool is_numeric(Type type) { return type == Type::integer || type == Type::real || type == Type::decimal; }
+// A long becomes a decimal beside one, both become doubles beside one.
+int numeric_rank(Type type) { return type == Type::integer ? 0 : type == Type::decimal ? 1 : 2; }
 
 struct Function {
   std::string_view name;
@@ -45,9 +48,11 @@ constexpr Function kFunctions[] = {
     {"ceil", Operation::ceiling},
     {"coalesce", Operation::coalesce},
     {"concat", Operation::concatenate},
+    {"contains", Operation::contains},
     {"date", Operation::date},
     {"day", Operation::day},
     {"day_of_week", Operation::day_of_week},
+    {"ends_with", Operation::ends_with},
     {"floor", Operation::floor},
     {"hour", Operation::hour},
     {"if", Operation::choose},
@@ -56,7 +61,10 @@ constexpr Function kFunctions[] = {
     {"minute", Operation::minute},
     {"month", Operation::month},
     {"nullif", Operation::equal},
+    {"replace", Operation::replace},
     {"round", Operation::round},
+    {"starts_with", Operation::starts_with},
+    {"substring", Operation::substring},
     {"trim", Operation::trim},
     {"upper", Operation::upper},
     {"year", Operation::year},
@@ -200,31 +208,99 @@ class Parser {
     for (const Expression* operand : operands) {
       if (is_untyped(*operand))
         continue;
-      if (!type || (*type == Type::integer && operand->type == Type::real)) {
+      if (!type) {
         type = operand->type;
-      } else if (*type != operand->type && !(*type == Type::real && operand->type == Type::integer)) {
+      } else if (is_numeric(*type) && is_numeric(operand->type)) {
+        if (numeric_rank(operand->type) > numeric_rank(*type))
+          type = operand->type;
+      } else if (*type != operand->type) {
         return wrong(at, fmt::format("{} has values of the types {} and {}", where, name(*type), name(operand->type)));
       }
     }
     if (!type)
       return wrong(at, fmt::format("the type of {} is not known: all its values are NULL", where));
+    if (*type == Type::real)
+      type = exact_type(operands);
+    DecimalShape shape;
+    if (*type == Type::decimal)
+      shape = common_shape(operands);
     for (Expression* operand : operands) {
       if (is_untyped(*operand)) {
         operand->type = *type;
-      } else if (*type == Type::real && operand->type == Type::integer) {
+        operand->decimal = shape;
+      } else if (*type == Type::real && operand->type != Type::real) {
         *operand = to_real(std::move(*operand));
+      } else if (*type == Type::decimal && operand->decimal != shape) {
+        *operand = to_decimal(std::move(*operand), shape);
       }
     }
     return *type;
   }
 
+  // Literals with a point are doubles, but beside decimals they are exact, too.
+  static Type exact_type(const std::vector<Expression*>& operands) {
+    bool has_decimal = false;
+    for (const Expression* operand : operands) {
+      has_decimal |= operand->type == Type::decimal;
+      if (operand->type == Type::real && !is_exact_literal(*operand))
+        return Type::real;
+    }
+    if (!has_decimal)
+      return Type::real;
+    for (Expression* operand : operands) {
+      if (operand->type == Type::real)
+        make_exact(*operand);
+    }
+    return Type::decimal;
+  }
+  // A literal as "12.50".
+  static bool is_exact_literal(const Expression& e) {
+    const std::size_t point = e.text.find('.');
+    return e.operation == Operation::literal && !e.is_null && e.type == Type::real &&
+           e.text.find_first_of("eE") == std::string::npos && e.text.size() <= kDecimalDigitsMax &&
+           point != std::string::npos;
+  }
+  static void make_exact(Expression& e) {
+    const auto scale = static_cast<std::uint8_t>(e.text.size() - e.text.find('.') - 1);
+    e.type = Type::decimal;
+    e.decimal = {kDecimalDigitsMax, scale};
+    e.integer = parse_decimal(e.text, e.decimal).value_or(0);
+  }
+  static DecimalShape common_shape(const std::vector<Expression*>& operands) {
+    std::optional<DecimalShape> shape;
+    for (const Expression* operand : operands) {
+      if (is_untyped(*operand))
+        continue;
+      const DecimalShape own = operand->type == Type::decimal ? operand->decimal : DecimalShape{kDecimalDigitsMax, 0};
+      if (!shape) {
+        shape = own;
+      } else if (*shape != own) {
+        shape = DecimalShape{kDecimalDigitsMax, std::max(shape->scale, own.scale)};
+      }
+    }
+    return *shape;
+  }
+
   static Expression to_real(Expression operand) {
-    if (operand.operation == Operation::literal && !operand.is_null) {
+    if (operand.operation == Operation::literal && !operand.is_null && operand.type == Type::integer) {
       operand.real = static_cast<double>(operand.integer);
       operand.type = Type::real;
       return operand;
     }
     return node(Operation::to_real, Type::real, one(std::move(operand)));
+  }
+  static Expression to_decimal(Expression operand, DecimalShape shape) {
+    Expression cast = node(Operation::to_decimal, Type::decimal, one(std::move(operand)));
+    cast.decimal = shape;
+    return cast;
+  }
+  // The same operation on operands of one type.
+  static Expression node_of(Operation operation, Type type, std::vector<Expression> operands) {
+    const DecimalShape shape = operands.back().decimal;
+    Expression e = node(operation, type, std::move(operands));
+    if (type == Type::decimal)
+      e.decimal = shape;
+    return e;
   }
 
   Result<void> want(Expression& operand, Type type, std::size_t at, std::string_view what) const {
@@ -350,14 +426,31 @@ class Parser {
   Result<Expression> arithmetic(Operation operation, Expression left, Expression right, std::size_t at,
                                 std::string_view symbol) {
     SHOPLAKE_TRY(longer(at));
+    if (operation == Operation::multiply && !is_untyped(left) && !is_untyped(right) &&
+        exact_type({&left, &right}) == Type::decimal)
+      return exact_product(std::move(left), std::move(right), at);
     const Type type = SHOPLAKE_TRY(unify({&left, &right}, at, symbol));
     if (!is_numeric(type))
       return wrong(at, fmt::format("{} needs numbers, these are of type {}", symbol, name(type)));
     if (operation == Operation::modulo && type != Type::integer)
       return wrong(at, "% needs longs");
-    if (operation == Operation::divide && type == Type::integer)
+    if (operation == Operation::divide && type != Type::real)
       return node(operation, Type::real, pair(to_real(std::move(left)), to_real(std::move(right))));
-    return node(operation, type, pair(std::move(left), std::move(right)));
+    Expression result = node_of(operation, type, pair(std::move(left), std::move(right)));
+    if (type == Type::decimal)
+      result.decimal.precision = kDecimalDigitsMax;
+    return result;
+  }
+
+  // Of a decimal and a decimal or long: as many digits behind the point as both have together.
+  Result<Expression> exact_product(Expression left, Expression right, std::size_t at) {
+    const int scale = left.decimal.scale + right.decimal.scale;
+    if (scale > kDecimalDigitsMax)
+      return wrong(at,
+                   fmt::format("the product has {} digits behind the point, more than {}", scale, kDecimalDigitsMax));
+    Expression product = node(Operation::multiply, Type::decimal, pair(std::move(left), std::move(right)));
+    product.decimal = {kDecimalDigitsMax, static_cast<std::uint8_t>(scale)};
+    return product;
   }
 
   Result<Expression> sum() {
@@ -395,7 +488,15 @@ class Parser {
     Expression operand = SHOPLAKE_TRY(signed_value());
     if (is_untyped(operand) || !is_numeric(operand.type))
       return wrong(at, "a sign needs a number");
-    return minus ? node(Operation::negate, operand.type, one(std::move(operand))) : std::move(operand);
+    if (!minus)
+      return operand;
+    if (operand.operation == Operation::literal && operand.type == Type::real && !operand.is_null) {
+      operand.real = -operand.real;
+      operand.text = operand.text.starts_with('-') ? operand.text.substr(1) : "-" + operand.text;
+      return operand;
+    }
+    const Type type = operand.type;
+    return node_of(Operation::negate, type, one(std::move(operand)));
   }
 
   Result<Expression> value() {
@@ -450,6 +551,7 @@ class Parser {
     reference.operation = Operation::field;
     reference.field = (*found)->number;
     reference.type = (*found)->type;
+    reference.decimal = (*found)->decimal;
     return reference;
   }
 
@@ -475,6 +577,7 @@ class Parser {
         return wrong(token_.at, fmt::format("\"{}\" is not a number of at most 64 bits", text));
     } else {
       literal.type = Type::real;
+      literal.text = text;
       const auto parsed = std::from_chars(text.data(), end, literal.real);
       if (parsed.ec != std::errc() || parsed.ptr != end)
         return wrong(token_.at, fmt::format("\"{}\" is not a number", text));
@@ -513,7 +616,7 @@ class Parser {
       values.push_back(&branches[index]);
     values.push_back(&branches.back());
     const Type type = SHOPLAKE_TRY(unify(std::move(values), at, what));
-    return node(Operation::choose, type, std::move(branches));
+    return node_of(Operation::choose, type, std::move(branches));
   }
 
   Result<Expression> call(const Token& begin) {
@@ -560,7 +663,7 @@ class Parser {
         for (Expression& argument : arguments)
           values.push_back(&argument);
         const Type type = SHOPLAKE_TRY(unify(std::move(values), at, function.name));
-        return node(Operation::coalesce, type, std::move(arguments));
+        return node_of(Operation::coalesce, type, std::move(arguments));
       }
       case Operation::concatenate:
         SHOPLAKE_TRY(count(1, kAny));
@@ -582,6 +685,24 @@ class Parser {
         branches.push_back(std::move(kept));
         return choose(std::move(branches), at, function.name);
       }
+      case Operation::starts_with:
+      case Operation::ends_with:
+      case Operation::contains:
+        SHOPLAKE_TRY(count(2, 2));
+        for (Expression& argument : arguments)
+          SHOPLAKE_TRY(want(argument, Type::text, at, function.name));
+        return node(function.operation, Type::boolean, std::move(arguments));
+      case Operation::replace:
+        SHOPLAKE_TRY(count(3, 3));
+        for (Expression& argument : arguments)
+          SHOPLAKE_TRY(want(argument, Type::text, at, function.name));
+        return node(Operation::replace, Type::text, std::move(arguments));
+      case Operation::substring:
+        SHOPLAKE_TRY(count(3, 3));
+        SHOPLAKE_TRY(want(arguments[0], Type::text, at, function.name));
+        SHOPLAKE_TRY(want(arguments[1], Type::integer, at, function.name));
+        SHOPLAKE_TRY(want(arguments[2], Type::integer, at, function.name));
+        return node(Operation::substring, Type::text, std::move(arguments));
       case Operation::lower:
       case Operation::upper:
       case Operation::trim:
@@ -600,7 +721,10 @@ class Parser {
           return wrong(at, fmt::format("{} needs a number", function.name));
         if (type == Type::integer && function.operation != Operation::absolute)
           return std::move(arguments[0]);
-        return node(function.operation, type, std::move(arguments));
+        Expression result = node_of(function.operation, type, std::move(arguments));
+        if (function.operation != Operation::absolute)
+          result.decimal.scale = 0;
+        return result;
       }
       case Operation::date:
       case Operation::hour:

@@ -3,7 +3,8 @@
 //   price * quantity        coalesce(currency, 'EUR')        case when price > 100 then 'high' else 'low' end
 //
 // An Expression is a checked tree: every node knows its type, fields are numbers into the list that was given, and
-// operands of a numeric operation are of one type (casts from long to double are nodes). What each operator and
+// operands of a numeric operation are of one type (casts are nodes; factors of a decimal product keep
+// their scales, which add up). What each operator and
 // function means is docs/formats/contract.md; transform/computed_fields.h evaluates them.
 #pragma once
 
@@ -24,9 +25,11 @@ using base::Result;
 
 struct Expression {
   enum class Operation : std::uint8_t {
-    literal,  // `text`, `integer` (also boolean, date as days, timestamp as microseconds) or `real`; NULL if is_null
+    literal,  // `text`, `integer` (also boolean, date as days, timestamp as microseconds, decimal in its last digit) or
+              // `real`; NULL if is_null
     field,    // `field`
-    to_real,  // long → double
+    to_real,  // long or decimal → double
+    to_decimal,  // long or decimal → decimal of at least its scale
     negate,
     add,
     subtract,
@@ -50,6 +53,11 @@ struct Expression {
     upper,
     trim,
     length,
+    starts_with,  // this and the following: text, text
+    ends_with,
+    contains,
+    substring,  // text, begin (from 1), count of code points
+    replace,    // text, what, by what
     absolute,
     round,
     floor,
@@ -65,6 +73,7 @@ struct Expression {
 
   Operation operation = Operation::literal;
   Type type = Type::text;
+  DecimalShape decimal;  // of a decimal
   std::vector<Expression> operands;
   bool is_null = false;
   std::int64_t integer = 0;
@@ -77,6 +86,7 @@ struct Expression {
 struct ExpressionField {
   std::size_t number = 0;
   Type type = Type::text;
+  DecimalShape decimal = {};
 };
 // Nothing if there is no such field; an error if it is there and may not be used.
 using FindExpressionField = std::function<Result<std::optional<ExpressionField>>(std::string_view name)>;

@@ -31,7 +31,7 @@ base::Result<DatasetTables> dataset_tables(const contract::Contract& contract) {
 
 base::Result<DatasetTables> create_dataset_tables(catalog::Catalog& catalog, const contract::Contract& contract) {
   DatasetTables tables = SHOPLAKE_TRY(dataset_tables(contract));
-  SHOPLAKE_TRY(create_absent(catalog, tables.table, transform::table_columns(contract), {contract.partition_by}));
+  SHOPLAKE_TRY(create_absent(catalog, tables.table, transform::table_columns(contract), contract.partitioning.columns));
   SHOPLAKE_TRY(create_quarantine_table(catalog, tables.quarantine));
   return tables;
 }

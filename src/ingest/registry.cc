@@ -87,6 +87,23 @@ Result<void> record_loaded(io::Database& database, const LoadedObject& object) {
   return {};
 }
 
+Result<void> forget_loaded(io::Database& database, const Content& content) {
+  io::Statement statement =
+      SHOPLAKE_TRY(database.prepare("delete from loaded_object where dataset = ?1 and md5 = ?2 and size_bytes = ?3"));
+  statement.bind(1, std::string_view(content.dataset))
+      .bind(2, std::string_view(content.md5))
+      .bind(3, static_cast<std::int64_t>(content.size_bytes));
+  SHOPLAKE_TRY(statement.run());
+  return {};
+}
+
+Result<bool> is_placed(io::Database& database, const std::string& path, std::uint64_t size_bytes) {
+  io::Statement statement =
+      SHOPLAKE_TRY(database.prepare("select count(*) from raw_object where path = ?1 and size_bytes = ?2"));
+  statement.bind(1, std::string_view(path)).bind(2, static_cast<std::int64_t>(size_bytes));
+  return SHOPLAKE_TRY(statement.step()) && statement.integer(0) > 0;
+}
+
 Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,
                                      const std::string& file_name) {
   const std::string names[] = {file_name, with_suffix(file_name, std::string_view(content.md5).substr(0, 8)),

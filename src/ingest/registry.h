@@ -39,6 +39,12 @@ Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Co
 // Error ingest.already_loaded (kind already_exists). Inside a transaction of the caller.
 Result<void> record_loaded(io::Database& database, const LoadedObject& object);
 
+// The content's rows were removed: it counts as never loaded. Inside a transaction of the caller.
+Result<void> forget_loaded(io::Database& database, const Content& content);
+
+// Whether a load has put a content of that size at the path (below the lake's root).
+Result<bool> is_placed(io::Database& database, const std::string& path, std::uint64_t size_bytes);
+
 // Gives a raw object its path: raw/<dataset>/date=<day>/<name>; with the begin of its MD5 in the name where another
 // content has that path. The same content gets the same path again. Safe for several processes.
 Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,

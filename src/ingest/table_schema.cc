@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "contract/decimal.h"
+
 namespace shoplake::ingest {
 
 namespace {
@@ -18,6 +20,7 @@ catalog::Field field_of(const transform::Column& column) {
     case Type::integer: field.type = catalog::Type::primitive("long"); break;
     case Type::timestamp: field.type = catalog::Type::primitive("timestamptz"); break;
     case Type::date: field.type = catalog::Type::primitive("date"); break;
+    case Type::decimal: field.type = catalog::Type::primitive(contract::decimal_type_text(column.decimal)); break;
     case Type::real: field.type = catalog::Type::primitive("double"); break;
     case Type::boolean: field.type = catalog::Type::primitive("boolean"); break;
     case Type::list: field.type = catalog::Type::list(field_of(column.children.front()).type); break;

@@ -71,6 +71,7 @@ Result<void> for_each_event(engine::Session& session, const std::string& sql,
 Result<std::unique_ptr<Dataset>> Dataset::open(const DatasetOptions& options) {
   std::unique_ptr<Dataset> dataset(new Dataset(options));
   dataset->contract_ = SHOPLAKE_TRY(contract::load_contract(*options.env, options.datasets_directory, options.dataset));
+  dataset->contract_.hash_key = options.hash_key;
   dataset->tables_ = SHOPLAKE_TRY(ingest::create_dataset_tables(*options.catalog, dataset->contract_));
   const contract::Field* time = dataset->contract_.partition_time();
   dataset->time_is_timestamp_ = time != nullptr;
@@ -84,10 +85,15 @@ Result<std::unique_ptr<Dataset>> Dataset::open(const DatasetOptions& options) {
             options.dataset),
         "Set `live: off` for its streams.");
   }
+  if (dataset->contract_.partitioning.columns.size() != 1) {
+    return base::make_error(base::ErrorKind::usage, "live.no_partition",
+                            fmt::format("the dataset {} is not divided by one column, its day", options.dataset),
+                            "Set `live: off` for its streams, or let partition_by name the day.");
+  }
   return dataset;
 }
 
-SourceTable Dataset::source() const { return {tables_.table, time_column_, contract_.partition_by}; }
+SourceTable Dataset::source() const { return {tables_.table, time_column_, contract_.partitioning.columns.front()}; }
 
 std::string Dataset::moment_literal(std::int64_t micros) const {
   return time_is_timestamp_ ? fmt::format("make_timestamptz({})", micros) : std::to_string(micros);
@@ -354,7 +360,7 @@ std::vector<catalog::TableChange> Dataset::changes(const Transformed& transforme
     changes.push_back(std::move(change));
   };
   if (layout_) {
-    add(tables_.table, transformed.files, layout_->schema, {contract_.partition_by});
+    add(tables_.table, transformed.files, layout_->schema, {contract_.partitioning.columns.front()});
     add(tables_.quarantine, transformed.quarantine_files, layout_->quarantine_schema, {});
   }
   return changes;

@@ -56,6 +56,7 @@ struct DatasetOptions {
   std::string datasets_directory;
   std::string dataset;
   std::size_t window_events_max = 0;
+  std::string hash_key = {};  // of the contract's treatment hash
 };
 
 class Dataset {

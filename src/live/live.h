@@ -63,6 +63,7 @@ struct LiveOptions {
   std::string home_directory;  // for the LakeLock
   std::string lake_root;
   std::string datasets_directory;
+  std::string hash_key;  // of the contracts' treatment hash
   std::vector<Stream> streams;
 
   engine::DatabaseOptions engine;    // memory_limit_bytes and temporary_directory bound the models' rows in memory

@@ -59,7 +59,8 @@ Result<void> Writer::load(bool* needs_build, Load what) {
     if (datasets_.contains(stream.dataset))
       continue;
     auto dataset = SHOPLAKE_TRY(Dataset::open({options_.env, options_.catalog, options_.datasets_directory,
-                                               stream.dataset, options_.window_events_max})
+                                               stream.dataset, options_.window_events_max,
+                                               options_.hash_key})
                                     .within("stream " + stream.name));
     SHOPLAKE_TRY(dataset->load(*session_).within("dataset " + stream.dataset));
     models.sources.push_back(dataset->source());

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
-#include "io/inflate.h"
+#include "transform/input_bytes.h"
 
 namespace shoplake::transform {
 
@@ -41,19 +40,14 @@ bool begins_with_array_line(std::string_view text) {
 }  // namespace
 
 struct BlockSource::State {
-  State(const io::RandomAccessFile& given_file, std::string_view given_name, RecordForm given_form,
-        std::uint64_t given_max)
-      : file(given_file), name(given_name), form(given_form), record_bytes_max(given_max) {}
+  State(const io::RandomAccessFile& file, std::string_view name, RecordForm given_form, std::uint64_t given_max)
+      : input(file, name), form(given_form), record_bytes_max(given_max) {}
 
-  const io::RandomAccessFile& file;
-  std::string name;
+  InputBytes input;
   RecordForm form;
   std::uint64_t record_bytes_max;
 
-  std::optional<io::Inflater> inflater;
-  std::uint64_t file_offset = 0;
   bool started = false;
-  bool at_end = false;  // no more bytes come
   bool documents = false;
   bool in_array = false;  // documents: the elements of one array
   bool array_ended = false;
@@ -66,31 +60,10 @@ struct BlockSource::State {
   bool in_string = false;
   bool escaped = false;
 
-  Result<std::size_t> read(char* out, std::size_t size) {
-    std::size_t total = 0;
-    while (total < size && !at_end) {
-      std::size_t got = 0;
-      if (inflater) {
-        got = SHOPLAKE_TRY(inflater->read(out + total, size - total));
-      } else {
-        got = SHOPLAKE_TRY(file.read(file_offset, size - total, out + total));
-        file_offset += got;
-      }
-      if (got == 0)
-        at_end = true;
-      total += got;
-    }
-    return total;
-  }
-
   Result<void> start() {
     started = true;
-    char magic[2];
-    const std::size_t got = SHOPLAKE_TRY(file.read(0, sizeof(magic), magic));
-    if (io::is_gzip(std::string_view(magic, got)))
-      inflater.emplace(file, name);
     char* begin = rest.extend(kBlockBytes);
-    rest.truncate(SHOPLAKE_TRY(read(begin, kBlockBytes)));
+    rest.truncate(SHOPLAKE_TRY(input.read(begin, kBlockBytes)));
     if (rest.size() >= 3 && std::memcmp(rest.data(), "\xEF\xBB\xBF", 3) == 0) {  // byte order mark
       std::memmove(rest.data(), rest.data() + 3, rest.size() - 3);
       rest.truncate(rest.size() - 3);
@@ -114,16 +87,16 @@ struct BlockSource::State {
 
   // Adds more bytes to the block; false at the end of the input.
   Result<bool> fill(Block& block, std::size_t bytes) {
-    if (at_end)
+    if (input.at_end())
       return false;
     const std::size_t before = block.bytes.size();
     char* place = block.bytes.extend(bytes + kBlockPadding);
-    const std::size_t got = SHOPLAKE_TRY(read(place, bytes));
+    const std::size_t got = SHOPLAKE_TRY(input.read(place, bytes));
     block.bytes.truncate(before + got);
     return got > 0;
   }
 
-  std::uint64_t position() const { return inflater ? inflater->bytes_read() : file_offset; }
+  std::uint64_t position() const { return input.position(); }
 
   Result<bool> next_lines(Block& block);
   Result<bool> next_documents(Block& block);
@@ -180,7 +153,7 @@ Result<void> BlockSource::State::pass_over_line(Block& block, std::size_t begin)
   Buffer<char> piece;
   piece.extend(kBlockBytes);
   while (true) {
-    const std::size_t got = SHOPLAKE_TRY(read(piece.data(), kBlockBytes));
+    const std::size_t got = SHOPLAKE_TRY(input.read(piece.data(), kBlockBytes));
     if (got == 0)
       break;
     const void* newline = std::memchr(piece.data(), '\n', got);
@@ -210,9 +183,9 @@ Result<bool> BlockSource::State::next_lines(Block& block) {
   std::size_t searched = 0;
   while (true) {
     const void* newline = memrchr(block.bytes.data() + searched, '\n', block.bytes.size() - searched);
-    if (newline != nullptr || at_end) {
+    if (newline != nullptr || input.at_end()) {
       const std::size_t end =
-          newline == nullptr || at_end
+          newline == nullptr || input.at_end()
               ? block.bytes.size()
               : static_cast<std::size_t>(static_cast<const char*>(newline) - block.bytes.data()) + 1;
       add_lines(block, end);
@@ -315,10 +288,10 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
       }
     }
     // Enough, at a record's border?
-    if (record == std::string::npos || at_end) {
+    if (record == std::string::npos || input.at_end()) {
       if (record != std::string::npos)
         close(block.bytes.size());
-      if (at_end && in_array && !array_ended) {
+      if (input.at_end() && in_array && !array_ended) {
         block.oversized.push_back({block.records.size(), block.first_offset + block.bytes.size(), 0,
                                    block.first_line + line_in_block, std::string()});
         array_ended = true;
@@ -346,7 +319,7 @@ Result<bool> BlockSource::State::next_documents(Block& block) {
       offset = block.first_offset + block.bytes.size();
       Buffer<char> piece;
       piece.extend(kBlockBytes);
-      while (const std::size_t got = SHOPLAKE_TRY(read(piece.data(), kBlockBytes))) {
+      while (const std::size_t got = SHOPLAKE_TRY(input.read(piece.data(), kBlockBytes))) {
         offset += got;
         oversized.length += got;
       }

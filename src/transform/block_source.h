@@ -15,7 +15,7 @@
 #include "base/result.h"
 #include "io/env.h"
 #include "transform/buffer.h"
-#include "transform/json_reader.h"
+#include "transform/record_span.h"
 
 namespace shoplake::transform {
 

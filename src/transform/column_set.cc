@@ -90,7 +90,8 @@ void ColumnSet::truncate(const Layout& layout, std::uint32_t row) {
           case ColumnType::integer:
           case ColumnType::real:
           case ColumnType::timestamp:
-          case ColumnType::date: leaf.words.truncate(leaf.words.size() - values); break;
+          case ColumnType::date:
+          case ColumnType::decimal: leaf.words.truncate(leaf.words.size() - values); break;
           case ColumnType::text:
             if (leaf.is_plain) {
               const std::size_t kept = leaf.starts.size() - values;

@@ -2,10 +2,12 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <deque>
 #include <string>
 
 #include "base/moment.h"
+#include "contract/decimal.h"
 
 namespace shoplake::transform {
 
@@ -44,6 +46,25 @@ std::int64_t code_points(std::string_view text) {
   for (char c : text)
     count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   return count;
+}
+
+// `count` code points from number `begin` (from 1), as far as there are any.
+std::string_view code_points_of(std::string_view text, std::int64_t begin, std::int64_t count) {
+  std::int64_t number = 0;
+  std::size_t first = text.size();
+  std::size_t last = text.size();
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+      continue;
+    ++number;
+    if (first == text.size() && number >= begin)
+      first = at;
+    if (number >= begin && static_cast<__int128>(number) - begin >= count) {
+      last = at;
+      break;
+    }
+  }
+  return first < last ? text.substr(first, last - first) : std::string_view();
 }
 
 std::int64_t day_part(Operation operation, std::int64_t days) {
@@ -198,6 +219,8 @@ struct ComputedFields::State {
       }
       return left;
     }
+    if (e.type == Type::decimal)
+      return exact_arithmetic(e, std::move(left), right);
     for (std::size_t row = 0; row < count; ++row) {
       if (!left.valid[row])
         continue;
@@ -219,6 +242,118 @@ struct ComputedFields::State {
       left.words[row] = word_of(value);
     }
     return left;
+  }
+
+  // NULL where a decimal cannot hold the value.
+  static void store_exact(Vector& vector, std::size_t row, __int128 value) {
+    const std::int64_t most = contract::decimal_max({contract::kDecimalDigitsMax, 0});
+    if (value < -most || value > most) {
+      vector.valid[row] = 0;
+      return;
+    }
+    vector.words[row] = word_of(static_cast<std::int64_t>(value));
+  }
+
+  Vector exact_arithmetic(const Expression& e, Vector left, const Vector& right) const {
+    for (std::size_t row = 0; row < rows(); ++row) {
+      if (!left.valid[row])
+        continue;
+      const __int128 a = left.integer(row);
+      const __int128 b = right.integer(row);
+      store_exact(left, row,
+                  e.operation == Operation::add        ? a + b
+                  : e.operation == Operation::subtract ? a - b
+                                                       : a * b);
+    }
+    return left;
+  }
+
+  Vector to_decimal(const Expression& e) {
+    const Expression& operand = e.operands[0];
+    const __int128 factor = contract::power_of_ten(e.decimal.scale - operand.decimal.scale);
+    Vector result = evaluate(operand);
+    for (std::size_t row = 0; row < rows(); ++row) {
+      if (result.valid[row])
+        store_exact(result, row, factor * result.integer(row));
+    }
+    return result;
+  }
+
+  Vector to_real(const Expression& e) {
+    const Expression& operand = e.operands[0];
+    const auto unit = static_cast<double>(contract::power_of_ten(operand.decimal.scale));
+    return unary(e,
+                 [&](const Vector& v, std::size_t row) { return word_of(static_cast<double>(v.integer(row)) / unit); });
+  }
+
+  // round, floor and ceil of a decimal: a decimal without digits behind the point.
+  Vector whole(const Expression& e) {
+    const std::int64_t unit = contract::power_of_ten(e.operands[0].decimal.scale);
+    return unary(e, [&](const Vector& v, std::size_t row) {
+      const std::int64_t value = v.integer(row);
+      const std::int64_t rest = value % unit;
+      std::int64_t result = value / unit;
+      if (e.operation == Operation::floor && rest < 0)
+        --result;
+      if (e.operation == Operation::ceiling && rest > 0)
+        ++result;
+      if (e.operation == Operation::round && 2 * std::abs(rest) >= unit)
+        result += value < 0 ? -1 : 1;
+      return word_of(result);
+    });
+  }
+
+  // Of two texts: a boolean.
+  Vector text_test(const Expression& e) {
+    const Vector left = evaluate(e.operands[0]);
+    const Vector right = evaluate(e.operands[1]);
+    Vector result = empty_vector(Type::boolean);
+    for (std::size_t row = 0; row < rows(); ++row) {
+      result.valid[row] = left.valid[row] & right.valid[row];
+      if (!result.valid[row])
+        continue;
+      const std::string_view text = left.texts[row];
+      const std::string_view part = right.texts[row];
+      result.words[row] = e.operation == Operation::starts_with ? text.starts_with(part)
+                          : e.operation == Operation::ends_with ? text.ends_with(part)
+                                                                : text.find(part) != std::string_view::npos;
+    }
+    return result;
+  }
+
+  Vector substring(const Expression& e) {
+    Vector result = evaluate(e.operands[0]);
+    const Vector begin = evaluate(e.operands[1]);
+    const Vector count = evaluate(e.operands[2]);
+    for (std::size_t row = 0; row < rows(); ++row) {
+      result.valid[row] &= begin.valid[row] & count.valid[row];
+      if (result.valid[row])
+        result.texts[row] = code_points_of(result.texts[row], begin.integer(row), count.integer(row));
+    }
+    return result;
+  }
+
+  Vector replace(const Expression& e) {
+    Vector result = evaluate(e.operands[0]);
+    const Vector what = evaluate(e.operands[1]);
+    const Vector by = evaluate(e.operands[2]);
+    for (std::size_t row = 0; row < rows(); ++row) {
+      result.valid[row] &= what.valid[row] & by.valid[row];
+      const std::string_view text = result.texts[row];
+      const std::string_view part = what.texts[row];
+      std::size_t at = result.valid[row] && !part.empty() ? text.find(part) : std::string_view::npos;
+      if (at == std::string_view::npos)
+        continue;
+      std::string& replaced = made.emplace_back();
+      std::size_t copied = 0;
+      for (; at != std::string_view::npos; at = text.find(part, copied)) {
+        replaced.append(text, copied, at - copied).append(by.texts[row]);
+        copied = at + part.size();
+      }
+      replaced.append(text, copied);
+      result.texts[row] = replaced;
+    }
+    return result;
   }
 
   Vector comparison(const Expression& e) {
@@ -322,8 +457,13 @@ struct ComputedFields::State {
     switch (e.operation) {
       case Operation::literal: return literal(e);
       case Operation::field: return field(layout.fields[e.field], e.type);
-      case Operation::to_real:
-        return unary(e, [](const Vector& v, std::size_t row) { return word_of(static_cast<double>(v.integer(row))); });
+      case Operation::to_real: return to_real(e);
+      case Operation::to_decimal: return to_decimal(e);
+      case Operation::starts_with:
+      case Operation::ends_with:
+      case Operation::contains: return text_test(e);
+      case Operation::substring: return substring(e);
+      case Operation::replace: return replace(e);
       case Operation::negate:
       case Operation::absolute:
         return unary(e, [&](Vector& v, std::size_t row) {
@@ -337,10 +477,16 @@ struct ComputedFields::State {
           return 0 - v.words[row];
         });
       case Operation::round:
+        if (e.type == Type::decimal)
+          return whole(e);
         return unary(e, [](const Vector& v, std::size_t row) { return word_of(std::round(v.real(row))); });
       case Operation::floor:
+        if (e.type == Type::decimal)
+          return whole(e);
         return unary(e, [](const Vector& v, std::size_t row) { return word_of(std::floor(v.real(row))); });
       case Operation::ceiling:
+        if (e.type == Type::decimal)
+          return whole(e);
         return unary(e, [](const Vector& v, std::size_t row) { return word_of(std::ceil(v.real(row))); });
       case Operation::add:
       case Operation::subtract:

@@ -11,6 +11,8 @@
 #include <simdjson.h>
 
 #include "base/moment.h"
+#include "transform/number_text.h"
+#include "transform/value_checks.h"
 
 namespace shoplake::transform {
 
@@ -24,7 +26,6 @@ constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
 constexpr int kUnknownDepthMax = 256;
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads up to 7 bytes past the texts, which padding allows.
 inline bool same_text(const char* left, const char* right, std::size_t size) {
@@ -62,72 +63,6 @@ inline bool has_backslash(const char* text, std::size_t size) {
       return true;
   }
   return false;
-}
-
-// The end of the JSON number at the begin of [text, end), or null if there is none. Sets whether it is written as an
-// integer.
-const char* scan_number(const char* text, const char* end, bool& is_integer) {
-  is_integer = true;
-  if (text < end && *text == '-')
-    ++text;
-  if (text == end || !is_digit(*text))
-    return nullptr;
-  if (*text == '0') {
-    ++text;
-  } else {
-    while (text < end && is_digit(*text))
-      ++text;
-  }
-  if (text < end && *text == '.') {
-    is_integer = false;
-    ++text;
-    if (text == end || !is_digit(*text))
-      return nullptr;
-    while (text < end && is_digit(*text))
-      ++text;
-  }
-  if (text < end && (*text == 'e' || *text == 'E')) {
-    is_integer = false;
-    ++text;
-    if (text < end && (*text == '+' || *text == '-'))
-      ++text;
-    if (text == end || !is_digit(*text))
-      return nullptr;
-    while (text < end && is_digit(*text))
-      ++text;
-  }
-  return text;
-}
-
-bool to_real(std::string_view number, double& value) {
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (error == std::errc::result_out_of_range) {
-    // from_chars leaves the value alone: too large or too small for a double.
-    value = std::strtod(std::string(number).c_str(), nullptr);
-    return true;
-  }
-  return error == std::errc() && end == number.data() + number.size();
-}
-
-bool integral(double value, std::int64_t& integer) {
-  if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0) || value != std::trunc(value))
-    return false;
-  integer = static_cast<std::int64_t>(value);
-  return true;
-}
-
-// A whole JSON number that is integral.
-bool to_integer(std::string_view number, std::int64_t& value) {
-  bool is_integer = false;
-  const char* end = number.data() + number.size();
-  if (scan_number(number.data(), end, is_integer) != end)
-    return false;
-  if (is_integer) {
-    const auto parsed = std::from_chars(number.data(), end, value);
-    return parsed.ec == std::errc() && parsed.ptr == end;
-  }
-  double real = 0;
-  return to_real(number, real) && integral(real, value);
 }
 
 void append_utf8(std::uint32_t code, char*& out) {
@@ -200,21 +135,6 @@ bool unescape(std::string_view raw, char* out, std::size_t& size) {
   return true;
 }
 
-void append_json_string(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-}
-
 // The keys of one object of the contract.
 class KeyTable {
  public:
@@ -278,47 +198,15 @@ class KeyTable {
 
 }  // namespace
 
-bool is_yyyymmdd(std::string_view text) {
-  if (text.size() != 8)
-    return false;
-  int digits[8];
-  for (int i = 0; i < 8; ++i) {
-    if (!is_digit(text[i]))
-      return false;
-    digits[i] = text[i] - '0';
-  }
-  const int year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3];
-  const int month = digits[4] * 10 + digits[5];
-  const int day = digits[6] * 10 + digits[7];
-  if (year < 1900 || year > 2999 || month < 1 || month > 12 || day < 1)
-    return false;
-  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return day <= kDays[month - 1] + (month == 2 && leap ? 1 : 0);
-}
-
-void Drift::add(std::string_view path, std::string_view type) {
-  const std::pair<std::string, std::string> key(path, type);
-  const auto known = counts_.find(key);
-  if (known != counts_.end()) {
-    known->second += 1;
-  } else if (counts_.size() < kNamesMax) {
-    counts_.emplace(key, 1);
-  } else {
-    unlisted_ += 1;
-  }
-}
-
-std::vector<Drift::Entry> Drift::entries() const {
-  std::vector<Entry> result;
-  for (const auto& [key, count] : counts_)
-    result.push_back({key.first, key.second, count});
-  return result;
-}
-
 struct JsonReader::State {
-  State(const contract::Contract& given_contract, RecordBuilder& given_builder, Drift& given_drift)
-      : contract(given_contract), builder(given_builder), drift(given_drift), layout(given_builder.layout()) {
+  State(const contract::Contract& given_contract, RecordBuilder& given_builder, Drift& given_drift, Moments moments)
+      : contract(given_contract),
+        builder(given_builder),
+        drift(given_drift),
+        layout(given_builder.layout()),
+        checks(layout),
+        day_names(layout.partition_by),
+        has_formats(moments == Moments::declared) {
     tables.resize(layout.nodes.size() + 1);
     element_index.resize(layout.streams.size());
     KeyTable record_table;
@@ -337,7 +225,7 @@ struct JsonReader::State {
     record_table.finish();
     tables[layout.nodes.size()] = std::move(record_table);
     needs_client_id = contract.event_identity == contract::EventIdentity::client_id;
-    partition_field = static_cast<std::uint16_t>(layout.partition_time >= 0 ? layout.partition_time : layout.partition);
+    partition_field = layout.partition_source;
     for (std::size_t number = 0; number < contract.fields.size(); ++number) {
       if (layout.fields[number] != partition_field)
         continue;
@@ -358,6 +246,7 @@ struct JsonReader::State {
   RecordBuilder& builder;
   Drift& drift;
   const Layout& layout;
+  ValueChecks checks;
   // A place that a field's value may also come from: a name, or one in an object that is no field itself.
   void add_place(KeyTable& record_table, const std::string& place, std::uint16_t node) {
     const std::size_t dot = place.find('.');
@@ -381,7 +270,7 @@ struct JsonReader::State {
   std::vector<KeyTable> tables;      // by node of a struct; then the record's own; then by object of `objects`
   std::vector<std::string> objects;  // names in the record of objects that only hold other places of fields
   bool needs_client_id = false;
-  std::uint16_t partition_field = 0;         // node of the field that the partition is, or follows from
+  std::int16_t partition_field = -1;         // node of the field that the partition is, or follows from; -1: none
   std::vector<std::string> partition_names;  // its own and its other places
   std::vector<std::uint16_t> required;
   std::vector<std::uint32_t> element_index;  // by stream
@@ -399,7 +288,9 @@ struct JsonReader::State {
   std::string unknown;                    // members of the JSON object of unknown fields
   std::uint32_t partition_at = kNowhere;  // where its partition's timestamp is, which is read before the other fields…
   std::int64_t partition_micros = 0;      // …and its value
-  std::int64_t partition_day = 0;
+  std::int64_t partition_day = 0;         // of it, or of a date
+  PartitionDays day_names;
+  bool has_formats;
   std::string partition_text;
   Buffer<char> unescaped;  // as large as the record before it is begun, so views of it stay
   std::string client_event_id;
@@ -430,35 +321,12 @@ struct JsonReader::State {
     const std::uint32_t at = std::min(*next, end);
     return reject(reason::kMalformed, fmt::format("{} at byte {} of the record", what, at - begin_of_record));
   }
-  [[gnu::noinline]] bool out_of_range(const Node& node, std::int64_t value) {
-    constexpr auto kLowest = std::numeric_limits<std::int64_t>::min();
-    constexpr auto kHighest = std::numeric_limits<std::int64_t>::max();
-    const auto spelled = [&](std::int64_t number) {
-      return node.type == ColumnType::timestamp ? base::timestamp_text(number) : std::to_string(number);
-    };
-    const std::string allowed = node.max == kHighest ? fmt::format("less than {}", spelled(node.min))
-                                : node.min == kLowest
-                                    ? fmt::format("more than {}", spelled(node.max))
-                                    : fmt::format("not within {} and {}", spelled(node.min), spelled(node.max));
-    return reject(reason::kOutOfRange, fmt::format("{} is {}, {}", node.json_path, spelled(value), allowed));
+  bool reject(Rejection why) {
+    rejection = std::move(why);
+    return false;
   }
   [[gnu::noinline]] bool wrong_type(const Node& node, char first) {
-    std::string_view expected = "struct";
-    if (node.kind == Node::Kind::list)
-      expected = "list";
-    if (node.kind == Node::Kind::leaf || node.kind == Node::Kind::dropped) {
-      expected = node.type == ColumnType::boolean     ? "boolean"
-                 : node.type == ColumnType::real      ? "double"
-                 : node.type == ColumnType::text      ? "string"
-                 : node.type == ColumnType::timestamp ? "timestamp"
-                 : node.type == ColumnType::date      ? "date"
-                                                      : "long";
-    }
-    return reject(reason::kWrongType,
-                  fmt::format("{} must be {}, but is {}", node.json_path, expected, type_name(first)));
-  }
-  [[gnu::noinline]] bool duplicate(const Node& node) {
-    return reject(reason::kDuplicateField, fmt::format("{} is given twice", node.json_path));
+    return reject(transform::wrong_type(node, type_name(first)));
   }
   static std::string_view type_name(char first) {
     switch (first) {
@@ -470,7 +338,9 @@ struct JsonReader::State {
       default: return "a number that does not fit";
     }
   }
-
+  [[gnu::noinline]] bool duplicate(const Node& node) {
+    return reject(reason::kDuplicateField, fmt::format("{} is given twice", node.json_path));
+  }
   // --- the walker ---
   std::uint32_t begin_of_record = 0;
 
@@ -534,7 +404,13 @@ struct JsonReader::State {
           return false;
         return builder.set_integer(node_index, micros) || duplicate(node);
       }
-      case ColumnType::date: return date_leaf(node, node_index, at, first);
+      case ColumnType::date: {
+        std::int64_t days = partition_day;
+        if (at != partition_at && !date(node, at, first, days))
+          return false;
+        return builder.set_integer(node_index, days) || duplicate(node);
+      }
+      case ColumnType::decimal: return decimal_leaf(node, node_index, at, first);
       case ColumnType::real: return real_leaf(node, node_index, at, first);
       case ColumnType::boolean: return boolean_leaf(node, node_index, at, first);
     }
@@ -559,8 +435,9 @@ struct JsonReader::State {
       return first == '{' || first == '[' ? wrong_type(node, first) : malformed("a value is expected");
     }
     if (node.is_date && !is_yyyymmdd(value))
-      return reject(reason::kInvalidDate,
-                    fmt::format("{} is \"{}\", not a day as YYYYMMDD", node.json_path, value.substr(0, 40)));
+      return reject(invalid_date(node, value));
+    if (!checks.allows(node_index, value, rejection))
+      return false;
     return builder.set_text(node_index, value) || duplicate(node);
   }
 
@@ -598,8 +475,8 @@ struct JsonReader::State {
       return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
                                                                           : malformed("a value is expected");
     }
-    if (value < node.min || value > node.max) [[unlikely]]
-      return out_of_range(node, value);
+    if (!checks.allows(node_index, value, rejection)) [[unlikely]]
+      return false;
     return builder.set_integer(node_index, value) || duplicate(node);
   }
 
@@ -610,9 +487,13 @@ struct JsonReader::State {
     if (first == '"') {
       if (!string(at, token))
         return false;
-      moment = base::parse_timestamp(token);
-      if (!moment)
-        moment = epoch_micros(token);
+      if (has_formats && !node.format.empty()) {
+        moment = node.format.micros(token);
+      } else {
+        moment = base::parse_timestamp(token);
+        if (!moment)
+          moment = epoch_micros(token);
+      }
     } else if (first == '-' || is_digit(first)) {
       bool is_integer = false;
       if (!number(at, token, is_integer))
@@ -624,29 +505,15 @@ struct JsonReader::State {
                                                                           : malformed("a value is expected");
     }
     if (!moment) {
-      return reject(reason::kInvalidTimestamp, fmt::format("{} is \"{}\", not a time as 2026-11-21T10:00:00Z",
-                                                           node.json_path, token.substr(0, 40)));
+      return reject(invalid_timestamp(node, token));
     }
     if (*moment < node.min || *moment > node.max) [[unlikely]]
-      return out_of_range(node, *moment);
+      return reject(out_of_range(node, *moment));
     micros = *moment;
     return true;
   }
-  // Of a number of seconds, milliseconds … since 1970-01-01.
-  static std::optional<std::int64_t> epoch_micros(std::string_view number) {
-    bool is_integer = false;
-    const char* const end = number.data() + number.size();
-    if (scan_number(number.data(), end, is_integer) != end)
-      return std::nullopt;
-    if (is_integer) {
-      std::int64_t value = 0;
-      return to_integer(number, value) ? base::epoch_micros(value) : std::nullopt;
-    }
-    double value = 0;
-    return to_real(number, value) ? base::epoch_micros(value) : std::nullopt;
-  }
-
-  bool date_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
+  // The day that begins at `at`, a position just taken, within the field's range.
+  bool date(const Node& node, std::uint32_t at, char first, std::int64_t& days) {
     std::string_view token;
     bool is_integer = false;
     if (first == '"') {
@@ -661,11 +528,40 @@ struct JsonReader::State {
                  ? wrong_type(node, first)
                  : malformed("a value is expected");
     }
-    const auto days = base::parse_date(token);
-    if (!days)
-      return reject(reason::kInvalidDate,
-                    fmt::format("{} is \"{}\", not a day as YYYY-MM-DD", node.json_path, token.substr(0, 40)));
-    return builder.set_integer(node_index, *days) || duplicate(node);
+    std::optional<std::int64_t> parsed;
+    if (!has_formats || node.format.empty()) {
+      parsed = base::parse_date(token);
+    } else if (const auto micros = node.format.micros(token)) {
+      parsed = base::day_of(*micros);
+    }
+    if (!parsed)
+      return reject(invalid_date(node, token));
+    if (*parsed < node.min || *parsed > node.max) [[unlikely]]
+      return reject(out_of_range(node, *parsed));
+    days = *parsed;
+    return true;
+  }
+
+  bool decimal_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
+    std::string_view token;
+    bool is_integer = false;
+    if (first == '"') {
+      if (!string(at, token))
+        return false;
+    } else if (first == '-' || is_digit(first)) {
+      if (!number(at, token, is_integer))
+        return false;
+    } else {
+      --next;
+      return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
+                                                                          : malformed("a value is expected");
+    }
+    const auto value = contract::parse_decimal(token, node.decimal);
+    if (!value)
+      return wrong_type(node, first);
+    if (!checks.allows(node_index, *value, rejection)) [[unlikely]]
+      return false;
+    return builder.set_integer(node_index, *value) || duplicate(node);
   }
 
   bool real_leaf(const Node& node, std::uint16_t node_index, std::uint32_t at, char first) {
@@ -694,6 +590,8 @@ struct JsonReader::State {
       return first == '{' || first == '[' || first == 't' || first == 'f' ? wrong_type(node, first)
                                                                           : malformed("a value is expected");
     }
+    if (!checks.allows(node_index, value, rejection)) [[unlikely]]
+      return false;
     return builder.set_real(node_index, value) || duplicate(node);
   }
 
@@ -1019,7 +917,9 @@ struct JsonReader::State {
 
   // The partition of the record at `next`, from the field that is looked for at its top level.
   bool find_partition(std::string_view& partition) {
-    const Node& field = layout.nodes[partition_field];
+    if (partition_field < 0)
+      return true;
+    const Node& field = layout.nodes[static_cast<std::size_t>(partition_field)];
     const std::uint32_t* const begin = next;
     int depth = 0;
     bool found = false;
@@ -1037,22 +937,25 @@ struct JsonReader::State {
           break;
       }
     }
-    const bool fits = found && (layout.partition_time >= 0 ? partition_of_time(field, partition)
-                                                           : partition_of_text(field, partition));
+    const bool fits = found && (field.type == ColumnType::text ? partition_of_text(field, partition)
+                                                               : partition_of_time(field, partition));
     next = begin;
-    return found ? fits : reject(reason::kMissingField, fmt::format("{} is missing", field.name));
+    return found ? fits : reject(missing_field(field.name));
   }
   bool partition_of_time(const Node& field, std::string_view& partition) {
     const std::uint32_t at = *next++;
-    if (!timestamp(field, at, text[at], partition_micros))
-      return false;
-    partition_at = at;
-    const std::int64_t day = base::day_of(partition_micros);
-    if (day != partition_day || partition_text.empty()) {
-      partition_day = day;
-      partition_text = base::date_text(day);
+    std::int64_t day = 0;
+    if (field.type == ColumnType::date) {
+      if (!date(field, at, text[at], day))
+        return false;
+    } else {
+      if (!timestamp(field, at, text[at], partition_micros))
+        return false;
+      day = base::day_of(partition_micros);
     }
-    partition = partition_text;
+    partition_at = at;
+    partition_day = day;
+    partition = day_names.name(day);
     return true;
   }
   bool partition_of_text(const Node& field, std::string_view& partition) {
@@ -1130,17 +1033,19 @@ struct JsonReader::State {
       for (std::uint16_t node : required) {
         if (builder.has_value(node))
           continue;
-        accepted_record = reject(reason::kMissingField, fmt::format("{} is missing", layout.nodes[node].name));
+        accepted_record = reject(missing_field(layout.nodes[node].name));
         break;
       }
     }
     if (accepted_record && needs_client_id && !builder.has_client_event_id())
       accepted_record = reject(reason::kMissingField, fmt::format("{} is empty", contract.event_id_column()));
+    if (accepted_record)
+      accepted_record = builder.accepts_key(rejection);
     if (!accepted_record) {
       builder.reject();
       return false;
     }
-    if (unknown.size() > 1) {
+    if (unknown.size() > 1 && contract.unknown_fields_treatment != contract::Treatment::drop) {
       unknown.push_back('}');
     } else {
       unknown.clear();
@@ -1254,8 +1159,8 @@ struct JsonReader::State {
   }
 };
 
-JsonReader::JsonReader(const contract::Contract& contract, RecordBuilder& builder, Drift& drift)
-    : state_(std::make_unique<State>(contract, builder, drift)) {}
+JsonReader::JsonReader(const contract::Contract& contract, RecordBuilder& builder, Drift& drift, Moments moments)
+    : state_(std::make_unique<State>(contract, builder, drift, moments)) {}
 JsonReader::~JsonReader() = default;
 
 std::int64_t JsonReader::accepted() const { return state_->accepted; }

@@ -16,77 +16,29 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "contract/contract.h"
+#include "transform/drift.h"
 #include "transform/record_builder.h"
+#include "transform/record_span.h"
+#include "transform/rejection.h"
 
 namespace shoplake::transform {
-
-// Why a record was rejected: stable codes, the column reason_code of quarantine.events.
-namespace reason {
-inline constexpr std::string_view kMalformed = "json.malformed";
-inline constexpr std::string_view kInvalidUtf8 = "json.invalid_utf8";
-inline constexpr std::string_view kNotAnObject = "json.not_an_object";
-inline constexpr std::string_view kDuplicateField = "json.duplicate_field";
-inline constexpr std::string_view kTooLarge = "record.too_large";
-inline constexpr std::string_view kMissingField = "contract.missing_field";
-inline constexpr std::string_view kWrongType = "contract.wrong_type";
-inline constexpr std::string_view kInvalidDate = "contract.invalid_date";
-inline constexpr std::string_view kInvalidTimestamp = "contract.invalid_timestamp";
-inline constexpr std::string_view kOutOfRange = "contract.out_of_range";
-inline constexpr std::string_view kTooManyPartitions = "contract.too_many_partitions";
-}  // namespace reason
-
-struct Rejection {
-  std::string_view reason;
-  std::string message;
-};
-
-// Where a record (or several, see JsonReader) stands in its object, uncompressed.
-struct RecordSpan {
-  std::uint32_t offset = 0;  // in the block
-  std::uint32_t length = 0;
-  std::uint32_t line = 0;  // counted from the block's first line
-  // Of a record of the log; 0 where one moment is all records'.
-  std::int64_t received_at_micros = 0;
-};
-
-// Bytes of whole records; at least kBlockPadding readable bytes follow `size`.
-inline constexpr std::size_t kBlockPadding = 64;
-
-// Fields that the contract does not name, by path and type of value.
-class Drift {
- public:
-  // Names beyond this many are only counted.
-  static constexpr std::size_t kNamesMax = 1'000;
-
-  void add(std::string_view path, std::string_view type);
-  struct Entry {
-    std::string path;
-    std::string type;
-    std::int64_t count = 0;
-  };
-  std::vector<Entry> entries() const;  // by path, then type
-  std::int64_t unlisted() const { return unlisted_; }
-
- private:
-  std::map<std::pair<std::string, std::string>, std::int64_t> counts_;
-  std::int64_t unlisted_ = 0;
-};
-
-// A day as eight digits that is in the calendar, 1900 to 2999.
-bool is_yyyymmdd(std::string_view text);
 
 class JsonReader {
  public:
   using OnRejection = std::function<void(const RecordSpan& span, const Rejection& rejection)>;
 
-  JsonReader(const contract::Contract& contract, RecordBuilder& builder, Drift& drift);
+  // Days and times as text: in the formats that the contract declares, or always as base/moment.h has them.
+  enum class Moments { declared, standard };
+
+  JsonReader(const contract::Contract& contract, RecordBuilder& builder, Drift& drift,
+             Moments moments = Moments::declared);
   ~JsonReader();
 
   // Reads the records of a block in order; `first_line` is the number of the block's first line.

@@ -18,6 +18,7 @@ ColumnType leaf_type(Type type) {
     case Type::real: return ColumnType::real;
     case Type::timestamp: return ColumnType::timestamp;
     case Type::date: return ColumnType::date;
+    case Type::decimal: return ColumnType::decimal;
     default: return ColumnType::text;
   }
 }
@@ -25,7 +26,7 @@ ColumnType leaf_type(Type type) {
 bool is_column(const Field& field) { return field.treatment != contract::Treatment::drop; }
 
 Column column_of(const Field& field) {
-  Column column{field.name, field.type, {}};
+  Column column{field.name, field.type, {}, field.decimal};
   for (const Field& child : field.fields) {
     if (is_column(child))
       column.children.push_back(column_of(child));
@@ -37,6 +38,7 @@ Field field_of(const Column& column) {
   Field field;
   field.name = column.name;
   field.type = column.type;
+  field.decimal = column.decimal;
   for (const Column& child : column.children)
     field.fields.push_back(field_of(child));
   return field;
@@ -67,8 +69,12 @@ class Builder {
       node.treatment = field.treatment;
       node.required = field.required;
       node.is_date = field.is_date;
-      node.min = field.min;
-      node.max = field.max;
+      node.decimal = field.decimal;
+      node.min = field.limits.min;
+      node.max = field.limits.max;
+      node.format = field.format;
+      if (field.limits.limits_text() || field.limits.limits_real())
+        node.limits = std::make_shared<contract::Limits>(field.limits);
       node.field_id = field_ids_(node.path);
       if (node.field_id == 0 && !is_column(field)) {
         node.kind = Node::Kind::dropped;
@@ -115,10 +121,11 @@ class Builder {
     return index;
   }
 
-  Result<std::int16_t> add_column(std::string_view name, Type type) {
+  Result<std::int16_t> add_column(std::string_view name, Type type, contract::DecimalShape decimal = {}) {
     Field field;
     field.name = name;
     field.type = type;
+    field.decimal = decimal;
     return static_cast<std::int16_t>(SHOPLAKE_TRY(add(field, -1, 0, 0, false)));
   }
 
@@ -174,8 +181,6 @@ void assign_roles(Layout& layout, const contract::Contract& contract) {
   }
 }
 
-bool has_event_id_column(const contract::Contract& contract) { return contract.event_id_column() == kEventIdColumn; }
-
 }  // namespace
 
 std::vector<Column> table_columns(const contract::Contract& contract) {
@@ -185,9 +190,9 @@ std::vector<Column> table_columns(const contract::Contract& contract) {
       columns.push_back(column_of(field));
   }
   for (const contract::ComputedField& field : contract.computed)
-    columns.push_back({field.name, field.expression.type, {}});
+    columns.push_back({field.name, field.expression.type, {}, field.expression.decimal});
   columns.push_back({contract.unknown_fields_column, Type::text, {}});
-  if (has_event_id_column(contract))
+  if (contract.has_computed_event_id())
     columns.push_back({std::string(kEventIdColumn), Type::text, {}});
   columns.push_back({std::string(kSourceObjectColumn), Type::text, {}});
   columns.push_back({std::string(kLineColumn), Type::integer, {}});
@@ -201,32 +206,33 @@ Result<Layout> make_layout(const contract::Contract& contract, const FieldIds& f
   for (const Field& field : contract.fields)
     layout.fields.push_back(SHOPLAKE_TRY(builder.add(field, -1, 0, 0, false)));
   for (const contract::ComputedField& field : contract.computed) {
-    const std::int16_t node = SHOPLAKE_TRY(builder.add_column(field.name, field.expression.type));
+    const std::int16_t node =
+        SHOPLAKE_TRY(builder.add_column(field.name, field.expression.type, field.expression.decimal));
     layout.nodes[node].is_computed = true;
     layout.fields.push_back(static_cast<std::uint16_t>(node));
   }
   layout.unknown_fields = SHOPLAKE_TRY(builder.add_column(contract.unknown_fields_column, Type::text));
   layout.nodes[layout.unknown_fields].treatment = contract.unknown_fields_treatment;
   layout.nodes[layout.unknown_fields].is_unique = true;
-  if (has_event_id_column(contract)) {
+  if (contract.has_computed_event_id()) {
     layout.event_id = SHOPLAKE_TRY(builder.add_column(kEventIdColumn, Type::text));
     layout.nodes[layout.event_id].is_unique = true;
-  } else {
+  } else if (contract.event_identity == contract::EventIdentity::client_id) {
     layout.nodes[top(layout, contract.event_id_column())].is_unique = true;
   }
   layout.source_object = SHOPLAKE_TRY(builder.add_column(kSourceObjectColumn, Type::text));
   layout.line = SHOPLAKE_TRY(builder.add_column(kLineColumn, Type::integer));
   layout.ingested_at = SHOPLAKE_TRY(builder.add_column(kIngestedAtColumn, Type::timestamp));
-  layout.partition = top(layout, contract.partition_by);
-  if (const Field* time = contract.partition_time())
-    layout.partition_time = top(layout, time->name);
+  layout.partition_by = contract.partitioning.by;
+  if (layout.partition_by != contract::Partitioning::By::nothing)
+    layout.partition_source = top(layout, contract.partitioning.source);
   if (contract.event_identity == contract::EventIdentity::canonical ||
       contract.event_identity == contract::EventIdentity::user_name_time)
     assign_roles(layout, contract);
   if (contract.event_identity == contract::EventIdentity::client_id) {
     layout.nodes[top(layout, contract.event_id_column())].role = Role::client_event_id;
-    if (layout.partition_time >= 0)
-      layout.nodes[layout.partition_time].role = Role::event_timestamp;
+    if (contract.partition_time() != nullptr)
+      layout.nodes[layout.partition_source].role = Role::event_timestamp;
   }
   return std::move(layout);
 }

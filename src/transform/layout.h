@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ enum class ColumnType : std::uint8_t {
   text,
   timestamp,  // microseconds since 1970-01-01 UTC, in an integer
   date,       // days since 1970-01-01, in an integer
+  decimal,    // in its last digit, in an integer
 };
 
 // What a value means for the event identity.
@@ -63,15 +65,18 @@ struct Node {
   std::string json_path;  // "event_params[].value.string_value": for messages
   Kind kind = Kind::leaf;
   ColumnType type = ColumnType::text;  // of a leaf
+  contract::DecimalShape decimal;      // of a decimal
   Role role = Role::none;
   contract::Treatment treatment = contract::Treatment::keep;
   bool required = false;  // checked, not encoded: every column is optional in the file
   bool is_date = false;
   bool is_computed = false;                                     // of the record's other values: no field of records
   bool is_unique = false;                                       // nearly every record has its own value
-  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer or timestamp
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer, timestamp, date or decimal
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  bool is_element = false;   // of a list
+  contract::MomentFormat format;                   // of a timestamp or date
+  std::shared_ptr<const contract::Limits> limits;  // null: `min` and `max` are all
+  bool is_element = false;                         // of a list
   std::uint8_t level = 0;    // definition level of "present"; a list: present but empty; with elements it is level + 1
   std::int16_t parent = -1;  // node; -1: the record
   std::uint16_t stream = 0;  // whose slots this node has
@@ -100,8 +105,8 @@ struct Layout {
   std::vector<std::uint16_t> top_level;  // nodes of the record's own fields and of the added columns, in column order
   std::vector<std::uint16_t> leaves;     // node of each leaf
   std::vector<std::uint16_t> fields;     // node of each field of the contract, by its number in expressions
-  std::int16_t partition = -1;           // node
-  std::int16_t partition_time = -1;  // node of the timestamp whose date is the partition; -1: the partition is a field
+  std::int16_t partition_source = -1;    // node of the required field that names the partition or has its time
+  contract::Partitioning::By partition_by = contract::Partitioning::By::nothing;
   // Nodes that the record builder itself fills; -1 where the table has none.
   std::int16_t unknown_fields = -1;
   std::int16_t event_id = -1;
@@ -115,6 +120,7 @@ struct Column {
   std::string name;
   contract::Type type = contract::Type::text;
   std::vector<Column> children;
+  contract::DecimalShape decimal = {};
 };
 
 // The columns of the contract's table: its fields but the dropped ones, the computed and the unknown fields, the

@@ -241,10 +241,74 @@ bool append_value(Buffer<char>& out, const arrow::Array& array, std::int64_t row
   }
 }
 
+Column column_of(const arrow::Field& field) {
+  using contract::Type;
+  Column column;
+  column.name = field.name();
+  const arrow::DataType& type = *field.type();
+  switch (type.id()) {
+    case arrow::Type::BOOL: column.type = Type::boolean; break;
+    case arrow::Type::INT8:
+    case arrow::Type::UINT8:
+    case arrow::Type::INT16:
+    case arrow::Type::UINT16:
+    case arrow::Type::INT32:
+    case arrow::Type::UINT32:
+    case arrow::Type::INT64:
+    case arrow::Type::UINT64: column.type = Type::integer; break;
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE: column.type = Type::real; break;
+    case arrow::Type::DATE32: column.type = Type::date; break;
+    case arrow::Type::TIMESTAMP: column.type = Type::timestamp; break;
+    case arrow::Type::DECIMAL128: {
+      const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);
+      if (decimal.precision() > contract::kDecimalDigitsMax || decimal.scale() < 0) {
+        column.type = Type::real;
+        break;
+      }
+      column.type = Type::decimal;
+      column.decimal = {static_cast<std::uint8_t>(decimal.precision()), static_cast<std::uint8_t>(decimal.scale())};
+      break;
+    }
+    case arrow::Type::STRUCT:
+      column.type = Type::structure;
+      for (const auto& child : type.fields())
+        column.children.push_back(column_of(*child));
+      break;
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+      column.type = Type::list;
+      column.children.push_back(column_of(*type.field(0)));
+      break;
+    default: column.type = Type::text; break;
+  }
+  return column;
+}
+
 }  // namespace
 
+Result<ParquetShape> parquet_shape(const io::RandomAccessFile& file, std::string_view name) {
+  parquet::arrow::FileReaderBuilder builder;
+  const arrow::Status status = builder.Open(std::make_shared<ArrowFile>(file));
+  if (!status.ok())
+    return unreadable(name, status.message());
+  auto reader = builder.Build();
+  if (!reader.ok())
+    return unreadable(name, reader.status().message());
+  std::shared_ptr<arrow::Schema> schema;
+  const arrow::Status described = (*reader)->GetSchema(&schema);
+  if (!described.ok())
+    return unreadable(name, described.message());
+  ParquetShape shape;
+  for (const auto& field : schema->fields())
+    shape.columns.push_back(column_of(*field));
+  shape.rows = (*reader)->parquet_reader()->metadata()->num_rows();
+  return shape;
+}
+
 struct ParquetReader::State {
-  State(const contract::Contract& contract, RecordBuilder& builder, Drift& drift) : reader(contract, builder, drift) {}
+  State(const contract::Contract& contract, RecordBuilder& builder, Drift& drift)
+      : reader(contract, builder, drift, JsonReader::Moments::standard) {}
 
   JsonReader reader;
   Buffer<char> json;

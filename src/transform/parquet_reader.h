@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "contract/contract.h"
 #include "io/env.h"
@@ -17,6 +18,14 @@
 #include "transform/record_builder.h"
 
 namespace shoplake::transform {
+
+// The columns of a file as contracts can have them (other types are texts), and its rows.
+struct ParquetShape {
+  std::vector<Column> columns;
+  std::int64_t rows = 0;
+};
+// Errors: transform.parquet (kind input).
+Result<ParquetShape> parquet_shape(const io::RandomAccessFile& file, std::string_view name);
 
 class ParquetReader {
  public:

@@ -25,10 +25,18 @@ enum Encoding : std::int32_t { kPlain = 0, kRle = 3, kRleDictionary = 8 };
 enum PageType : std::int32_t { kDataPage = 0, kDictionaryPage = 2 };
 constexpr std::int32_t kSnappy = 1;
 
-std::int32_t physical_type(ColumnType type) {
-  switch (type) {
+// Decimals of few digits are as short as Iceberg wants them.
+bool is_four_bytes(const Node& node) {
+  constexpr int kDigitsOfFourBytes = 9;
+  return node.type == ColumnType::date ||
+         (node.type == ColumnType::decimal && node.decimal.precision <= kDigitsOfFourBytes);
+}
+
+std::int32_t physical_type(const Node& node) {
+  switch (node.type) {
     case ColumnType::boolean: return 0;
     case ColumnType::date: return 1;
+    case ColumnType::decimal: return is_four_bytes(node) ? 1 : 2;
     case ColumnType::integer:
     case ColumnType::timestamp: return 2;
     case ColumnType::real: return 5;
@@ -41,6 +49,19 @@ template <typename T>
 std::string raw_bytes(T value) {
   std::string bytes(sizeof(T), '\0');
   std::memcpy(bytes.data(), &value, sizeof(T));
+  return bytes;
+}
+
+// Two's complement of as few bytes as hold it, the highest first: Iceberg's form of decimals.
+std::string shortest_big_endian(std::int64_t value) {
+  std::string bytes;
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    const auto byte = static_cast<char>(value >> shift);
+    const bool next_is_negative = shift > 0 && (value >> (shift - 1) & 1) != 0;
+    if (bytes.empty() && shift > 0 && byte == static_cast<char>(next_is_negative ? 0xFF : 0))
+      continue;  // says nothing but the sign, which the next byte has, too
+    bytes.push_back(byte);
+  }
   return bytes;
 }
 
@@ -133,28 +154,21 @@ struct Range {
     real_min = std::min(real_min, other.real_min);
     real_max = std::max(real_max, other.real_max);
   }
-  // Iceberg's single-value form; texts cut to `code_points`.
-  std::optional<std::string> lower(ColumnType type, std::size_t code_points) const {
+  // As Parquet's statistics or Iceberg's bounds have them; texts cut to `code_points`.
+  enum class Form { parquet, iceberg };
+  std::optional<std::string> lower(const Node& node, std::size_t code_points, Form form) const {
     if (!has_values)
       return std::nullopt;
-    switch (type) {
-      case ColumnType::boolean: return std::string(1, static_cast<char>(integer_min));
-      case ColumnType::date: return raw_bytes(static_cast<std::int32_t>(integer_min));
-      case ColumnType::integer:
-      case ColumnType::timestamp: return raw_bytes(integer_min);
+    switch (node.type) {
       case ColumnType::real: return raw_bytes(real_min == 0 ? -0.0 : real_min);
       case ColumnType::text: return std::string(cut_code_points(text_min, code_points));
+      default: return integer_bound(node, integer_min, form);
     }
-    return std::nullopt;
   }
-  std::optional<std::string> upper(ColumnType type, std::size_t code_points) const {
+  std::optional<std::string> upper(const Node& node, std::size_t code_points, Form form) const {
     if (!has_values)
       return std::nullopt;
-    switch (type) {
-      case ColumnType::boolean: return std::string(1, static_cast<char>(integer_max));
-      case ColumnType::date: return raw_bytes(static_cast<std::int32_t>(integer_max));
-      case ColumnType::integer:
-      case ColumnType::timestamp: return raw_bytes(integer_max);
+    switch (node.type) {
       case ColumnType::real: return raw_bytes(real_max == 0 ? 0.0 : real_max);
       case ColumnType::text: {
         const std::string_view cut = cut_code_points(text_max, code_points);
@@ -162,8 +176,15 @@ struct Range {
           return text_max;
         return successor(cut);
       }
+      default: return integer_bound(node, integer_max, form);
     }
-    return std::nullopt;
+  }
+  static std::string integer_bound(const Node& node, std::int64_t value, Form form) {
+    if (node.type == ColumnType::boolean)
+      return std::string(1, static_cast<char>(value));
+    if (node.type == ColumnType::decimal && form == Form::iceberg)
+      return shortest_big_endian(value);
+    return is_four_bytes(node) ? raw_bytes(static_cast<std::int32_t>(value)) : raw_bytes(value);
   }
 };
 
@@ -410,12 +431,13 @@ void ParquetWriter::State::append_leaf(ColumnSet& set, std::size_t leaf, PageEnc
     }
     case ColumnType::integer:
     case ColumnType::timestamp:
-    case ColumnType::date: {
-      if (node.type == ColumnType::date) {
+    case ColumnType::date:
+    case ColumnType::decimal: {
+      if (is_four_bytes(node)) {
         char* place = body.extend(value_count * sizeof(std::int32_t));
         for (std::size_t i = 0; i < value_count; ++i) {
-          const auto days = static_cast<std::int32_t>(values.words[i]);
-          std::memcpy(place + i * sizeof(days), &days, sizeof(days));
+          const auto word = static_cast<std::int32_t>(values.words[i]);
+          std::memcpy(place + i * sizeof(word), &word, sizeof(word));
         }
       } else {
         body.append(reinterpret_cast<const char*>(values.words.data()), value_count * sizeof(std::uint64_t));
@@ -580,7 +602,7 @@ void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_
     return;
   thrift.begin_struct();
   if (node.kind == Node::Kind::leaf)
-    thrift.field_i32(1, physical_type(node.type));
+    thrift.field_i32(1, physical_type(node));
   thrift.field_i32(3, 1);  // optional
   thrift.field_text(4, node.name);
   if (node.kind == Node::Kind::structure)
@@ -593,12 +615,17 @@ void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_
     thrift.field_i32(6, 10);  // TIMESTAMP_MICROS
   if (node.kind == Node::Kind::leaf && node.type == ColumnType::date)
     thrift.field_i32(6, 6);  // DATE
+  if (node.kind == Node::Kind::leaf && node.type == ColumnType::decimal) {
+    thrift.field_i32(6, 5);  // DECIMAL
+    thrift.field_i32(7, node.decimal.scale);
+    thrift.field_i32(8, node.decimal.precision);
+  }
   if (node.kind == Node::Kind::list)
     thrift.field_i32(6, 3);  // LIST
   thrift.field_i32(9, node.field_id);
   if (node.kind == Node::Kind::list ||
-      (node.kind == Node::Kind::leaf &&
-       (node.type == ColumnType::text || node.type == ColumnType::timestamp || node.type == ColumnType::date))) {
+      (node.kind == Node::Kind::leaf && (node.type == ColumnType::text || node.type == ColumnType::timestamp ||
+                                         node.type == ColumnType::date || node.type == ColumnType::decimal))) {
     thrift.field_struct(10);
     if (node.kind == Node::Kind::list) {
       thrift.field_struct(3);
@@ -608,6 +635,11 @@ void ParquetWriter::State::write_schema_node(CompactWriter& thrift, std::uint16_
       thrift.end_struct();
     } else if (node.type == ColumnType::date) {
       thrift.field_struct(6);
+      thrift.end_struct();
+    } else if (node.type == ColumnType::decimal) {
+      thrift.field_struct(5);
+      thrift.field_i32(1, node.decimal.scale);
+      thrift.field_i32(2, node.decimal.precision);
       thrift.end_struct();
     } else {
       thrift.field_struct(8);
@@ -673,7 +705,7 @@ void ParquetWriter::State::write_footer(Buffer<char>& out) const {
       thrift.begin_struct();
       thrift.field_i64(2, 0);
       thrift.field_struct(3);
-      thrift.field_i32(1, physical_type(node.type));
+      thrift.field_i32(1, physical_type(node));
       thrift.field_list(2, CompactWriter::kI32,
                         1 + (chunk.has_plain || chunk.has_dictionary ? 1 : 0) + (chunk.has_dictionary ? 1 : 0));
       thrift.zigzag(kRle);
@@ -693,8 +725,8 @@ void ParquetWriter::State::write_footer(Buffer<char>& out) const {
         thrift.field_i64(11, chunk.dictionary_offset);
       thrift.field_struct(12);
       thrift.field_i64(3, chunk.null_count);
-      const auto upper = chunk.range.upper(node.type, kStatisticCodePoints);
-      const auto lower = chunk.range.lower(node.type, kStatisticCodePoints);
+      const auto upper = chunk.range.upper(node, kStatisticCodePoints, Range::Form::parquet);
+      const auto lower = chunk.range.lower(node, kStatisticCodePoints, Range::Form::parquet);
       if (upper && lower) {
         thrift.field_text(5, *upper);
         thrift.field_text(6, *lower);
@@ -745,8 +777,8 @@ DataFile ParquetWriter::State::data_file() const {
       statistics.nan_count = range.nan_count;
     // Iceberg keeps no bounds of values inside lists.
     if (node.stream == 0) {
-      statistics.lower_bound = range.lower(node.type, kBoundCodePoints);
-      statistics.upper_bound = range.upper(node.type, kBoundCodePoints);
+      statistics.lower_bound = range.lower(node, kBoundCodePoints, Range::Form::iceberg);
+      statistics.upper_bound = range.upper(node, kBoundCodePoints, Range::Form::iceberg);
     }
     result.columns.push_back(std::move(statistics));
   }

@@ -35,6 +35,7 @@ struct Partition {
   std::string name;
   std::unique_ptr<ParquetWriter> writer;
   std::string directory;
+  std::vector<std::string> values;  // of the partition's columns
   int part = 0;
   std::vector<DataFile> files;
   std::vector<std::unique_ptr<ColumnSet>> last_sets;  // for the end
@@ -80,10 +81,13 @@ struct PartitionFiles::State {
   Result<void> append(Partition& partition, ColumnSet& set, PageEncoder& encoder) {
     if (!partition.writer) {
       if (partition.directory.empty()) {
-        partition.directory =
-            options.partition_column.empty()
-                ? options.directory
-                : io::join_path(options.directory, fmt::format("{}={}", options.partition_column, partition.name));
+        partition.values = contract::partition_values(options.partitioning, partition.name);
+        partition.directory = options.directory;
+        for (std::size_t column = 0; column < partition.values.size(); ++column) {
+          partition.directory =
+              io::join_path(partition.directory,
+                            fmt::format("{}={}", options.partitioning.columns[column], partition.values[column]));
+        }
         SHOPLAKE_TRY(options.env->create_directories(partition.directory));
       }
       ParquetWriterOptions writer;
@@ -93,8 +97,7 @@ struct PartitionFiles::State {
       writer.constants = &options.constants;
       writer.path =
           io::join_path(partition.directory, fmt::format("{:05}-{}.parquet", partition.part++, options.file_stem));
-      if (!options.partition_column.empty())
-        writer.partition.push_back(partition.name);
+      writer.partition.assign(partition.values.begin(), partition.values.end());
       {
         const std::lock_guard lock(mutex);
         paths.push_back(writer.path);

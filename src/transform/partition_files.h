@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "contract/contract.h"
 #include "io/env.h"
 #include "transform/column_set.h"
 #include "transform/data_file.h"
@@ -34,8 +35,8 @@ struct PartitionFilesOptions {
   Constants constants;
   std::string directory;  // of the table's data: "<table>/data"
   std::string file_stem;  // unique for the load: a UUID
-  // "event_date" for folders event_date=20201210; empty: unpartitioned.
-  std::string partition_column;
+  // Of the table: folders event_date=20201210, or year=2026/month=1.
+  contract::Partitioning partitioning;
 };
 
 class PartitionFiles {

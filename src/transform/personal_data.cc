@@ -1,5 +1,7 @@
 #include "transform/personal_data.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -129,9 +131,30 @@ std::string_view replace_addresses(std::string_view text, std::string& scratch, 
   return scratch;
 }
 
+// "203.0.113.0" of an IPv4 address, "2001:db8:85a3::" of an IPv6 address.
+std::string truncated_address(std::string_view text) {
+  constexpr std::size_t kIpv4Kept = 3;
+  constexpr std::size_t kIpv6Kept = 6;
+  const std::string address(text);
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  std::array<char, INET6_ADDRSTRLEN> spelled{};
+  if (inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) {
+    std::fill(bytes.begin() + kIpv4Kept, bytes.end(), static_cast<unsigned char>(0));
+    return inet_ntop(AF_INET, bytes.data(), spelled.data(), spelled.size());
+  }
+  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1) {
+    const bool is_mapped = std::memcmp(bytes.data(), "\0\0\0\0\0\0\0\0\0\0\xFF\xFF", 12) == 0;  // ::ffff:203.0.113.7
+    const std::size_t kept = is_mapped ? 12 + kIpv4Kept : kIpv6Kept;
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(kept), bytes.end(), static_cast<unsigned char>(0));
+    return inet_ntop(AF_INET6, bytes.data(), spelled.data(), spelled.size());
+  }
+  return std::string(kRemoved);
+}
+
 }  // namespace
 
-std::string_view treated(std::string_view text, contract::Treatment treatment, std::string& scratch) {
+std::string_view treated(std::string_view text, contract::Treatment treatment, std::string& scratch,
+                         std::string_view hash_key) {
   switch (treatment) {
     case contract::Treatment::keep:
     case contract::Treatment::drop: return text;
@@ -146,7 +169,8 @@ std::string_view treated(std::string_view text, contract::Treatment treatment, s
         scratch.append("email:");
         scratch.append(base::sha256_hex(address).substr(0, 32));
       });
-    case contract::Treatment::hash: scratch = base::sha256_hex(text); return scratch;
+    case contract::Treatment::hash: scratch = base::hmac_sha256_hex(hash_key, text); return scratch;
+    case contract::Treatment::truncate_ip: scratch = truncated_address(text); return scratch;
   }
   return text;
 }

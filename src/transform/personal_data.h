@@ -13,8 +13,12 @@ namespace shoplake::transform {
 
 inline constexpr std::string_view kMaskedEmail = "[email]";
 
-// The text as the treatment wants it: `text` itself where nothing has to change, or `scratch`. Treatment drop is the
-// caller's.
-std::string_view treated(std::string_view text, contract::Treatment treatment, std::string& scratch);
+// What truncate_ip writes for a text that is no IP address.
+inline constexpr std::string_view kRemoved = "[removed]";
+
+// The text as the treatment wants it: `text` itself where nothing has to change, or `scratch`. `hash_key` is the key of
+// Treatment::hash. Treatment drop is the caller's.
+std::string_view treated(std::string_view text, contract::Treatment treatment, std::string& scratch,
+                         std::string_view hash_key = {});
 
 }  // namespace shoplake::transform

@@ -45,8 +45,25 @@ TEST(PersonalDataTest, OtherTreatments) {
   EXPECT_EQ(one, two);
   EXPECT_EQ(one.substr(0, 6), "email:");
   EXPECT_EQ(treated("user-8", contract::Treatment::pseudonymize, scratch), "user-8");
-  EXPECT_EQ(treated("abc", contract::Treatment::hash, scratch),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // RFC 4231, test case 2.
+  EXPECT_EQ(treated("what do ya want for nothing?", contract::Treatment::hash, scratch, "Jefe"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(PersonalDataTest, TruncatesAddresses) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"203.0.113.77", "203.0.113.0"},
+      {"2001:db8:85a3:8d3:1319:8a2e:370:7348", "2001:db8:85a3::"},
+      {"::ffff:203.0.113.77", "::ffff:203.0.113.0"},
+      {"::1", "::"},
+      {"203.0.113.77, 10.0.0.1", "[removed]"},
+      {"203.0.113", "[removed]"},
+      {"Jane Doe", "[removed]"},
+      {"", "[removed]"},
+  };
+  std::string scratch;
+  for (const auto& [text, expected] : cases)
+    EXPECT_EQ(treated(text, contract::Treatment::truncate_ip, scratch), expected) << text;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace shoplake::transform {
 
 RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier,
@@ -21,12 +23,56 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
     if (node.type == ColumnType::text && !node.is_unique)
       dictionaries_[leaf] = std::make_unique<Dictionary>();
   }
+  if (contract.duplicate_key == contract::Contract::DuplicateKey::reject) {
+    keys_ = std::make_unique<RecordKeys>();
+    for (std::size_t field = 0; field < contract.fields.size(); ++field) {
+      if (std::find(contract.key.begin(), contract.key.end(), contract.fields[field].name) != contract.key.end())
+        key_nodes_.push_back(layout.fields[field]);
+    }
+  }
+  hash_key_ = contract.hash_key;
   has_identity_ = contract.event_identity != contract::EventIdentity::none;
   if (has_identity_ && contract.event_identity != contract::EventIdentity::client_id) {
     hasher_ = std::make_unique<event::IdentityHasher>(contract.event_identity == contract::EventIdentity::canonical
                                                           ? event::IdentityHasher::Rule::canonical
                                                           : event::IdentityHasher::Rule::user_name_time);
   }
+}
+
+void RecordBuilder::append_key(std::uint16_t node, std::string& key) const {
+  const LeafValues& leaf = set_->leaves[layout_.nodes[node].leaf];
+  std::string_view bytes;
+  if (layout_.nodes[node].type != ColumnType::text) {
+    bytes = layout_.nodes[node].type == ColumnType::boolean
+                ? std::string_view(reinterpret_cast<const char*>(&leaf.flags.back()), sizeof(leaf.flags.back()))
+                : std::string_view(reinterpret_cast<const char*>(&leaf.words.back()), sizeof(leaf.words.back()));
+  } else if (leaf.is_plain) {
+    bytes = std::string_view(leaf.plain.data() + leaf.starts.back(), leaf.plain.size() - leaf.starts.back());
+  } else {
+    bytes = dictionaries_[layout_.nodes[node].leaf]->written(leaf.ids.back());
+  }
+  // Lengths keep ("a", "bc") and ("ab", "c") apart; a plain text has its own in front.
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  if (!leaf.is_plain || layout_.nodes[node].type != ColumnType::text)
+    key.append(reinterpret_cast<const char*>(&size), sizeof(size));
+  key.append(bytes);
+}
+
+bool RecordBuilder::accepts_new_key(Rejection& rejection) {
+  key_.clear();
+  for (const std::uint16_t node : key_nodes_)
+    append_key(node, key_);
+  switch (keys_->add(key_)) {
+    case RecordKeys::Outcome::added: return true;
+    case RecordKeys::Outcome::known:
+      rejection = {reason::kDuplicateKey, "an earlier record of the file has the same key"};
+      return false;
+    case RecordKeys::Outcome::full: break;
+  }
+  rejection = {reason::kTooManyKeys,
+               fmt::format("the file has more than {} records, so that duplicate keys cannot be told; split it",
+                           RecordKeys::kKeysMax)};
+  return false;
 }
 
 bool RecordBuilder::begin(std::string_view partition) {
@@ -217,7 +263,7 @@ void RecordBuilder::make_plain(LeafValues& leaf, const Dictionary& dictionary) {
 }
 
 void RecordBuilder::append_new_text(const Node& node, LeafValues& leaf, std::string_view value) {
-  const std::string_view written = treated(value, node.treatment, scratch_);
+  const std::string_view written = treated(value, node.treatment, scratch_, hash_key_);
   if (!leaf.is_plain) {
     Dictionary* dictionary = dictionaries_[node.leaf].get();
     if (dictionary == nullptr) {

@@ -16,12 +16,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/moment.h"
 #include "event/identity.h"
 #include "transform/column_set.h"
 #include "transform/computed_fields.h"
 #include "transform/dictionary.h"
 #include "transform/layout.h"
 #include "transform/personal_data.h"
+#include "transform/record_keys.h"
+#include "transform/rejection.h"
 
 namespace shoplake::transform {
 
@@ -38,6 +41,28 @@ inline constexpr std::size_t kColdBatchBytes = 4ULL << 20;
 inline constexpr std::size_t kReusedSetsMax = 4;
 // More days than this in one load is not a day column.
 inline constexpr std::size_t kPartitionsMax = 4'000;
+
+// Names of partitions by day or month.
+class PartitionDays {
+ public:
+  explicit PartitionDays(contract::Partitioning::By by) : by_(by) {}
+  // "2026-11-21" or "2026-11"; valid until the next call.
+  std::string_view name(std::int64_t day) {
+    if (day != day_ || name_.empty()) {
+      constexpr std::size_t kMonthBytes = 7;
+      day_ = day;
+      name_ = base::date_text(day);
+      if (by_ == contract::Partitioning::By::month)
+        name_.resize(kMonthBytes);
+    }
+    return name_;
+  }
+
+ private:
+  contract::Partitioning::By by_;
+  std::int64_t day_ = 0;
+  std::string name_;
+};
 
 // What decides whether an event is one that was seen before. Views live as long as the call.
 struct EventKey {
@@ -75,6 +100,9 @@ class RecordBuilder {
   };
   // Completes the record. False: the filter left it out.
   bool finish(const End& end);
+  // Whether the open record's key is new in this load, where the contract rejects others; if not, `rejection` says so.
+  // Once for each record, before finish().
+  bool accepts_key(Rejection& rejection) { return !keys_ || accepts_new_key(rejection); }
   void reject();
   // Hands over what is left.
   void flush();
@@ -229,6 +257,8 @@ class RecordBuilder {
   static void append_plain(LeafValues& leaf, std::string_view value);
   void make_plain(LeafValues& leaf, const Dictionary& dictionary);
   std::string_view client_event_id();
+  bool accepts_new_key(Rejection& rejection);
+  void append_key(std::uint16_t node, std::string& key) const;
   void hand_over(std::size_t partition, bool is_last);
   // Hands over or shrinks the cold sets. Between records.
   void settle_cold_sets();
@@ -270,7 +300,11 @@ class RecordBuilder {
   std::unique_ptr<event::IdentityHasher> hasher_;  // null: the client's id is the identity
   std::vector<std::string> client_event_id_names_;
   ComputedFields computed_;
+  std::unique_ptr<RecordKeys> keys_;  // null: duplicates are kept
+  std::vector<std::uint16_t> key_nodes_;
+  std::string key_;
   std::string client_id_text_;
+  std::string hash_key_;  // of Treatment::hash
   std::string scratch_;
 };
 

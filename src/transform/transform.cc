@@ -13,7 +13,10 @@
 
 #include "io/inflate.h"
 #include "transform/bounded_queue.h"
+#include "transform/csv_reader.h"
+#include "transform/csv_source.h"
 #include "transform/dead_letters.h"
+#include "transform/input_bytes.h"
 #include "transform/parquet_reader.h"
 #include "transform/partition_files.h"
 #include "transform/record_builder.h"
@@ -67,7 +70,7 @@ class Output {
     }
     file_options.directory = options.data_directory;
     file_options.file_stem = options.env->new_uuid();
-    file_options.partition_column = options.contract->partition_by;
+    file_options.partitioning = options.contract->partitioning;
     files_ = std::make_unique<PartitionFiles>(std::move(file_options));
   }
 
@@ -161,8 +164,9 @@ std::uint32_t offset_in_payload(const Block& block, std::uint32_t offset) {
   return offset - std::prev(after)->offset;
 }
 
-Result<void> reject_oversized(Output& output, const Block& block, const contract::Contract& contract) {
-  for (const OversizedRecord& record : block.oversized) {
+Result<void> reject_oversized(Output& output, const std::vector<OversizedRecord>& oversized,
+                              const contract::Contract& contract) {
+  for (const OversizedRecord& record : oversized) {
     const bool is_open_array = record.length == 0;
     const std::string message =
         is_open_array
@@ -176,11 +180,10 @@ Result<void> reject_oversized(Output& output, const Block& block, const contract
   return {};
 }
 
-Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::string_view name,
-                                       const TransformOptions& options) {
-  Output output(options);
-  BlockSource source(file, name, record_form(name), options.contract->record_bytes_max);
-
+// Blocks from `next`, on a thread of its own, to `take` on this one, in order. `next` fills a block and says whether
+// there was one. Returns the CPU seconds of `next`.
+template <typename Block, typename Next, typename Take>
+Result<double> pipe_blocks(const std::stop_token& stop, Next next, Take take) {
   BoundedQueue<std::unique_ptr<Block>> full(kBlocksMax);
   BoundedQueue<std::unique_ptr<Block>> empty(kBlocksMax + 1);
   for (std::size_t i = 0; i < kBlocksMax; ++i)
@@ -189,7 +192,7 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
   double read_seconds = 0;
   std::jthread reader([&] {
     while (auto block = empty.pop()) {
-      auto more = source.next(**block);
+      Result<bool> more = next(**block);
       if (!more.ok())
         read_error = std::move(more).error();
       if (!more.ok() || !*more || !full.push(std::move(*block)))
@@ -207,14 +210,31 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
       empty.close();
     }
   } closer{full, empty};
+  while (auto taken = full.pop()) {
+    if (stop.stop_requested())
+      return cancelled();
+    SHOPLAKE_TRY(take(**taken));
+    empty.push(std::move(*taken));
+  }
+  reader.join();
+  if (read_error)
+    return *read_error;
+  return read_seconds;
+}
 
-  JsonReader reader_of_records(*options.contract, output.builder(), output.drift());
+void show_progress(const TransformOptions& options, std::uint64_t bytes) {
+  if (options.progress != nullptr)
+    options.progress->update(bytes);
+}
+
+Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::string_view name,
+                                       const TransformOptions& options) {
+  Output output(options);
+  BlockSource source(file, name, record_form(name), options.contract->record_bytes_max);
+  JsonReader reader(*options.contract, output.builder(), output.drift());
   const double parse_begin = thread_seconds();
   std::uint64_t input_bytes = 0;
-  while (auto taken = full.pop()) {
-    Block& block = **taken;
-    if (options.stop.stop_requested())
-      return cancelled();
+  const auto take = [&](Block& block) -> Result<void> {
     Result<void> outcome;
     const auto reject = [&](const RecordSpan& span, const Rejection& rejection) {
       if (!outcome.ok())
@@ -223,20 +243,17 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
                                static_cast<std::int64_t>(block.first_offset + span.offset), span.length,
                                std::string_view(block.bytes.data() + span.offset, span.length)});
     };
-    reader_of_records.read(block.bytes.data(), block.records, block.first_line, reject);
+    reader.read(block.bytes.data(), block.records, block.first_line, reject);
     SHOPLAKE_TRY(outcome);
-    SHOPLAKE_TRY(reject_oversized(output, block, *options.contract));
+    SHOPLAKE_TRY(reject_oversized(output, block.oversized, *options.contract));
     SHOPLAKE_TRY(output.outcome());
-    input_bytes = block.input_bytes;
-    if (options.progress != nullptr)
-      options.progress->update(input_bytes);
-    empty.push(std::move(*taken));
-  }
-  reader.join();
-  if (read_error)
-    return *read_error;
+    show_progress(options, input_bytes = block.input_bytes);
+    return {};
+  };
+  const double read_seconds = SHOPLAKE_TRY(pipe_blocks<Block>(
+      options.stop, [&](Block& block) { return source.next(block); }, take));
   const double parse_seconds = thread_seconds() - parse_begin;
-  TransformResult result = SHOPLAKE_TRY(output.finish(reader_of_records.accepted()));
+  TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
   result.input_bytes = input_bytes;
   result.inflated_bytes = source.inflated_bytes();
   result.read_seconds = read_seconds;
@@ -244,30 +261,127 @@ Result<TransformResult> transform_json(const io::RandomAccessFile& file, std::st
   return result;
 }
 
+Result<TransformResult> transform_csv(const io::RandomAccessFile& file, std::string_view name,
+                                      const TransformOptions& options) {
+  CsvSource source(file, name, *options.contract);
+  const CsvFormat format = SHOPLAKE_TRY(source.open());
+  Output output(options);
+  CsvReader reader(*options.contract, format, output.builder());
+  const double parse_begin = thread_seconds();
+  std::uint64_t input_bytes = 0;
+  const auto take = [&](CsvBlock& block) -> Result<void> {
+    Result<void> outcome;
+    const auto reject = [&](const CsvRecord& record, const Rejection& rejection) {
+      if (!outcome.ok())
+        return;
+      outcome = output.reject({rejection.reason, rejection.message, block.first_line + record.line,
+                               static_cast<std::int64_t>(block.first_offset + record.begin), record.length,
+                               std::string_view(block.bytes.data() + record.begin, record.length)});
+    };
+    reader.read(block, reject);
+    SHOPLAKE_TRY(outcome);
+    SHOPLAKE_TRY(reject_oversized(output, block.oversized, *options.contract));
+    SHOPLAKE_TRY(output.outcome());
+    show_progress(options, input_bytes = block.input_bytes);
+    return {};
+  };
+  const double read_seconds = SHOPLAKE_TRY(pipe_blocks<CsvBlock>(
+      options.stop, [&](CsvBlock& block) { return source.next(block); }, take));
+  const double parse_seconds = thread_seconds() - parse_begin;
+  reader.report(output.drift());
+  TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
+  result.format = InputFormat::csv;
+  result.encoding = transform::name(source.encoding());
+  result.delimiter = format.dialect.delimiter;
+  result.missing_columns = reader.missing_columns();
+  result.input_bytes = input_bytes;
+  result.inflated_bytes = source.inflated_bytes();
+  result.read_seconds = read_seconds;
+  result.parse_seconds = parse_seconds;
+  return result;
+}
+
+// The begin of the data, inflated if it is gzip.
+Result<std::string> begin_of(const io::RandomAccessFile& file, std::string_view name) {
+  constexpr std::size_t kBegin = 64 << 10;
+  std::string begin(kBegin, '\0');
+  InputBytes input(file, name);
+  begin.resize(SHOPLAKE_TRY(input.read(begin.data(), begin.size())));
+  return begin;
+}
+
+// "prices.csv.gz" is called "csv".
+std::string extension(std::string_view name) {
+  if (name.ends_with(".gz"))
+    name.remove_suffix(3);
+  const std::size_t dot = name.rfind('.');
+  std::string lower(dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1));
+  for (char& c : lower)
+    c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return lower;
+}
+
+// Whether the first line has names of the contract's fields between delimiters.
+bool names_fields(std::string_view begin, const contract::Contract& contract) {
+  const std::string_view line = begin.substr(0, begin.find_first_of("\r\n"));
+  const auto is_cell = [&](std::string_view name) {
+    constexpr std::string_view kAround = ",;\t|\" ";
+    for (std::size_t at = line.find(name); at != std::string_view::npos; at = line.find(name, at + 1)) {
+      const std::size_t end = at + name.size();
+      if ((at == 0 || kAround.find(line[at - 1]) != std::string_view::npos) &&
+          (end == line.size() || kAround.find(line[end]) != std::string_view::npos))
+        return true;
+    }
+    return false;
+  };
+  return std::any_of(contract.fields.begin(), contract.fields.end(), [&](const contract::Field& field) {
+    return is_cell(field.name) || std::any_of(field.also.begin(), field.also.end(), is_cell);
+  });
+}
+
 }  // namespace
 
-Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_view name) {
+Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_view name,
+                                  const contract::Contract& contract) {
   char magic[4] = {};
   const std::size_t got = SHOPLAKE_TRY(file.read(0, sizeof(magic), magic));
-  if (io::is_gzip(std::string_view(magic, got))) {
+  const bool is_gzip = io::is_gzip(std::string_view(magic, got));
+  const auto wrong = [&](std::string_view code, std::string_view what, std::string_view advice) {
+    return make_error(ErrorKind::input, std::string(code), fmt::format("{} {}", name, what), std::string(advice));
+  };
+  auto read = begin_of(file, name);
+  if (!read.ok() && read.error().kind != ErrorKind::input)
+    return std::move(read).error();
+  // What is damaged is told by who reads it.
+  const std::string begin = read.ok() ? std::move(read).value() : std::string();
+  if (begin.starts_with("PAR1")) {
     // Parquet inside gzip cannot be read in place and nobody writes it on purpose.
-    io::Inflater inflater(file, name);
-    char begin[4] = {};
-    const auto inflated = inflater.read(begin, sizeof(begin));
-    if (inflated.ok() && *inflated == 4 && std::memcmp(begin, "PAR1", 4) == 0) {
-      return make_error(ErrorKind::input, "transform.gzip_parquet",
-                        fmt::format("{} is a Parquet file inside gzip", name),
-                        "Unpack it first (gunzip); Parquet is compressed already.");
+    if (is_gzip) {
+      return wrong("transform.gzip_parquet", "is a Parquet file inside gzip",
+                   "Unpack it first (gunzip); Parquet is compressed already.");
     }
-    return InputFormat::json;
+    return InputFormat::parquet;
   }
-  const bool is_parquet = got == 4 && std::memcmp(magic, "PAR1", 4) == 0;
-  if (!is_parquet && name.ends_with(".parquet")) {
-    return make_error(ErrorKind::input, "transform.not_parquet",
-                      fmt::format("{} is no Parquet file: it does not begin with PAR1", name),
-                      "Get the file again, or name it by what it is (.ndjson).");
+  const std::string called = extension(name);
+  if (called == "parquet" && !is_gzip) {
+    return wrong("transform.not_parquet", "is no Parquet file: it does not begin with PAR1",
+                 "Get the file again, or name it by what it is (.ndjson).");
   }
-  return is_parquet ? InputFormat::parquet : InputFormat::json;
+  if (begin.starts_with("\xFF\xFE") || begin.starts_with("\xFE\xFF"))
+    return wrong("transform.utf16", "is UTF-16", "Save it as UTF-8 (iconv -f utf-16 -t utf-8).");
+  if (begin.starts_with("PK\x03\x04"))
+    return wrong("transform.archive", "is a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV.");
+  const std::size_t bom = begin.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  const std::size_t first = begin.find_first_not_of(" \t\r\n", bom);
+  const bool looks_like_json = first != std::string::npos && (begin[first] == '{' || begin[first] == '[');
+  if (called == "csv" || called == "tsv" || called == "psv") {
+    if (looks_like_json)
+      return wrong("transform.not_csv", "is named as CSV, but begins as JSON does", "Name it by what it is (.ndjson).");
+    return InputFormat::csv;
+  }
+  const bool says_json = called == "json" || called == "ndjson" || called == "jsonl";
+  const bool is_csv = !looks_like_json && !says_json && (called == "txt" || names_fields(begin, contract));
+  return is_csv ? InputFormat::csv : InputFormat::json;
 }
 
 RecordForm record_form(std::string_view name) {
@@ -285,8 +399,11 @@ void discard(io::Env& env, const TransformResult& result) {
 
 Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_view name,
                                   const TransformOptions& options) {
-  if (SHOPLAKE_TRY(detect_format(file, name)) == InputFormat::json)
-    return transform_json(file, name, options);
+  switch (SHOPLAKE_TRY(detect_format(file, name, *options.contract))) {
+    case InputFormat::json: return transform_json(file, name, options);
+    case InputFormat::csv: return transform_csv(file, name, options);
+    case InputFormat::parquet: break;
+  }
   Output output(options);
   ParquetReader reader(*options.contract, output.builder(), output.drift());
   const double begin = thread_seconds();
@@ -305,6 +422,7 @@ Result<TransformResult> transform(const io::RandomAccessFile& file, std::string_
   SHOPLAKE_TRY(reader.read(file, name, callbacks));
   const double parse_seconds = thread_seconds() - begin;
   TransformResult result = SHOPLAKE_TRY(output.finish(reader.accepted()));
+  result.format = InputFormat::parquet;
   result.input_bytes = result.inflated_bytes = SHOPLAKE_TRY(file.size());
   result.parse_seconds = parse_seconds;
   return result;
@@ -329,7 +447,7 @@ struct LogTransform::State {
     };
     reader.read(block.bytes.data(), block.records, block.first_line, reject);
     SHOPLAKE_TRY(outcome);
-    SHOPLAKE_TRY(reject_oversized(output, block, *options.contract));
+    SHOPLAKE_TRY(reject_oversized(output, block.oversized, *options.contract));
     SHOPLAKE_TRY(output.outcome());
     input_bytes += block.bytes.size();
     return {};

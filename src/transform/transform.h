@@ -1,10 +1,10 @@
 // Transform: one raw object → data files of the dataset's table and dead letters in data files of quarantine. It
 // commits nothing: the files are durable but unreferenced until the catalog takes them.
 //
-// NDJSON and JSON run as a pipeline: a thread reads and inflates, the caller's thread parses and builds, a thread
-// encodes and writes. Rows keep the input's order within their partition whatever the threads do. Memory is bounded
-// whatever the input: blocks (a few MiB, or one record's limit), building sets (kBatchBudgetBytes), open row groups
-// (kHeldPagesBytes).
+// JSON and CSV run as a pipeline: a thread reads, inflates and finds the records, the caller's thread parses and
+// builds, a thread encodes and writes. Rows keep the input's order within their partition whatever the threads do.
+// Memory is bounded whatever the input: blocks (a few MiB, or one record's limit), building sets (kBatchBudgetBytes),
+// open row groups (kHeldPagesBytes).
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,14 @@ std::vector<Column> quarantine_columns();
 // A rejected record is kept up to this length; record_bytes tells its true one.
 inline constexpr std::size_t kQuarantineTextBytes = 64 << 10;
 
-enum class InputFormat { json, parquet };
-// By the begin of the data, inflated if it is gzip; the name decides nothing.
-Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_view name);
+enum class InputFormat { json, csv, parquet };
+// By the begin of the data, inflated if it is gzip: PAR1 is Parquet, a brace or bracket begins JSON. Other text is CSV
+// if it is called so (.csv .tsv .psv .txt, also with .gz), or if its first line names fields of the contract and its
+// name does not say JSON.
+// Errors (kind input): transform.not_parquet, transform.gzip_parquet, transform.not_csv: it is named as what it is not;
+// transform.utf16, transform.archive: what nothing here reads.
+Result<InputFormat> detect_format(const io::RandomAccessFile& file, std::string_view name,
+                                  const contract::Contract& contract);
 // .ndjson and .jsonl (also with .gz) are lines whatever they begin with.
 RecordForm record_form(std::string_view name);
 
@@ -64,6 +69,11 @@ struct TransformResult {
   std::map<std::string, std::int64_t> rejected_by_reason;
   std::vector<Drift::Entry> drift;
   std::int64_t drift_unlisted = 0;
+  InputFormat format = InputFormat::json;
+  // Of CSV: what the file turned out to be, and the contract's fields that it has no column for.
+  std::string encoding;
+  char delimiter = '\0';
+  std::vector<std::string> missing_columns;
   std::uint64_t input_bytes = 0;
   std::uint64_t inflated_bytes = 0;
   // CPU seconds of each stage.

@@ -1,0 +1,153 @@
+#include "app/drops.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "app/file_loader.h"
+#include "base/log.h"
+#include "ingest/file_name.h"
+#include "ingest/file_registry.h"
+#include "ingest/registry.h"
+
+namespace shoplake::app {
+
+namespace {
+
+using base::ErrorKind;
+using base::Result;
+
+constexpr std::string_view kDayFolder = "date=";
+
+Result<std::vector<std::string>> all_datasets(App& app) {
+  std::vector<std::string> names;
+  constexpr std::string_view kEnding = ".yml";
+  for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(app.env().list_directory(app.home().datasets_directory))) {
+    if (!entry.is_directory && entry.name.ends_with(kEnding))
+      names.push_back(entry.name.substr(0, entry.name.size() - kEnding.size()));
+  }
+  return names;
+}
+
+}  // namespace
+
+Result<DropPass> DropZone::pass() {
+  DropPass pass;
+  const std::vector<std::string> datasets =
+      options_.datasets.empty() ? SHOPLAKE_TRY(all_datasets(app_)) : options_.datasets;
+  for (const std::string& dataset : datasets) {
+    SHOPLAKE_TRY(pass_dataset(dataset, pass));
+    if (options_.stop.stop_requested())
+      break;
+  }
+  return pass;
+}
+
+Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) {
+  io::Env& env = app_.env();
+  const std::string folder = io::join_path(app_.home().lake_root, "raw/" + dataset);
+  if (!SHOPLAKE_TRY(env.exists(folder)))
+    return {};
+  catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
+  const auto control_plane = SHOPLAKE_TRY(catalog->open_control_plane());
+  SHOPLAKE_TRY(ingest::prepare_registry(*control_plane));
+  SHOPLAKE_TRY(ingest::prepare_file_registry(*control_plane));
+  std::map<std::string, ingest::FileRecord> known;
+  for (ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, {dataset, {}})))
+    known[file.object] = std::move(file);
+
+  const std::int64_t now = env.now_micros();
+  std::unique_ptr<FileLoader> loader;  // opened when there is something to load
+  for (const io::DirectoryEntry& day : SHOPLAKE_TRY(env.list_directory(folder))) {
+    if (!day.is_directory || !day.name.starts_with(kDayFolder))
+      continue;
+    for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(env.list_directory(io::join_path(folder, day.name)))) {
+      if (entry.is_directory)
+        continue;
+      ++pass.seen;
+      const std::string object = fmt::format("raw/{}/{}/{}", dataset, day.name, entry.name);
+      const auto record = known.find(object);
+      if (record != known.end() && record->second.size_bytes == entry.size_bytes &&
+          record->second.modified_micros == entry.modified_micros)
+        continue;
+      if (SHOPLAKE_TRY(ingest::is_placed(*control_plane, object, entry.size_bytes)))
+        continue;
+      if (ingest::is_unfinished_name(entry.name) || now - entry.modified_micros < kSettleMicros) {
+        ++pass.unfinished;
+        continue;
+      }
+      if (!loader)
+        loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
+      const LoadedFile file = loader->load(io::join_path(app_.home().lake_root, object), entry.modified_micros);
+      if (options_.on_file)
+        options_.on_file(dataset, file);
+      if (file.error && file.error->kind != ErrorKind::input)
+        return *file.error;
+      ++(file.error ? pass.rejected : file.status == LoadedFile::Status::skipped ? pass.skipped : pass.loaded);
+      pass.rows += file.rows;
+      pass.rejected_rows += file.rejected;
+    }
+  }
+  return {};
+}
+
+struct DropWatcher::State {
+  State(App& given_app, base::Metrics& given_metrics) : app(given_app), metrics(given_metrics) {}
+
+  App& app;
+  base::Metrics& metrics;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::string last_error;
+  std::jthread thread;
+
+  void look(const std::stop_token& stop) {
+    DropOptions options;
+    options.stop = stop;
+    options.on_file = [this](const std::string& dataset, const LoadedFile& file) {
+      metrics.add("Invocations", {{"stage", "ingest"}});
+      metrics.observe("Duration", {{"stage", "ingest"}}, static_cast<double>(file.micros) / 1e6);
+      if (file.error)
+        metrics.add("Errors", {{"stage", "ingest"}});
+      base::log::info(
+          "ingest.file",
+          {{"dataset", dataset}, {"object", file.raw_object}, {"rows", file.rows}, {"rejected", file.rejected}});
+    };
+    const auto pass = DropZone(app, std::move(options)).pass();
+    if (pass.ok()) {
+      last_error.clear();
+    } else if (pass.error().kind != ErrorKind::cancelled && pass.error().message != last_error) {
+      last_error = pass.error().message;  // said once, not every two seconds
+      base::log::error("ingest.pass_failed", {{"code", pass.error().code}, {"reason", last_error}});
+    }
+  }
+
+  void work(const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    while (!stop.stop_requested()) {
+      lock.unlock();
+      look(stop);
+      lock.lock();
+      changed.wait_for(lock, stop, kDropInterval, [] { return false; });
+    }
+  }
+};
+
+DropWatcher::DropWatcher(App& app, base::Metrics& metrics) : state_(std::make_unique<State>(app, metrics)) {}
+DropWatcher::~DropWatcher() { stop(); }
+
+void DropWatcher::start() {
+  state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+}
+
+void DropWatcher::stop() {
+  state_->thread.request_stop();
+  if (state_->thread.joinable())
+    state_->thread.join();
+}
+
+}  // namespace shoplake::app

@@ -1,0 +1,76 @@
+// Drops: files that others put into raw/<dataset>/date=YYYY-MM-DD/ of the lake, found and loaded where they stand. A
+// file is looked at again when its size or time changes; what a load of our own put there is known.
+//
+// A file counts as complete when its name is no unfinished one (ingest/file_name.h) and its content is older than
+// kSettleMicros: a writer that is slower than that must use a name of its own and rename at the end. A gzip that is cut
+// is rejected like any other damaged file, and tried again when it changes.
+//
+// A DropZone belongs to one thread. DropWatcher looks again and again on a thread of its own (`shoplake serve`).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "app/app.h"
+#include "app/load.h"
+#include "base/metrics.h"
+#include "base/progress.h"
+#include "base/result.h"
+
+namespace shoplake::app {
+
+inline constexpr std::int64_t kSettleMicros = 2'000'000;
+inline constexpr std::chrono::milliseconds kDropInterval{2'000};
+
+struct DropOptions {
+  std::vector<std::string> datasets;  // empty: all that have a contract
+  base::Progress* progress = nullptr;
+  std::stop_token stop;
+  std::function<void(const std::string& dataset, const LoadedFile& file)> on_file;
+};
+
+struct DropPass {
+  std::int64_t seen = 0;        // files, of all datasets
+  std::int64_t unfinished = 0;  // by their name or their age: looked at again by the next pass
+  std::int64_t loaded = 0;      // …and
+  std::int64_t skipped = 0;     // their content was loaded before
+  std::int64_t rejected = 0;    // as a whole
+  std::int64_t rows = 0;
+  std::int64_t rejected_rows = 0;
+};
+
+class DropZone {
+ public:
+  DropZone(App& app, DropOptions options) : app_(app), options_(std::move(options)) {}
+
+  // Loads what is new, in the order of datasets, days and names. Errors: of the environment, and of contracts; a file
+  // that is rejected is no error.
+  base::Result<DropPass> pass();
+
+ private:
+  base::Result<void> pass_dataset(const std::string& dataset, DropPass& pass);
+
+  App& app_;
+  DropOptions options_;
+};
+
+class DropWatcher {
+ public:
+  // Both outlive it.
+  DropWatcher(App& app, base::Metrics& metrics);
+  ~DropWatcher();  // stops
+
+  void start();
+  void stop();  // after the running load's next block
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shoplake::app

@@ -1,0 +1,458 @@
+#include "app/file_loader.h"
+
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/hash_key.h"
+#include "base/log.h"
+#include "base/moment.h"
+#include "ingest/file_name.h"
+#include "ingest/table_schema.h"
+#include "transform/layout.h"
+#include "transform/number_text.h"
+
+namespace shoplake::app {
+
+namespace {
+
+using base::ErrorKind;
+using base::make_error;
+using base::Result;
+using ingest::FileRecord;
+using ingest::FileState;
+
+// A schema, or a file to be replaced, that another process changed between planning and commit is planned again this
+// often.
+constexpr int kAttempts = 5;
+// Rejected files, apart from the tables of the zone.
+constexpr std::string_view kQuarantinedFiles = "quarantine/_files";
+
+bool is_worth_another_attempt(const base::Error& error) {
+  return error.code == "catalog.schema_changed" || error.code == "catalog.commit_conflict";
+}
+
+void skip(LoadedFile& file, const ingest::LoadedObject& known) {
+  file.status = LoadedFile::Status::skipped;
+  file.rows = file.rejected = file.data_files = file.data_bytes = 0;
+  file.rejected_by_reason.clear();
+  file.drift.clear();
+  file.snapshot_id.reset();
+  file.raw_object = known.raw_object;
+  file.loaded_before_as = known.source_name;
+  file.loaded_before_at_micros = known.loaded_at_micros;
+}
+
+// What stands beside a rejected file.
+std::string reason_document(const FileRecord& file, const base::Error& error) {
+  std::string text = "{";
+  const auto add = [&](std::string_view key, std::string_view value) {
+    text += text.size() > 1 ? "," : "";
+    transform::append_json_string(text, key);
+    text += ":";
+    transform::append_json_string(text, value);
+  };
+  add("dataset", file.key.dataset);
+  add("date", file.key.date);
+  add("name", file.key.name);
+  add("source_name", file.source_name);
+  add("reason_code", error.code);
+  add("message", error.message);
+  add("advice", error.advice);
+  add("md5", file.md5);
+  add("rejected_at", base::timestamp_text(file.at_micros));
+  return text + fmt::format(",\"size_bytes\":{}}}\n", file.size_bytes);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileLoader>> FileLoader::open(App& app, FileLoaderOptions options) {
+  std::unique_ptr<FileLoader> loader(new FileLoader(app, std::move(options)));
+  loader->contract_ =
+      SHOPLAKE_TRY(contract::load_contract(app.env(), app.home().datasets_directory, loader->options_.dataset));
+  if (loader->contract_.needs_hash_key())
+    loader->contract_.hash_key = SHOPLAKE_TRY(hash_key(app.env(), app.home().directory));
+  if (loader->options_.reload && loader->contract_.changed_file != contract::Contract::ChangedFile::replace) {
+    return make_error(ErrorKind::usage, "load.no_reload",
+                      fmt::format("Files of {} cannot be loaded again", loader->contract_.dataset),
+                      "Their rows stay: the contract does not say on_changed_file: replace.");
+  }
+  loader->catalog_ = SHOPLAKE_TRY(app.catalog());
+  loader->control_plane_ = SHOPLAKE_TRY(loader->catalog_->open_control_plane());
+  SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
+  SHOPLAKE_TRY(ingest::prepare_file_registry(*loader->control_plane_));
+  loader->tables_ = SHOPLAKE_TRY(ingest::create_dataset_tables(*loader->catalog_, loader->contract_));
+  ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
+  return loader;
+}
+
+// The path below the lake's root of a file in the raw zone; empty for others.
+std::string FileLoader::raw_object_at(const std::string& path) const {
+  const std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+  return absolute.starts_with(app_.home().lake_root + "/raw/") ? absolute.substr(app_.home().lake_root.size() + 1) : "";
+}
+
+Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t modified_micros) const {
+  Work work;
+  work.path = path;
+  work.now = app_.env().now_micros();
+  work.modified_micros = modified_micros;
+  work.key = {contract_.dataset, ingest::file_date(std::filesystem::absolute(path).string(), work.now),
+              std::string(io::file_name(path))};
+  return work;
+}
+
+LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros) {
+  LoadedFile file;
+  const std::int64_t begin_micros = app_.env().monotonic_micros();
+  auto work = begin(path, modified_micros);
+  Result<void> outcome = work.ok() ? Result<void>() : Result<void>(work.error());
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    file = LoadedFile();
+    file.path = path;
+    if (work.ok())
+      outcome = try_load(*work, file);
+    if (outcome.ok() || !is_worth_another_attempt(outcome.error()))
+      break;
+  }
+  if (!outcome.ok()) {
+    const std::string md5 = file.md5;
+    LoadedFile failed;
+    failed.path = path;
+    failed.status = LoadedFile::Status::failed;
+    if (work.ok() && outcome.error().kind == ErrorKind::input) {
+      work->content.md5 = md5;
+      work->content.size_bytes = file.input_bytes;
+      reject(*work, outcome.error(), failed);
+    }
+    failed.error = std::move(outcome).error().within(fmt::format("load {}", path));
+    file = std::move(failed);
+  }
+  file.micros = app_.env().monotonic_micros() - begin_micros;
+  return file;
+}
+
+Result<void> FileLoader::try_load(const Work& given, LoadedFile& file) {
+  io::Env& env = app_.env();
+  Work work = given;
+  const std::uint64_t size = SHOPLAKE_TRY(env.file_size(work.path));
+  if (size > contract_.file_bytes_max) {
+    file.input_bytes = size;
+    return make_error(
+        ErrorKind::input, "ingest.too_large",
+        fmt::format("{} has {} bytes, more than the limit of {}", work.path, size, contract_.file_bytes_max),
+        "Split it, or raise file_bytes_max of the contract.");
+  }
+  progress().begin(fmt::format("load {}", io::file_name(work.path)), size, base::Progress::Unit::bytes);
+  struct End {
+    base::Progress& progress;
+    ~End() { progress.end(); }
+  } end{progress()};
+
+  const std::int64_t begin_micros = env.monotonic_micros();
+  const auto copy = SHOPLAKE_TRY(ingest::RawCopy::make(env, work.path, app_.home().temporary_directory, options_.stop));
+  file.copy_micros = env.monotonic_micros() - begin_micros;
+  file.md5 = copy->md5();
+  file.input_bytes = copy->size_bytes();
+  work.content = {contract_.dataset, copy->md5(), copy->size_bytes()};
+  if (contract_.changed_file == contract::Contract::ChangedFile::replace) {
+    work.previous = SHOPLAKE_TRY(ingest::find_file(*control_plane_, work.key));
+    if (work.previous &&
+        (work.previous->state != FileState::loaded || (work.previous->md5 == work.content.md5 && !options_.reload)))
+      work.previous.reset();
+  }
+  // The very content again: it is not looked for, since its rows go with the commit that brings them.
+  const bool is_reload = work.previous && work.previous->md5 == work.content.md5;
+  const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, work.content));
+  if (known && !is_reload)
+    return take_known(work, *known, file);
+  return load_new(work, *copy, file);
+}
+
+FileRecord FileLoader::record_of(const Work& work, FileState state, const std::string& object) const {
+  FileRecord record;
+  record.key = work.key;
+  if (contract_.changed_file == contract::Contract::ChangedFile::add && state == FileState::loaded)
+    record.key.name = io::file_name(object);  // contents of one name stand side by side
+  record.state = state;
+  record.source_name = work.path;
+  record.object = object;
+  record.md5 = work.content.md5;
+  record.size_bytes = work.content.size_bytes;
+  record.modified_micros = work.modified_micros;
+  record.at_micros = work.now;
+  return record;
+}
+
+// A content that is loaded already, maybe under another name.
+Result<void> FileLoader::take_known(Work& work, const ingest::LoadedObject& known, LoadedFile& file) {
+  const std::string object = raw_object_at(work.path);
+  if (work.previous) {
+    // The file now has the content of another one: its own rows go, those stay.
+    const Removals removals = SHOPLAKE_TRY(plan_removals(work));
+    SHOPLAKE_TRY(commit_removal(work, removals, record_of(work, FileState::duplicate, object)));
+    file.replaced_object = work.previous->object;
+  } else if (!object.empty() && object != known.raw_object) {
+    io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+    SHOPLAKE_TRY(ingest::record_file(*control_plane_, record_of(work, FileState::duplicate, object)));
+    SHOPLAKE_TRY(transaction.commit());
+  } else if (!object.empty()) {
+    // The very file: only its time may be another.
+    auto record = SHOPLAKE_TRY(ingest::find_file_at(*control_plane_, object));
+    if (record && record->modified_micros != work.modified_micros) {
+      record->modified_micros = work.modified_micros;
+      io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+      SHOPLAKE_TRY(ingest::record_file(*control_plane_, *record));
+      SHOPLAKE_TRY(transaction.commit());
+    }
+  }
+  const std::string replaced = file.replaced_object;
+  skip(file, known);
+  file.replaced_object = replaced;
+  return {};
+}
+
+Result<FileLoader::Removals> FileLoader::plan_removals(const Work& work) {
+  Removals removals;
+  if (!work.previous)
+    return removals;
+  std::vector<std::string> rows;
+  std::vector<std::string> rejects;
+  for (const ingest::ObjectFile& file : SHOPLAKE_TRY(ingest::object_files(*control_plane_, work.previous->object)))
+    (file.table == catalog::to_string(tables_.table) ? rows : rejects).push_back(file.path);
+  removals.table = SHOPLAKE_TRY(plan_row_removal(app_, tables_.table, work.previous->object, rows));
+  auto quarantine = plan_row_removal(app_, tables_.quarantine, work.previous->object, rejects);
+  if (!quarantine.ok()) {
+    discard(app_.env(), removals.table);
+    return std::move(quarantine).error();
+  }
+  removals.quarantine = std::move(quarantine).value();
+  return removals;
+}
+
+Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile& file) {
+  io::Env& env = app_.env();
+  copy.begin_sync();
+  // An object of the raw zone, such as a delivered one, stays where it is.
+  file.raw_object = raw_object_at(work.path);
+  if (file.raw_object.empty()) {
+    const bool has_day = contract_.changed_file == contract::Contract::ChangedFile::replace;
+    const std::string day = has_day ? work.key.date : base::date_text(base::day_of(work.now));
+    file.raw_object = SHOPLAKE_TRY(ingest::reserve_raw_path(*control_plane_, work.content, day, work.key.name));
+  }
+
+  // Columns that the contract has and the table lacks are added by the same commit.
+  const catalog::Schema schema = SHOPLAKE_TRY(
+      catalog_->plan_evolved_schema(tables_.table, ingest::table_schema(transform::table_columns(contract_))));
+  const catalog::Schema quarantine_schema = SHOPLAKE_TRY(
+      catalog_->plan_evolved_schema(tables_.quarantine, ingest::table_schema(transform::quarantine_columns())));
+  const transform::Layout layout = SHOPLAKE_TRY(transform::make_layout(contract_, ingest::field_ids(schema)));
+  const transform::Layout quarantine_layout =
+      SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(quarantine_schema)));
+
+  transform::TransformOptions transform_options;
+  transform_options.env = &env;
+  transform_options.contract = &contract_;
+  transform_options.layout = &layout;
+  transform_options.quarantine_layout = &quarantine_layout;
+  transform_options.data_directory = SHOPLAKE_TRY(catalog_->data_location(tables_.table));
+  transform_options.quarantine_directory = SHOPLAKE_TRY(catalog_->data_location(tables_.quarantine));
+  transform_options.source_object = file.raw_object;
+  transform_options.ingested_at_micros = work.now;
+  transform_options.progress = &progress();
+  transform_options.stop = options_.stop;
+  transform::TransformResult result =
+      SHOPLAKE_TRY(transform::transform(copy.file(), io::file_name(work.path), transform_options));
+
+  const std::int64_t commit_begin = env.monotonic_micros();
+  Removals removals;
+  auto committed = [&]() -> Result<void> {
+    removals = SHOPLAKE_TRY(plan_removals(work));
+    SHOPLAKE_TRY(copy.place(io::join_path(app_.home().lake_root, file.raw_object)));
+    return commit(work, removals, schema, quarantine_schema, result, file);
+  }();
+  if (!committed.ok()) {
+    // An unknown outcome may have been a commit: then the files belong to the table.
+    if (committed.error().kind != ErrorKind::unknown_outcome) {
+      transform::discard(env, result);
+      discard(env, removals.table);
+      discard(env, removals.quarantine);
+    }
+    if (committed.error().code != ingest::kAlreadyLoaded)
+      return committed;
+    if (const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, work.content)))
+      skip(file, *known);
+    return {};
+  }
+  file.commit_micros = env.monotonic_micros() - commit_begin;
+  file.rows = result.rows;
+  file.rejected = result.rejected;
+  file.rejected_by_reason = std::move(result.rejected_by_reason);
+  file.drift = std::move(result.drift);
+  file.drift_unlisted = result.drift_unlisted;
+  file.format = result.format;
+  file.encoding = std::move(result.encoding);
+  file.delimiter = result.delimiter;
+  file.missing_columns = std::move(result.missing_columns);
+  file.inflated_bytes = result.inflated_bytes;
+  file.data_files = static_cast<std::int64_t>(result.files.size());
+  for (const transform::DataFile& data_file : result.files)
+    file.data_bytes += data_file.file_size_bytes;
+  file.read_seconds = result.read_seconds;
+  file.parse_seconds = result.parse_seconds;
+  file.write_seconds = result.write_seconds;
+  if (work.previous)
+    file.replaced_object = work.previous->object;
+  base::log::info("load.committed",
+                  {{"table", contract_.table}, {"file", work.path}, {"rows", file.rows}, {"rejected", file.rejected}});
+  return {};
+}
+
+Result<void> FileLoader::commit(const Work& work, const Removals& removals, const catalog::Schema& schema,
+                                const catalog::Schema& quarantine_schema, const transform::TransformResult& result,
+                                LoadedFile& file) {
+  ingest::LoadedObject object;
+  object.content = work.content;
+  object.source_name = work.path;
+  object.raw_object = file.raw_object;
+  object.rows = result.rows;
+  object.rejected = result.rejected;
+  object.loaded_at_micros = work.now;
+  FileRecord record = record_of(work, FileState::loaded, file.raw_object);
+  record.rows = result.rows;
+  record.rejected = result.rejected;
+  std::vector<ingest::ObjectFile> object_files;
+  if (contract_.changed_file == contract::Contract::ChangedFile::replace) {
+    for (const transform::DataFile& data : result.files)
+      object_files.push_back({catalog::to_string(tables_.table), data.path});
+    for (const transform::DataFile& data : result.quarantine_files)
+      object_files.push_back({catalog::to_string(tables_.quarantine), data.path});
+  }
+  const auto write = [&](io::Database& database) -> Result<void> {
+    if (work.previous) {
+      SHOPLAKE_TRY(ingest::forget_loaded(database, {contract_.dataset, work.previous->md5, work.previous->size_bytes}));
+      SHOPLAKE_TRY(ingest::forget_object_files(database, work.previous->object));
+    }
+    SHOPLAKE_TRY(ingest::record_loaded(database, object));
+    SHOPLAKE_TRY(ingest::record_object_files(database, object.raw_object, object_files));
+    return ingest::record_file(database, record);
+  };
+
+  std::vector<catalog::TableChange> changes;
+  const auto add = [&](const catalog::TableIdentifier& table, const std::vector<transform::DataFile>& files,
+                       const RowRemoval& removal, const catalog::Schema& planned,
+                       std::vector<std::string> partition_by) {
+    if (files.empty() && removal.empty())
+      return;
+    catalog::TableChange change;
+    change.table = table;
+    change.added = files;
+    if (!removal.empty()) {
+      change.operation = catalog::TableChange::Operation::overwrite;
+      change.removed_paths = removal.removed_paths;
+      change.added.insert(change.added.end(), removal.deletes.begin(), removal.deletes.end());
+    }
+    change.summary = {{"shoplake.source-object", file.raw_object}, {"shoplake.source-md5", work.content.md5}};
+    change.create = catalog::CreateTable{planned, std::move(partition_by), {}, std::nullopt};
+    change.evolve_to = planned;
+    changes.push_back(std::move(change));
+  };
+  add(tables_.table, result.files, removals.table, schema, contract_.partitioning.columns);
+  add(tables_.quarantine, result.quarantine_files, removals.quarantine, quarantine_schema, {});
+  if (changes.empty()) {  // an empty file is loaded, too
+    io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+    SHOPLAKE_TRY(write(*control_plane_));
+    return transaction.commit();
+  }
+  for (const catalog::CommittedTable& committed : SHOPLAKE_TRY(catalog_->commit(changes, write))) {
+    if (committed.table == tables_.table)
+      file.snapshot_id = committed.snapshot_id;
+  }
+  return {};
+}
+
+// Rows go and none come.
+Result<void> FileLoader::commit_removal(const Work& work, const Removals& removals, const FileRecord& record) {
+  const auto write = [&](io::Database& database) -> Result<void> {
+    SHOPLAKE_TRY(ingest::forget_loaded(database, {contract_.dataset, work.previous->md5, work.previous->size_bytes}));
+    SHOPLAKE_TRY(ingest::forget_object_files(database, work.previous->object));
+    return ingest::record_file(database, record);
+  };
+  std::vector<catalog::TableChange> changes;
+  const auto remove = [&](const catalog::TableIdentifier& table, const RowRemoval& removal) {
+    if (removal.empty())
+      return;
+    catalog::TableChange change;
+    change.table = table;
+    change.operation = catalog::TableChange::Operation::overwrite;
+    change.removed_paths = removal.removed_paths;
+    change.added = removal.deletes;
+    changes.push_back(std::move(change));
+  };
+  remove(tables_.table, removals.table);
+  remove(tables_.quarantine, removals.quarantine);
+  if (changes.empty()) {
+    io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+    SHOPLAKE_TRY(write(*control_plane_));
+    return transaction.commit();
+  }
+  auto committed = catalog_->commit(changes, write);
+  if (committed.ok())
+    return {};
+  if (committed.error().kind != ErrorKind::unknown_outcome) {
+    discard(app_.env(), removals.table);
+    discard(app_.env(), removals.quarantine);
+  }
+  return std::move(committed).error();
+}
+
+// Keeps a rejected file with its reason. What fails here is logged: the rejection itself is what the caller tells.
+void FileLoader::reject(const Work& work, const base::Error& error, LoadedFile& file) {
+  const Result<void> kept = quarantine_file(work, error, file);
+  if (!kept.ok())
+    base::log::error("load.not_quarantined", {{"file", work.path}, {"reason", kept.error().message}});
+}
+
+Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& error, LoadedFile& file) {
+  io::Env& env = app_.env();
+  const std::string folder = fmt::format("{}/{}/date={}", kQuarantinedFiles, work.key.dataset, work.key.date);
+  SHOPLAKE_TRY(env.create_directories(io::join_path(app_.home().lake_root, folder)));
+  std::string object = io::join_path(folder, work.key.name);
+  std::string target = io::join_path(app_.home().lake_root, object);
+  if (SHOPLAKE_TRY(env.exists(target))) {
+    object += fmt::format(".{}", work.now);
+    target = io::join_path(app_.home().lake_root, object);
+  }
+  FileRecord record = record_of(work, FileState::rejected, object);
+  record.reason = error.code;
+  record.message = error.message;
+  const std::string in_raw = raw_object_at(work.path);
+  const bool is_dropped = in_raw.starts_with(fmt::format("raw/{}/date=", work.key.dataset));
+  if (is_dropped) {
+    // The file moves away, so that a right one can come under its name.
+    record.source_name = in_raw;
+    SHOPLAKE_TRY(env.rename(work.path, target));
+  } else if (!in_raw.empty()) {
+    return {};  // a delivered object: its stream keeps the books
+  } else if (error.code != "ingest.too_large") {
+    auto copy = SHOPLAKE_TRY(ingest::RawCopy::make(env, work.path, app_.home().temporary_directory, options_.stop));
+    record.md5 = copy->md5();
+    record.size_bytes = copy->size_bytes();
+    SHOPLAKE_TRY(copy->place(target));
+  }
+  SHOPLAKE_TRY(env.write_file(target + ".reason.json", reason_document(record, error)));
+  // A file of that day and name that is loaded stays what counts.
+  const auto current = SHOPLAKE_TRY(ingest::find_file(*control_plane_, record.key));
+  if (current && current->state == FileState::loaded)
+    record.key.name = io::file_name(object) + " (rejected)";
+  io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+  SHOPLAKE_TRY(ingest::record_file(*control_plane_, record));
+  SHOPLAKE_TRY(transaction.commit());
+  file.quarantined_as = object;
+  file.raw_object.clear();
+  base::log::warning("load.rejected", {{"file", work.path}, {"code", error.code}, {"kept", object}});
+  return {};
+}
+
+}  // namespace shoplake::app

@@ -1,0 +1,73 @@
+#include "ingest/file_registry.h"
+
+#include <gtest/gtest.h>
+
+#include "io/temporary_directory.h"
+
+namespace shoplake::ingest {
+namespace {
+
+class FileRegistryTest : public testing::Test {
+ protected:
+  FileRegistryTest() : database_(io::Database::open(directory_.file("state.sqlite")).value()) {
+    EXPECT_TRUE(prepare_file_registry(*database_).ok());
+    EXPECT_TRUE(prepare_file_registry(*database_).ok()) << "twice";
+  }
+
+  static FileRecord record(const std::string& name, FileState state) {
+    FileRecord file;
+    file.key = {"sales", "2026-01-01", name};
+    file.state = state;
+    file.reason = state == FileState::rejected ? "csv.empty" : "";
+    file.source_name = "raw/sales/date=2026-01-01/" + name;
+    file.object = state == FileState::rejected ? "quarantine/_files/" + name : file.source_name;
+    file.md5 = "0123";
+    file.size_bytes = 7;
+    file.modified_micros = 8;
+    file.rows = 9;
+    file.rejected = 10;
+    file.at_micros = 11;
+    return file;
+  }
+
+  io::TemporaryDirectory directory_;
+  std::unique_ptr<io::Database> database_;
+};
+
+TEST_F(FileRegistryTest, AFileIsItsDatasetDayAndName) {
+  ASSERT_TRUE(record_file(*database_, record("a.csv", FileState::loaded)).ok());
+  ASSERT_TRUE(record_file(*database_, record("b.csv", FileState::rejected)).ok());
+  const auto found = find_file(*database_, {"sales", "2026-01-01", "a.csv"}).value();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->state, FileState::loaded);
+  EXPECT_EQ(found->size_bytes, 7U);
+  EXPECT_EQ(found->modified_micros, 8);
+  EXPECT_EQ(found->rows, 9);
+  EXPECT_EQ(found->rejected, 10);
+  EXPECT_EQ(found->at_micros, 11);
+  EXPECT_FALSE(find_file(*database_, {"sales", "2026-01-02", "a.csv"}).value().has_value());
+  EXPECT_FALSE(find_file(*database_, {"other", "2026-01-01", "a.csv"}).value().has_value());
+  // A rejected one is found by where it was dropped.
+  EXPECT_EQ(find_file_at(*database_, "raw/sales/date=2026-01-01/b.csv").value()->reason, "csv.empty");
+
+  ASSERT_TRUE(record_file(*database_, record("b.csv", FileState::loaded)).ok());
+  EXPECT_EQ(list_files(*database_, {"", FileState::rejected}).value().size(), 0U);
+  EXPECT_EQ(list_files(*database_, {"sales", {}}).value().size(), 2U);
+  EXPECT_EQ(list_files(*database_, {"other", {}}).value().size(), 0U);
+}
+
+TEST_F(FileRegistryTest, RemembersTheDataFilesOfAnObject) {
+  ASSERT_TRUE(
+      record_object_files(*database_, "raw/a", {{"processed.sales", "/x/2"}, {"quarantine.sales", "/x/1"}}).ok());
+  ASSERT_TRUE(record_object_files(*database_, "raw/b", {{"processed.sales", "/x/3"}}).ok());
+  const auto files = object_files(*database_, "raw/a").value();
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].path, "/x/1");
+  EXPECT_EQ(files[1].table, "processed.sales");
+  ASSERT_TRUE(forget_object_files(*database_, "raw/a").ok());
+  EXPECT_TRUE(object_files(*database_, "raw/a").value().empty());
+  EXPECT_EQ(object_files(*database_, "raw/b").value().size(), 1U);
+}
+
+}  // namespace
+}  // namespace shoplake::ingest
