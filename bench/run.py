@@ -2,7 +2,7 @@
 """Speed of shoplake against named peers: one input, one machine, one go, runs interleaved; medians, ratios, peak memory.
 
     ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes,
-                                 and the transform of flat events
+                                 the transform of flat events, and CSV to Parquet
     ./run bench --full           the same, and 10 M events (about 30 GB of disk)
     ./run bench --events 50000 --repeat 1 --only load        smaller, for trying things out
 
@@ -26,6 +26,7 @@ import urllib.request
 import clickstream
 import collect
 import live
+import retail
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("SHOPLAKE_BIN", ROOT / "build/release/bin/shoplake"))
@@ -264,6 +265,8 @@ def report(results):
         parts.append(collect.report(results["collect"]))
     if "clickstream" in results:
         parts.append(clickstream.report(results["clickstream"]))
+    if results.get("retail"):
+        parts.append(retail.report(results["retail"]))
     if "live" in results:
         parts.append(live.report(results["live"]))
     return "\n".join(parts)
@@ -280,11 +283,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "live"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "live"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -304,6 +307,8 @@ def main():
         if "clickstream" in wanted:
             peers = [peer for peer in options.peers.split(",") if peer]
             bench.results["clickstream"] = clickstream.run(BINARY, bench.folder, options.repeat, peers, options.events, THREADS, bench.say)
+        if "retail" in wanted:
+            bench.results["retail"] = retail.run(BINARY, bench.folder, options.repeat, retail.PEERS, THREADS, bench.say)
         if "live" in wanted or options.full:
             histories = [100_000, 10_000_000] if options.full else [100_000, 1_000_000]
             bench.results["live"] = live.measure(histories, 5000, 600 if options.full else 60, 10_000_000 if options.full else 1_000_000, bench.folder, bench.say)
