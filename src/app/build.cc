@@ -39,6 +39,7 @@ const char* verb(Kind kind) {
     case Kind::run: return "run";
     case Kind::test: return "test";
     case Kind::seed: return "seed";
+    case Kind::snapshot: return "snapshot";
     case Kind::compile: return "compile";
     case Kind::ls: return "list";
     case Kind::docs: return "generate";
@@ -83,7 +84,7 @@ class ModelRun {
     begin_us_ = app_.env().monotonic_micros();
     const model::InvocationOptions options = SHOPLAKE_TRY(invocation_options());
     if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::test ||
-        command_.kind == Kind::seed) {
+        command_.kind == Kind::seed || command_.kind == Kind::snapshot) {
       engine_ = std::async(std::launch::async, [this] { return app_.open_engine(); });  // while the project is read
     }
     invocation_ = SHOPLAKE_TRY(model::Invocation::load(options));
@@ -131,7 +132,20 @@ class ModelRun {
     options.store_failures = command_.store_failures;
     options.command = verb(command_.kind);
     options.environment = environment();
+    options.decide_automatic = [this](const std::string& variable) { return decide_automatic(variable); };
     return options;
+  }
+
+  // The models of the shop's files take part once one of these files was loaded.
+  Result<bool> decide_automatic(const std::string& variable) {
+    if (variable != "shop")
+      return false;
+    catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
+    for (const char* table : {"transactions", "products", "reviews"}) {
+      if (SHOPLAKE_TRY(catalog->table_exists({catalog::Namespace{{"processed"}}, table})))
+        return true;
+    }
+    return false;
   }
 
   int threads() const {
@@ -153,14 +167,15 @@ class ModelRun {
       console_.warning(warning);
     std::set<std::string> types;
     switch (command_.kind) {
-      case Kind::build: types = {"model", "seed", "test", "unit_test"}; break;
+      case Kind::build: types = {"model", "seed", "snapshot", "test", "unit_test"}; break;
       case Kind::run: types = {"model"}; break;
       case Kind::test: types = {"test", "unit_test"}; break;
       case Kind::seed: types = {"seed"}; break;
+      case Kind::snapshot: types = {"snapshot"}; break;
       case Kind::compile:
-      case Kind::docs: types = {"model", "test", "analysis"}; break;
+      case Kind::docs: types = {"model", "snapshot", "test", "analysis"}; break;
       case Kind::freshness: types = {"source"}; break;
-      default: types = {"model", "seed", "test", "unit_test", "source", "exposure", "analysis"}; break;
+      default: types = {"model", "seed", "snapshot", "test", "unit_test", "source", "exposure", "analysis"}; break;
     }
     if (!command_.resource_types.empty()) {
       std::set<std::string> wanted;
@@ -343,7 +358,8 @@ class ModelRun {
   Result<int> execute(const std::set<std::string>& selected) {
     const bool compiling = command_.kind == Kind::compile;
     const std::set<std::string> nodes = executable(selected, compiling);
-    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed) {
+    if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed ||
+        command_.kind == Kind::snapshot) {
       SHOPLAKE_TRY(open_auditor());
       SHOPLAKE_TRY(lock_lake());
     }
@@ -361,7 +377,7 @@ class ModelRun {
     std::vector<model::NodeResult> results;
     bool proceed = true;
     const bool hooks = command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::seed ||
-                       command_.kind == Kind::test;
+                       command_.kind == Kind::snapshot || command_.kind == Kind::test;
     if (hooks)
       proceed = SHOPLAKE_TRY(run_hooks("on-run-start", results));
     if (proceed) {

@@ -1,4 +1,4 @@
-// The dbt commands on a home: build, run, test, seed, compile, ls, docs, parse and source freshness. The project is the
+// The dbt commands on a home: build, run, test, seed, snapshot, compile, ls, docs, parse and source freshness. The project is the
 // home's (shoplake.yml, else the installation's), or any folder; artifacts go to its target folder.
 //
 // Target folder: --target-path; else <project>/target for a project that was named; else <home>/target.
@@ -16,7 +16,7 @@
 namespace shoplake::app {
 
 struct ModelCommand {
-  enum class Kind { build, run, test, seed, compile, ls, docs, parse, freshness };
+  enum class Kind { build, run, test, seed, snapshot, compile, ls, docs, parse, freshness };
   Kind kind = Kind::build;
   std::vector<std::string> select;
   std::vector<std::string> exclude;

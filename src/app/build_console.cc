@@ -43,6 +43,7 @@ std::string subject(const model::Manifest& manifest, const std::string& id) {
   const model::Node& node = manifest.nodes.at(id);
   switch (node.type) {
     case model::ResourceType::seed: return "seed file " + relation(node);
+    case model::ResourceType::snapshot: return "snapshot " + relation(node);
     case model::ResourceType::test: return node.name;
     case model::ResourceType::operation: return "hook: " + node.name;
     default: return fmt::format("sql {} model {}", node.materialized(), relation(node));
@@ -96,6 +97,7 @@ void BuildConsole::begin(std::string_view command, const model::Manifest& manife
   };
   add(counts[model::ResourceType::model], "model");
   add(counts[model::ResourceType::seed], "seed");
+  add(counts[model::ResourceType::snapshot], "snapshot");
   add(counts[model::ResourceType::operation], "operation");
   add(counts[model::ResourceType::test], "data test");
   add(manifest.sources.size(), "source");
@@ -158,6 +160,8 @@ void BuildConsole::finished(int index, int total, const model::Manifest& manifes
       if (type == "seed") {
         progress_line(index, total, "OK loaded " + what, Tone::good,
                       fmt::format("INSERT {} {}", result.rows.value_or(0), time));
+      } else if (type == "snapshot") {
+        progress_line(index, total, "OK snapshotted " + what, Tone::good, "OK " + time);
       } else if (type == "operation") {
         progress_line(index, total, "OK " + what, Tone::good, "OK " + time);
       } else {
@@ -183,9 +187,10 @@ void BuildConsole::finished(int index, int total, const model::Manifest& manifes
     case NodeStatus::error:
       progress_line(index, total,
                     fmt::format("ERROR {}{}",
-                                type == "model"  ? "creating "
-                                : type == "seed" ? "loading "
-                                                 : "",
+                                type == "model"      ? "creating "
+                                : type == "seed"     ? "loading "
+                                : type == "snapshot" ? "snapshotting "
+                                                     : "",
                                 what),
                     Tone::bad, "ERROR " + time);
       break;

@@ -1,4 +1,4 @@
-// The dbt commands: build, run, test, seed, compile, ls, docs generate, source freshness, parse.
+// The dbt commands: build, run, test, seed, snapshot, compile, ls, docs generate, source freshness, parse.
 
 #include "app/build.h"
 
@@ -83,9 +83,10 @@ void finish_command(CLI::App& command, const std::shared_ptr<ModelCommand>& opti
 
 void add_build(CLI::App& root, Context& context) {
   const auto options = new_options(Kind::build);
-  CLI::App& command = *root.add_subcommand("build", "seeds, models and tests of the dbt project, in graph order");
+  CLI::App& command =
+      *root.add_subcommand("build", "seeds, models, snapshots and tests of the dbt project, in graph order");
   add_selection_options(command, *options);
-  command.add_option("--resource-type", options->resource_types, "only these: model, seed, test, unit_test");
+  command.add_option("--resource-type", options->resource_types, "only these: model, seed, snapshot, test, unit_test");
   command.add_option("--exclude-resource-type", options->exclude_resource_types, "all but these");
   command.add_flag("-f,--full-refresh", options->full_refresh, "build incremental models anew");
   command.add_flag("--store-failures", options->store_failures, "keep the rows that fail a test as a table");
@@ -132,6 +133,18 @@ void add_seed(CLI::App& root, Context& context) {
       "Example:\n  shoplake seed\n\nExit codes: 0 all done, 1 a seed failed, 2 the project or the command is wrong");
 }
 
+void add_snapshot(CLI::App& root, Context& context) {
+  const auto options = new_options(Kind::snapshot);
+  CLI::App& command =
+      *root.add_subcommand("snapshot", "the snapshots of the dbt project: versions of what has changed");
+  add_selection_options(command, *options);
+  add_run_options(command, *options);
+  add_project_options(command, *options);
+  finish_command(command, options, context,
+                 "Example:\n  shoplake snapshot --select product_prices\n\nExit codes: 0 all done, 1 a snapshot "
+                 "failed, 2 the project or the command is wrong");
+}
+
 void add_compile(CLI::App& root, Context& context) {
   const auto options = new_options(Kind::compile);
   CLI::App& command = *root.add_subcommand("compile", "the SQL of models and tests, without running them");
@@ -153,7 +166,7 @@ void add_ls(CLI::App& root, Context& context) {
   command.alias("list");
   add_selection_options(command, *options);
   command.add_option("--resource-type", options->resource_types,
-                     "only these: model, seed, test, unit_test, source, exposure, analysis");
+                     "only these: model, seed, snapshot, test, unit_test, source, exposure, analysis");
   command.add_option("--exclude-resource-type", options->exclude_resource_types, "all but these");
   command.add_option("--output", options->list_output, "selector, name, path or json")->capture_default_str();
   add_project_options(command, *options);

@@ -23,6 +23,7 @@ void add_ls(CLI::App& root, Context& context);
 void add_docs(CLI::App& root, Context& context);
 void add_parse(CLI::App& root, Context& context);
 void add_seed(CLI::App& root, Context& context);
+void add_snapshot(CLI::App& root, Context& context);
 void add_source(CLI::App& root, Context& context);
 
 void add_query(CLI::App& root, Context& context);

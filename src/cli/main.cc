@@ -42,6 +42,7 @@ const Command kCommands[] = {
     {"Models (the dbt project)", add_run},
     {"Models (the dbt project)", add_test},
     {"Models (the dbt project)", add_seed},
+    {"Models (the dbt project)", add_snapshot},
     {"Models (the dbt project)", add_source},
     {"Models (the dbt project)", add_compile},
     {"Models (the dbt project)", add_ls},

@@ -197,6 +197,8 @@ std::string compiled_file(const Node& node) {
     return fmt::format("{}/{}/{}", node.package, node.original_file_path, node.path);
   if (node.type == ResourceType::operation)
     return fmt::format("{}/{}", node.package, node.path);
+  if (node.type == ResourceType::snapshot)  // a file may hold many
+    return fmt::format("{}/{}/{}.sql", node.package, node.original_file_path, node.name);
   return fmt::format("{}/{}", node.package, node.original_file_path);
 }
 

@@ -8,7 +8,8 @@
 namespace shoplake::model {
 namespace {
 
-constexpr std::array kMergedByKey{"meta", "docs", "persist_docs", "quoting", "column_types", "grants", "contract"};
+constexpr std::array kMergedByKey{"meta",         "docs",   "persist_docs", "quoting",
+                                  "column_types", "grants", "contract",     "snapshot_meta_column_names"};
 
 std::string canonical_key(std::string key) {
   if (key == "pre_hook")
@@ -121,7 +122,9 @@ Json default_config(ResourceType type) {
               {"tags", Json::array()},
               {"meta", Json::object()},
               {"group", nullptr},
-              {"materialized", type == ResourceType::seed ? "seed" : "view"},
+              {"materialized", type == ResourceType::seed       ? "seed"
+                               : type == ResourceType::snapshot ? "snapshot"
+                                                                : "view"},
               {"incremental_strategy", nullptr},
               {"batch_size", nullptr},
               {"lookback", 1},
@@ -144,6 +147,13 @@ Json default_config(ResourceType type) {
   if (type == ResourceType::seed) {
     config["delimiter"] = ",";
     config["quote_columns"] = nullptr;
+  } else if (type == ResourceType::snapshot) {
+    for (const char* key :
+         {"strategy", "target_schema", "target_database", "updated_at", "check_cols", "dbt_valid_to_current"})
+      config[key] = nullptr;
+    Json& names = config["snapshot_meta_column_names"] = Json::object();
+    for (const char* key : {"dbt_valid_to", "dbt_valid_from", "dbt_scd_id", "dbt_updated_at", "dbt_is_deleted"})
+      names[key] = nullptr;
   } else {
     config["access"] = "protected";
   }

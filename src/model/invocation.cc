@@ -37,12 +37,16 @@ Result<std::unique_ptr<Invocation>> Invocation::load(const InvocationOptions& op
   invocation->options_ = options;
   invocation->started_us_ = options.env->now_micros();
   invocation->project_ = SHOPLAKE_TRY(load_project(*options.env, options.project_directory));
+  for (const auto& [key, value] : invocation->project_.root.vars.items()) {
+    if (value == "auto" && !options.vars.contains(key))
+      invocation->options_.vars[key] = options.decide_automatic ? SHOPLAKE_TRY(options.decide_automatic(key)) : false;
+  }
   invocation->metadata_.invocation_id = options.env->new_uuid();
   invocation->metadata_.generated_at = iso8601(invocation->started_us_);
   invocation->metadata_.project_name = invocation->project_.root.name;
   invocation->macros_ = SHOPLAKE_TRY(read_macros(*options.env, invocation->project_));
   invocation->renderer_ = SHOPLAKE_TRY(Renderer::create(
-      invocation->renderer_options(invocation->project_.merged_vars(options.vars)), invocation->macros_));
+      invocation->renderer_options(invocation->project_.merged_vars(invocation->options_.vars)), invocation->macros_));
   invocation->manifest_ = SHOPLAKE_TRY(parse_project(*options.env, invocation->project_, *invocation->renderer_));
   invocation->graph_ = SHOPLAKE_TRY(Graph::create(invocation->manifest_));
   return invocation;

@@ -1,6 +1,7 @@
 // One invocation of a dbt command on one project: the project read and parsed, and its artifacts written.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,9 @@ struct InvocationOptions {
   std::string project_directory;  // absolute
   std::string target_directory;   // absolute; artifacts and compiled SQL
   Json vars = Json::object();     // --vars
+  // What a variable that dbt_project.yml sets to `auto` stands for in this lake; without it, and for what it does not
+  // know, false. dbt-core sees the text `auto`.
+  std::function<Result<bool>(const std::string& variable)> decide_automatic;
   std::string target_name = "dev";
   std::string target_schema = "main";
   int threads = 2;

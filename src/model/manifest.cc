@@ -6,6 +6,7 @@ std::string_view name(ResourceType type) {
   switch (type) {
     case ResourceType::model: return "model";
     case ResourceType::seed: return "seed";
+    case ResourceType::snapshot: return "snapshot";
     case ResourceType::test: return "test";
     case ResourceType::unit_test: return "unit_test";
     case ResourceType::source: return "source";

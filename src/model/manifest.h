@@ -1,4 +1,4 @@
-// What a dbt project says, after parsing: nodes (models, seeds, data tests, operations), sources, unit tests,
+// What a dbt project says, after parsing: nodes (models, seeds, snapshots, data tests, operations), sources, unit tests,
 // exposures, macros and documentation blocks, with configuration, names and dependencies resolved. A value; written
 // once by parse_project(), read by selection, execution and the artifacts. Source:
 // https://docs.getdbt.com/reference/artifacts/manifest-json
@@ -15,7 +15,7 @@
 
 namespace shoplake::model {
 
-enum class ResourceType { model, seed, test, unit_test, source, exposure, operation, analysis };
+enum class ResourceType { model, seed, snapshot, test, unit_test, source, exposure, operation, analysis };
 std::string_view name(ResourceType type);
 
 struct ColumnDocument {
@@ -74,7 +74,9 @@ struct Node {
   std::string file_key_name;         // "models.stg_ga4_events"
 
   std::string materialized() const { return config.value("materialized", std::string()); }
-  bool is_refable() const { return type == ResourceType::model || type == ResourceType::seed; }
+  bool is_refable() const {
+    return type == ResourceType::model || type == ResourceType::seed || type == ResourceType::snapshot;
+  }
   Relation relation() const;
 };
 
@@ -168,7 +170,7 @@ struct Manifest {
   std::vector<Node> disabled;
   std::vector<std::string> warnings;  // "models/x.yml:3: …", each once
 
-  // A model or seed by name, as ref() finds it from `package`: the package's own, then the project's, then any.
+  // A model, seed or snapshot by name, as ref() finds it from `package`: the package's own, then the project's, then any.
   const Node* find_ref(const RefCall& call, std::string_view package) const;
   const Source* find_source(const SourceCall& call, std::string_view package) const;
   std::string_view resource_type(const std::string& unique_id) const;

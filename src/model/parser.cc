@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "model/artifacts.h"
 #include "model/config.h"
+#include "model/snapshot.h"
 
 namespace shoplake::model {
 namespace {
@@ -146,6 +147,7 @@ class ProjectParser {
     for (const Package* package : packages()) {
       SHOPLAKE_TRY(read_models(*package));
       SHOPLAKE_TRY(read_seeds(*package));
+      SHOPLAKE_TRY(read_snapshots(*package));
       SHOPLAKE_TRY(read_singular_tests(*package));
       SHOPLAKE_TRY(read_analyses(*package));
     }
@@ -167,7 +169,7 @@ class ProjectParser {
 
  private:
   struct Trees {
-    Json models, seeds, data_tests, unit_tests, sources, exposures;
+    Json models, seeds, snapshots, data_tests, unit_tests, sources, exposures;
   };
   struct PatchKey {
     ResourceType type;
@@ -226,6 +228,7 @@ class ProjectParser {
     Trees trees;
     trees.models = SHOPLAKE_TRY(render_values(package.models, place));
     trees.seeds = SHOPLAKE_TRY(render_values(package.seeds, place));
+    trees.snapshots = SHOPLAKE_TRY(render_values(package.snapshots, place));
     trees.data_tests = SHOPLAKE_TRY(render_values(package.data_tests, place));
     trees.unit_tests = SHOPLAKE_TRY(render_values(package.unit_tests, place));
     trees.sources = SHOPLAKE_TRY(render_values(package.sources, place));
@@ -236,6 +239,7 @@ class ProjectParser {
   static const Json& tree_of(const Trees& trees, ResourceType type) {
     switch (type) {
       case ResourceType::seed: return trees.seeds;
+      case ResourceType::snapshot: return trees.snapshots;
       case ResourceType::test: return trees.data_tests;
       case ResourceType::unit_test: return trees.unit_tests;
       case ResourceType::source: return trees.sources;
@@ -260,8 +264,8 @@ class ProjectParser {
 
   std::vector<std::string> all_folders(const Package& package) const {
     std::vector<std::string> folders;
-    for (const auto* list : {&package.model_paths, &package.seed_paths, &package.test_paths, &package.macro_paths,
-                             &package.analysis_paths, &package.docs_paths}) {
+    for (const auto* list : {&package.model_paths, &package.seed_paths, &package.snapshot_paths, &package.test_paths,
+                             &package.macro_paths, &package.analysis_paths, &package.docs_paths}) {
       for (const std::string& folder : *list) {
         if (std::find(folders.begin(), folders.end(), folder) == folders.end())
           folders.push_back(folder);
@@ -344,13 +348,12 @@ class ProjectParser {
         manifest_.macro_descriptions[id] =
             resolve_docs(scalar_text(property.block["description"]), manifest_, property.package->name);
       }
-    } else if (key == "snapshots") {
-      warn(fmt::format("{}: snapshots are not supported and were passed over", property.place()));
     } else {
-      const ResourceType type = key == "models"     ? ResourceType::model
-                                : key == "seeds"    ? ResourceType::seed
-                                : key == "analyses" ? ResourceType::analysis
-                                                    : ResourceType::test;
+      const ResourceType type = key == "models"      ? ResourceType::model
+                                : key == "seeds"     ? ResourceType::seed
+                                : key == "snapshots" ? ResourceType::snapshot
+                                : key == "analyses"  ? ResourceType::analysis
+                                                     : ResourceType::test;
       if (property.block.contains("versions")) {
         return base::make_error(base::ErrorKind::usage, "model.unsupported",
                                 fmt::format("{}: model versions are not supported", property.place("/versions")));
@@ -451,11 +454,21 @@ class ProjectParser {
     return context;
   }
 
+  // Disabled by what stands around it, and its own text does not speak of that. Nobody looks at its references then, so
+  // rendering it would be work for nothing.
+  static bool is_disabled_for_good(const Node& node) {
+    return !config_flag(node.config, "enabled", true) && node.raw_code.find("enabled") == std::string::npos;
+  }
+
   // Configuration, parse of the template, names. The node is not in the manifest yet.
   Result<void> complete(Node& node, const std::vector<const Json*>& before, const Json* after = nullptr) {
     std::vector<const Json*> layers = before;
     node.config = configure(node.type, node.package, node.fqn, layers);
     ParsedNode parsed;
+    if (is_disabled_for_good(node)) {
+      node.tags = config_list(node.config, "tags");
+      return name_relation(node);
+    }
     if (node.type != ResourceType::seed) {
       NodeContext context = context_of(node);
       context.self = Relation{"", "", node.name, "", ""};
@@ -631,6 +644,54 @@ class ProjectParser {
     return {};
   }
 
+  // The blocks of the snapshot files, and what a properties file declares with a `relation`.
+  Result<void> read_snapshots(const Package& package) {
+    for (const ProjectFile& file : SHOPLAKE_TRY(read_files(env_, package, package.snapshot_paths, {".sql"}))) {
+      for (SnapshotBlock& block : SHOPLAKE_TRY(snapshot_blocks(file.text, file.path))) {
+        Node node = new_node(ResourceType::snapshot, package, file);
+        node.name = block.name;
+        node.unique_id = fmt::format("snapshot.{}.{}", package.name, node.name);
+        node.fqn = make_fqn(package.name, without_extension(node.path) + "/" + node.name, {node.name});
+        node.raw_code = trim(block.text);
+        SHOPLAKE_TRY(complete_snapshot(std::move(node)));
+      }
+    }
+    for (const auto& [key, property] : node_patches_) {
+      if (key.type != ResourceType::snapshot || key.package != package.name || !property.block.contains("relation"))
+        continue;
+      const std::string relation = scalar_text(property.block["relation"]);
+      const Reference reference = SHOPLAKE_TRY(parse_reference(relation).within(property.place("/relation")));
+      if (reference.self)
+        return property_error(property.place("/relation"), fmt::format("the snapshot {} is of itself", key.name));
+      Node node = new_node(ResourceType::snapshot, package, {property.file, folder_of(property), ""});
+      node.name = key.name;
+      node.unique_id = fmt::format("snapshot.{}.{}", package.name, node.name);
+      node.path = io::join_path(property.path_in_folder, node.name + ".sql");
+      node.fqn = make_fqn(package.name, property.path_in_folder, {node.name});
+      node.line = property.line();
+      node.raw_code = fmt::format("select * from {{{{ {} }}}}", relation);
+      node.checksum = base::sha256_hex(node.raw_code);
+      SHOPLAKE_TRY(complete_snapshot(std::move(node)));
+    }
+    return {};
+  }
+
+  static std::string folder_of(const Property& property) {
+    return property.file.substr(0, property.file.size() - property.path_in_folder.size() - 1);
+  }
+
+  Result<void> complete_snapshot(Node node) {
+    Json config = Json::object();
+    if (const Property* patch = patch_of(ResourceType::snapshot, node))
+      SHOPLAKE_TRY(apply_patch(node, *patch, config));
+    SHOPLAKE_TRY(complete(node, {&config}));
+    if (const std::string schema = config_text(node.config, "target_schema"); !schema.empty())
+      node.schema = schema;
+    if (config_flag(node.config, "enabled", true))
+      SHOPLAKE_TRY(snapshot_plan(node));
+    return keep(std::move(node), "snapshots");
+  }
+
   Result<void> read_singular_tests(const Package& package) {
     for (const ProjectFile& file : SHOPLAKE_TRY(read_files(env_, package, package.test_paths, {".sql"}))) {
       const std::string inner = file.path_in_folder();
@@ -775,7 +836,7 @@ class ProjectParser {
   };
 
   Result<void> read_node_tests(const PatchKey& key, const Property& property) {
-    if (key.type != ResourceType::model && key.type != ResourceType::seed)
+    if (key.type != ResourceType::model && key.type != ResourceType::seed && key.type != ResourceType::snapshot)
       return {};
     const std::string id = fmt::format("{}.{}.{}", model::name(key.type), key.package, key.name);
     auto node = manifest_.nodes.find(id);
@@ -800,7 +861,7 @@ class ProjectParser {
     target.unique_id = node->first;
     target.display = key.name;
     target.expression = fmt::format("ref('{}')", key.name);
-    target.file_key_name = fmt::format("{}.{}", key.type == ResourceType::seed ? "seeds" : "models", key.name);
+    target.file_key_name = fmt::format("{}s.{}", model::name(key.type), key.name);
     return read_tests_of(property, "", property.block, target);
   }
 
@@ -1232,13 +1293,12 @@ class ProjectParser {
       keep_node = false;
       return {};
     }
-    return base::make_error(
-        base::ErrorKind::usage, "model.unresolved",
-        fmt::format("{}: {} depends on {}, which {}", place, node.unique_id, call,
-                    disabled ? "is disabled" : "was not found"),
-        disabled
-            ? "Enable it, or disable what depends on it."
-            : "Look at the spelling; models and seeds are referred to by file name, sources by source and table name.");
+    return base::make_error(base::ErrorKind::usage, "model.unresolved",
+                            fmt::format("{}: {} depends on {}, which {}", place, node.unique_id, call,
+                                        disabled ? "is disabled" : "was not found"),
+                            disabled ? "Enable it, or disable what depends on it."
+                                     : "Look at the spelling; models and seeds are referred to by file name, snapshots "
+                                       "by their own name, sources by source and table name.");
   }
 
   Result<void> check_relations() {

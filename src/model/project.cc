@@ -67,6 +67,7 @@ Result<Package> load_package(io::Env& env, const std::string& directory) {
   const YamlDocument& document = package.document;
   SHOPLAKE_TRY(read_list(document, "model-paths", package.model_paths));
   SHOPLAKE_TRY(read_list(document, "seed-paths", package.seed_paths));
+  SHOPLAKE_TRY(read_list(document, "snapshot-paths", package.snapshot_paths));
   SHOPLAKE_TRY(read_list(document, "test-paths", package.test_paths));
   SHOPLAKE_TRY(read_list(document, "macro-paths", package.macro_paths));
   SHOPLAKE_TRY(read_list(document, "analysis-paths", package.analysis_paths));
@@ -75,6 +76,7 @@ Result<Package> load_package(io::Env& env, const std::string& directory) {
   SHOPLAKE_TRY(read_list(document, "on-run-end", package.on_run_end));
   SHOPLAKE_TRY(read_object(document, "models", package.models));
   SHOPLAKE_TRY(read_object(document, "seeds", package.seeds));
+  SHOPLAKE_TRY(read_object(document, "snapshots", package.snapshots));
   SHOPLAKE_TRY(read_object(document, "tests", package.data_tests));
   SHOPLAKE_TRY(read_object(document, "data_tests", package.data_tests));
   SHOPLAKE_TRY(read_object(document, "unit_tests", package.unit_tests));

@@ -28,6 +28,7 @@ struct Package {
 
   std::vector<std::string> model_paths{"models"};
   std::vector<std::string> seed_paths{"seeds"};
+  std::vector<std::string> snapshot_paths{"snapshots"};
   std::vector<std::string> test_paths{"tests"};
   std::vector<std::string> macro_paths{"macros"};
   std::vector<std::string> analysis_paths{"analyses"};
@@ -38,6 +39,7 @@ struct Package {
 
   Json models = Json::object();  // configuration trees, as written
   Json seeds = Json::object();
+  Json snapshots = Json::object();
   Json data_tests = Json::object();
   Json unit_tests = Json::object();
   Json sources = Json::object();

@@ -5,10 +5,13 @@
 
 namespace shoplake::model {
 
-Publisher::Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done)
-    : lake_(lake), session_(std::move(session)), wanted_(std::move(wanted)), done_(std::move(done)), thread_([this] {
-        work();
-      }) {}
+Publisher::Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done, TryAgain try_again)
+    : lake_(lake),
+      session_(std::move(session)),
+      wanted_(std::move(wanted)),
+      done_(std::move(done)),
+      try_again_(std::move(try_again)),
+      thread_([this] { work(); }) {}
 
 Publisher::~Publisher() {
   {
@@ -59,7 +62,13 @@ void Publisher::publish(std::vector<Item>& items) {
 Result<void> Publisher::publish_alone(Item& item) {
   if (!wanted_(item.id))
     return {};
-  Publication& publication = item.publication;
+  Result<void> published = publish_once(item.publication);
+  for (int failures = 1; !published.ok() && try_again_(item.id, published.error(), failures); ++failures)
+    published = publish_once(item.publication);
+  return published;
+}
+
+Result<void> Publisher::publish_once(Publication& publication) {
   if (publication.table)
     return lake_.publish(*session_, *publication.table);
   return lake_.publish_view(publication.view, publication.view_sql, publication.view_properties);

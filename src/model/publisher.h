@@ -37,7 +37,11 @@ class Publisher {
   using Wanted = std::function<bool(const std::string& id)>;
   using Done = std::function<void(const std::string& id, Result<void> outcome)>;
 
-  Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done);
+  // Whether to try a publication again that has failed so many times; may take the time that the wait before it is to
+  // take.
+  using TryAgain = std::function<bool(const std::string& id, const base::Error& error, int failures)>;
+
+  Publisher(Lake& lake, std::unique_ptr<engine::Session> session, Wanted wanted, Done done, TryAgain try_again);
   ~Publisher();  // after everything handed over has been published
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
@@ -52,11 +56,13 @@ class Publisher {
   void work();
   void publish(std::vector<Item>& items);
   Result<void> publish_alone(Item& item);
+  Result<void> publish_once(Publication& publication);
 
   Lake& lake_;
   std::unique_ptr<engine::Session> session_;
   Wanted wanted_;
   Done done_;
+  TryAgain try_again_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Item> waiting_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "model/publisher.h"
 #include "model/seed.h"
 #include "model/shared_scan.h"
+#include "model/snapshot.h"
 #include "model/yaml.h"
 
 namespace shoplake::model {
@@ -277,6 +279,35 @@ struct Runner::State {
     return {};
   }
 
+  // Brings what has changed since the last run into the table of versions. A conflict means that somebody else has
+  // committed to it meanwhile: then everything is done again on the new state.
+  Result<void> build_snapshot(engine::Session& session, Node& node, NodeResult& result) {
+    const RelationName relation{node.schema, node.alias};
+    const SnapshotPlan plan = SHOPLAKE_TRY(snapshot_plan(node));
+    Compiler compiler(manifest, renderer, &lake, &session, log());
+    for (int attempt = 1;; ++attempt) {
+      SHOPLAKE_TRY(lake.refresh(session, relation));
+      result.compile_started_us = now();
+      const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(node).within("compile"));
+      note_compiled(node, result, compiled.sql);
+      result.compile_finished_us = result.started_us = now();
+      if (options.compile_only)
+        return {};
+      SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", {}));
+      SHOPLAKE_TRY(await_published_inputs(node.unique_id));
+      const Result<Written> written =
+          write_snapshot(lake, session, {table_write(node, compiled.sql), plan, result.started_us, options.audit});
+      if (!written.ok() && written.error().kind == base::ErrorKind::conflict && attempt < kConflictAttemptsMax &&
+          !options.stop.stop_requested())
+        continue;
+      succeeded(result, SHOPLAKE_TRY(written));
+      SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "post-hook", {}));
+      result.message = "OK";
+      result.relation_name = relation_name(node.schema, node.alias);
+      return {};
+    }
+  }
+
   // ── tests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   Result<void> compile_test(engine::Session& session, Node& node, NodeResult& result) {
@@ -421,11 +452,10 @@ struct Runner::State {
       return;
     }
     Node& node = manifest.nodes.at(id);
-    Result<void> done;
-    switch (node.type) {
-      case ResourceType::seed: done = options.compile_only ? Result<void>() : build_seed(session, node, result); break;
-      case ResourceType::test: done = run_test(session, node, result); break;
-      default: done = build_model(session, node, result); break;
+    Result<void> done = run_node(session, node, result);
+    for (int failures = 1; !done.ok() && try_again(node, done.error(), failures); ++failures) {
+      result.adapter_response = Json::object();
+      done = run_node(session, node, result);
     }
     if (!done.ok()) {
       result.status = NodeStatus::error;
@@ -434,6 +464,39 @@ struct Runner::State {
     result.finished_us = now();
     if (result.started_us == 0)
       result.started_us = result.finished_us;
+  }
+
+  Result<void> run_node(engine::Session& session, Node& node, NodeResult& result) {
+    switch (node.type) {
+      case ResourceType::seed: return options.compile_only ? Result<void>() : build_seed(session, node, result);
+      case ResourceType::snapshot: return build_snapshot(session, node, result);
+      case ResourceType::test: return run_test(session, node, result);
+      default: return build_model(session, node, result);
+    }
+  }
+
+  // Is it something that waiting may cure? Memory is not: the same query takes as much again.
+  static bool may_pass(const base::Error& error) {
+    const bool is_around = error.kind == base::ErrorKind::environment || error.kind == base::ErrorKind::conflict;
+    return is_around && error.code != "engine.out_of_memory";
+  }
+
+  // Waits before the next attempt, longer each time; false if there is none.
+  bool try_again(const Node& node, const base::Error& error, int failures) {
+    if (failures > kNodeRetriesMax || !may_pass(error) || options.stop.stop_requested())
+      return false;
+    const std::int64_t wait_us = options.retry_first_us << (failures - 1);
+    {
+      const std::lock_guard lock(mutex);
+      listener.message(fmt::format("{} {}: {} ({}); trying again in {:.3g} s ({} of {})", name(node.type), node.name,
+                                   error.message, error.code, static_cast<double>(wait_us) / 1e6, failures,
+                                   kNodeRetriesMax));
+    }
+    std::mutex alone;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(alone);
+    stopped.wait_for(lock, options.stop, std::chrono::microseconds(wait_us), [] { return false; });
+    return !options.stop.stop_requested();
   }
 
   static std::string_view heading(const base::Error& error) {
@@ -693,7 +756,10 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
   state.publisher = std::make_unique<Publisher>(
       state.lake, SHOPLAKE_TRY(state.database.connect()),
       [&state](const std::string& id) { return state.may_be_published(id); },
-      [&state](const std::string& id, const Result<void>& outcome) { state.published(id, outcome); });
+      [&state](const std::string& id, const Result<void>& outcome) { state.published(id, outcome); },
+      [&state](const std::string& id, const base::Error& error, int failures) {
+        return state.try_again(state.manifest.nodes.at(id), error, failures);
+      });
   std::stop_callback interrupt(state.options.stop, [&] {
     for (const auto& session : sessions)
       session->interrupt();

@@ -22,6 +22,10 @@ namespace shoplake::model {
 
 inline constexpr int kConflictAttemptsMax = 20;
 inline constexpr std::size_t kTestsPerScanMax = 64;
+// A node that failed because of what is around it (disk, network, another writer), not because of what it says, is run
+// again so many times, the first time after kRetryFirstUs, then after twice as long each time.
+inline constexpr int kNodeRetriesMax = 3;
+inline constexpr std::int64_t kRetryFirstUs = 1'000'000;
 
 // What a run tells while it goes. Calls come from many threads, one at a time.
 class RunListener {
@@ -42,6 +46,7 @@ struct RunnerOptions {
   bool store_failures = false;
   bool compile_only = false;
   bool tests_gate = true;  // a failed test keeps what is downstream of the tested from being built
+  std::int64_t retry_first_us = kRetryFirstUs;
   std::stop_token stop;
   RendererWithOverrides with_overrides;
   Audit* audit = nullptr;  // of every table that is built

@@ -1,0 +1,2 @@
+-- Likewise.
+select 'shop' as place, 1 as article_id
