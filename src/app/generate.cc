@@ -12,9 +12,19 @@ base::Result<generate::Dataset> generated_dataset(const std::string& name) {
       return dataset;
     }
   }
-  return base::make_error(base::ErrorKind::not_found, "generate.unknown_dataset",
-                          fmt::format("dataset \"{}\" cannot be generated", name),
-                          "events and clickstream can: shoplake generate events --events N --out PATH");
+  return base::make_error(
+      base::ErrorKind::not_found, "generate.unknown_dataset", fmt::format("dataset \"{}\" cannot be generated", name),
+      "events, clickstream, transactions, products and reviews can: shoplake generate events --events N "
+      "--out PATH");
+}
+
+std::optional<generate::ShopDataset> generated_shop_dataset(const std::string& name) {
+  for (const generate::ShopDataset dataset : generate::kShopDatasets) {
+    if (name == generate::dataset_name(dataset)) {
+      return dataset;
+    }
+  }
+  return std::nullopt;
 }
 
 base::Result<generate::EventsSummary> generate_dataset(io::Env& env, const std::string& dataset,

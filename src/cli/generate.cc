@@ -1,4 +1,4 @@
-// shoplake generate: synthetic data, as a GA4 export (events) or as flat events (clickstream).
+// shoplake generate: synthetic data, as a GA4 export (events), flat events (clickstream) or files of the shop.
 
 #include "app/generate.h"
 #include "app/send.h"
@@ -96,6 +96,56 @@ base::Result<int> send(const Options& options, Context& context) {
   return 0;
 }
 
+std::string summary_as_json(const std::string& dataset, const generate::ShopSummary& summary, std::int64_t micros) {
+  std::string files;
+  for (const std::string& file : summary.files)
+    files += (files.empty() ? "" : ",") + json_quoted(file);
+  return fmt::format(
+      R"({{"dataset":{},"rows":{},"sales":{},"cancellations":{},"planted_rejects":{},"planted_rows":{},"text_bytes":{},)"
+      R"("file_bytes":{},"files":[{}],"manifest":{},"seconds":{:.3f}}})",
+      json_quoted(dataset), summary.rows, summary.sales, summary.cancellations, summary.planted_rejects,
+      summary.planted_rows, summary.text_bytes, summary.file_bytes, files,
+      summary.manifest.empty() ? "null" : json_quoted(summary.manifest), static_cast<double>(micros) / 1e6);
+}
+
+base::Result<int> run_shop(generate::ShopDataset dataset, const Options& options, Context& context) {
+  io::Env& env = io::posix_env();
+  generate::ShopOptions shop;
+  shop.dataset = dataset;
+  shop.events = options.events.events;
+  shop.days = options.events.days;
+  shop.seed = options.events.seed;
+  shop.end_date = options.events.end_date;
+  shop.chaos = options.events.chaos;
+  shop.out = options.events.out;
+  context.say(fmt::format("generate {}: of the visits of {} over {}, seed {} → {}", options.dataset,
+                          format_noun(static_cast<std::int64_t>(shop.events), "event"), format_noun(shop.days, "day"),
+                          shop.seed, io::join_path(shop.out, options.dataset)));
+  const std::int64_t began = env.monotonic_micros();
+  const generate::ShopSummary summary =
+      SHOPLAKE_TRY(generate::generate_shop(env, shop, context.progress(), context.stop));
+  const std::int64_t took = env.monotonic_micros() - began;
+  if (context.json) {
+    context.print(summary_as_json(options.dataset, summary, took));
+    return 0;
+  }
+  if (dataset == generate::ShopDataset::transactions) {
+    context.say(fmt::format("  {}, {}", format_noun(static_cast<std::int64_t>(summary.sales), "order"),
+                            format_noun(static_cast<std::int64_t>(summary.cancellations), "cancellation")));
+  }
+  if (!summary.manifest.empty()) {
+    context.say(fmt::format("  chaos: {} that a load must reject, {} odd ones that it must accept; all counted in {}",
+                            format_noun(static_cast<std::int64_t>(summary.planted_rejects), "line"),
+                            format_count(static_cast<std::int64_t>(summary.planted_rows)), summary.manifest));
+  }
+  context.say(fmt::format("done: {}, {} in {} of {} on disk, {}     next: shoplake load {} {}/*/*.gz",
+                          format_noun(static_cast<std::int64_t>(summary.rows), "row"), format_bytes(summary.text_bytes),
+                          format_noun(static_cast<std::int64_t>(summary.files.size()), "file"),
+                          format_bytes(summary.file_bytes), format_duration(took), options.dataset,
+                          io::join_path(shop.out, options.dataset)));
+  return 0;
+}
+
 base::Result<int> run(const Options& options, Context& context) {
   if (!options.send.url.empty())
     return send(options, context);
@@ -103,6 +153,8 @@ base::Result<int> run(const Options& options, Context& context) {
     return base::make_error(base::ErrorKind::usage, "generate.no_target", "--out or --stream is required",
                             "Name a file with --out, or a server with --stream.");
   }
+  if (const auto shop = app::generated_shop_dataset(options.dataset))
+    return run_shop(*shop, options, context);
   io::Env& env = io::posix_env();
   context.say(fmt::format("generate {}: {} over {}, seed {} → {}", options.dataset,
                           format_noun(static_cast<std::int64_t>(options.events.events), "event"),
@@ -143,12 +195,20 @@ void add_generate(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   auto* command = root.add_subcommand(
       "generate", "synthetic data: a shop with returning visitors, several channels and real-life troubles");
-  command->add_option("dataset", options->dataset, "events (GA4 export) or clickstream (flat events)")->required();
   command
-      ->add_option("--out", options->events.out,
-                   "a file (.ndjson, .ndjson.gz, .json), or a folder for one .ndjson.gz a day")
+      ->add_option("dataset", options->dataset,
+                   "events (GA4 export), clickstream (flat events), transactions, products or reviews")
+      ->required();
+  command
+      ->add_option(
+          "--out", options->events.out,
+          "a file (.ndjson, .ndjson.gz, .json), or a folder for one .ndjson.gz a day; of transactions, products and "
+          "reviews a folder for <dataset>/date=YYYY-MM-DD/")
       ->type_name("PATH");
-  command->add_option("--events", options->events.events, "how many events, duplicates included")->type_name("N");
+  command
+      ->add_option("--events", options->events.events,
+                   "how many events, duplicates included; of the others, of the visits they belong to")
+      ->type_name("N");
   command->add_option("--days", options->events.days, "over how many days")->type_name("D");
   command->add_option("--seed", options->events.seed, "the same seed gives the same bytes, on every machine")
       ->type_name("S");
@@ -186,6 +246,7 @@ void add_generate(CLI::App& root, Context& context) {
       "  shoplake generate events --events 100000 --days 14 --seed 7 --out events.ndjson.gz\n"
       "  shoplake generate events --events 1000000 --days 30 --out export/\n"
       "  shoplake generate clickstream --events 100000 --out clicks.ndjson.gz\n"
+      "  shoplake generate transactions --events 100000 --days 30 --out raw/      the orders of the same visits\n"
       "  shoplake generate events --stream http://127.0.0.1:8080 --rate 100 --for 60s\n"
       "  shoplake generate events --chaos --out nasty.ndjson && shoplake load events nasty.ndjson");
   command->callback([options, &context] { context.finish(run(*options, context)); });

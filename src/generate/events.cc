@@ -13,9 +13,9 @@
 #include <thread>
 #include <utility>
 
-#include "base/moment.h"
 #include "generate/clickstream_writer.h"
 #include "generate/event_writer.h"
+#include "generate/output_file.h"
 #include "generate/plan.h"
 #include "generate/random.h"
 
@@ -45,15 +45,6 @@ struct MadeChunk {
   std::uint64_t lines = 0;
   Planted planted;
 };
-
-Result<std::int64_t> parse_date(const std::string& text) {
-  const auto days = text.size() == 10 ? base::parse_date(text) : std::nullopt;
-  if (days && base::civil_day(*days).year >= 1990 && base::civil_day(*days).year < 2200) {
-    return *days;
-  }
-  return make_error(ErrorKind::usage, "generate.bad_date", fmt::format("\"{}\" is no date from 1990 to 2199", text),
-                    "write it as YYYY-MM-DD");
-}
 
 std::string eight_digits(std::int64_t days_since_epoch) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days_since_epoch}}};
@@ -212,39 +203,6 @@ class ChunkMill {
   std::size_t taken_ = 0;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
-};
-
-// A file under a temporary name until it is whole.
-class OutputFile {
- public:
-  static Result<OutputFile> create(io::Env& env, const std::string& path) {
-    const std::string temporary = path + ".part";
-    auto file = SHOPLAKE_TRY(env.create_file(temporary));
-    return OutputFile(env, path, temporary, std::move(file));
-  }
-  OutputFile(OutputFile&& other) noexcept = default;
-  ~OutputFile() {
-    if (file_ != nullptr) {
-      file_.reset();
-      (void)env_->remove_file(temporary_);
-    }
-  }
-
-  Result<void> append(std::string_view bytes) { return file_->append(bytes); }
-  Result<void> finish() {
-    SHOPLAKE_TRY(file_->close());
-    SHOPLAKE_TRY(env_->rename(temporary_, path_));
-    file_.reset();
-    return {};
-  }
-
- private:
-  OutputFile(io::Env& env, std::string path, std::string temporary, std::unique_ptr<io::WritableFile> file)
-      : env_(&env), path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
-  io::Env* env_;
-  std::string path_;
-  std::string temporary_;
-  std::unique_ptr<io::WritableFile> file_;
 };
 
 std::string manifest_text(const EventsOptions& options, const EventsSummary& summary) {
