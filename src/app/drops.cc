@@ -85,7 +85,7 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
       const LoadedFile file = loader->load(io::join_path(app_.home().lake_root, object), entry.modified_micros);
       if (options_.on_file)
         options_.on_file(dataset, file);
-      if (file.error && file.error->kind != ErrorKind::input)
+      if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked)
         return *file.error;
       ++(file.error ? pass.rejected : file.status == LoadedFile::Status::skipped ? pass.skipped : pass.loaded);
       pass.rows += file.rows;

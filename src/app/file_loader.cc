@@ -83,6 +83,7 @@ Result<std::unique_ptr<FileLoader>> FileLoader::open(App& app, FileLoaderOptions
   SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
   SHOPLAKE_TRY(ingest::prepare_file_registry(*loader->control_plane_));
   loader->tables_ = SHOPLAKE_TRY(ingest::create_dataset_tables(*loader->catalog_, loader->contract_));
+  loader->audit_ = SHOPLAKE_TRY(LoadAudit::open(app, loader->tables_.table));
   ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
   return loader;
 }
@@ -173,7 +174,8 @@ Result<void> FileLoader::try_load(const Work& given, LoadedFile& file) {
 FileRecord FileLoader::record_of(const Work& work, FileState state, const std::string& object) const {
   FileRecord record;
   record.key = work.key;
-  if (contract_.changed_file == contract::Contract::ChangedFile::add && state == FileState::loaded)
+  if (contract_.changed_file == contract::Contract::ChangedFile::add &&
+      (state == FileState::loaded || state == FileState::blocked))
     record.key.name = io::file_name(object);  // contents of one name stand side by side
   record.state = state;
   record.source_name = work.path;
@@ -279,6 +281,8 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
       discard(env, removals.table);
       discard(env, removals.quarantine);
     }
+    if (committed.error().code == quality::kBlocked)
+      note_blocked(work, file.raw_object, committed.error());
     if (committed.error().code != ingest::kAlreadyLoaded)
       return committed;
     if (const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, work.content)))
@@ -365,11 +369,41 @@ Result<void> FileLoader::commit(const Work& work, const Removals& removals, cons
     SHOPLAKE_TRY(write(*control_plane_));
     return transaction.commit();
   }
-  for (const catalog::CommittedTable& committed : SHOPLAKE_TRY(catalog_->commit(changes, write))) {
-    if (committed.table == tables_.table)
-      file.snapshot_id = committed.snapshot_id;
+  std::optional<catalog::TableChange> audited;
+  if (audit_ != nullptr && changes.front().table == tables_.table)
+    audited = SHOPLAKE_TRY(audit_->check(changes.front(), work.previous ? work.previous->object : std::string()));
+  if (audited)
+    changes.push_back(*audited);
+  const auto committed = catalog_->commit(changes, write);
+  if (audited)
+    audit_->done(*audited, committed.ok() || committed.error().kind == ErrorKind::unknown_outcome);
+  if (!committed.ok())
+    return committed.error();
+  for (const catalog::CommittedTable& each : *committed) {
+    if (each.table == tables_.table)
+      file.snapshot_id = each.snapshot_id;
   }
   return {};
+}
+
+// What a block rule keeps out is named in the registry; it stays where it is, and the next load takes it again. What
+// fails here is logged: the rule is what the caller tells.
+void FileLoader::note_blocked(const Work& work, const std::string& object, const base::Error& error) {
+  const auto noted = [&]() -> Result<void> {
+    FileRecord record = record_of(work, FileState::blocked, object);
+    record.reason = error.code;
+    record.message = error.message;
+    // A file of that day and name that is loaded stays what counts.
+    const auto current = SHOPLAKE_TRY(ingest::find_file(*control_plane_, record.key));
+    if (current && current->state == FileState::loaded)
+      record.key.name += " (blocked)";
+    io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+    SHOPLAKE_TRY(ingest::record_file(*control_plane_, record));
+    return transaction.commit();
+  }();
+  if (!noted.ok())
+    base::log::error("load.not_noted", {{"file", work.path}, {"reason", noted.error().message}});
+  base::log::warning("load.blocked", {{"file", work.path}, {"kept", object}, {"reason", error.message}});
 }
 
 // Rows go and none come.

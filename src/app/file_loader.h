@@ -3,8 +3,8 @@
 // A file is one atomic commit of the dataset's table, of quarantine and of the registries of contents and files. A
 // content that was loaded before adds nothing. Where the contract says `on_changed_file: replace`, a file of the same
 // day and name with another content takes the place of the one before: its rows go in the same commit. A file that is
-// rejected as a whole is kept in quarantine with its reason beside it. Killed at any moment, the same call again ends
-// with the same tables.
+// rejected as a whole is kept in quarantine with its reason beside it; one that breaks a block rule of the table stays
+// in the raw zone, and the registry says so. Killed at any moment, the same call again ends with the same tables.
 //
 // Belongs to one thread. What a load leaves behind: docs/formats/raw_objects.md.
 #pragma once
@@ -16,6 +16,7 @@
 
 #include "app/app.h"
 #include "app/load.h"
+#include "app/load_audit.h"
 #include "app/row_removal.h"
 #include "base/progress.h"
 #include "base/result.h"
@@ -77,6 +78,7 @@ class FileLoader {
                             const catalog::Schema& quarantine_schema, const transform::TransformResult& result,
                             LoadedFile& file);
   base::Result<void> commit_removal(const Work& work, const Removals& removals, const ingest::FileRecord& record);
+  void note_blocked(const Work& work, const std::string& object, const base::Error& error);
   void reject(const Work& work, const base::Error& error, LoadedFile& file);
   base::Result<void> quarantine_file(const Work& work, const base::Error& error, LoadedFile& file);
   ingest::FileRecord record_of(const Work& work, ingest::FileState state, const std::string& object) const;
@@ -87,6 +89,7 @@ class FileLoader {
   catalog::Catalog* catalog_ = nullptr;
   std::unique_ptr<io::Database> control_plane_;
   ingest::DatasetTables tables_;
+  std::unique_ptr<LoadAudit> audit_;  // null: no rule can keep rows out
 };
 
 }  // namespace shoplake::app

@@ -76,7 +76,7 @@ base::Result<LoadReport> load(App& app, const LoadOptions& options) {
       options.on_file(report.files.back());
     // An interruption or a full disk will not be better for the next file.
     const auto& error = report.files.back().error;
-    if (error && error->kind != ErrorKind::input)
+    if (error && error->kind != ErrorKind::input && error->code != quality::kBlocked)
       break;
   }
   report.micros = app.env().monotonic_micros() - begin;

@@ -30,6 +30,42 @@ void add_personal(const std::vector<contract::Field>& fields, std::set<std::stri
   }
 }
 
+// By path.
+Result<std::map<std::string, contract::Contract>> contracts(App& app) {
+  std::map<std::string, contract::Contract> all;
+  const std::string& directory = app.home().datasets_directory;
+  if (!SHOPLAKE_TRY(app.env().exists(directory)))
+    return all;
+  for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(app.env().list_directory(directory))) {
+    if (entry.is_directory || !entry.name.ends_with(".yml"))
+      continue;
+    const std::string path = io::join_path(directory, entry.name);
+    all.emplace(path, SHOPLAKE_TRY(contract::read_contract(app.env(), path)));
+  }
+  return all;
+}
+
+// What contracts expect of their tables.
+Result<std::vector<quality::RuleSet>> expectations(App& app) {
+  std::vector<quality::RuleSet> sets;
+  for (const auto& [path, contract] : SHOPLAKE_TRY(contracts(app))) {
+    quality::RuleSet set;
+    set.table = contract.table;
+    for (const contract::Expectation& expectation : contract.expectations) {
+      quality::RuleText given;
+      given.text = expectation.text;
+      given.path = path;
+      given.severity = expectation.severity == contract::Expectation::Severity::block ? quality::Severity::block
+                                                                                      : quality::Severity::warn;
+      given.description = expectation.description;
+      set.rules.push_back(SHOPLAKE_TRY(quality::make_rule(given)));
+    }
+    if (!set.rules.empty())
+      sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
 // An engine whose sessions see the lake and nothing else.
 class LakeSession {
  public:
@@ -187,7 +223,21 @@ Result<std::string> quality_directory(App& app) {
 }
 
 Result<std::vector<quality::RuleSet>> load_rule_sets(App& app) {
-  return quality::read_rule_sets(app.env(), SHOPLAKE_TRY(quality_directory(app)));
+  std::vector<quality::RuleSet> sets =
+      SHOPLAKE_TRY(quality::read_rule_sets(app.env(), SHOPLAKE_TRY(quality_directory(app))));
+  for (quality::RuleSet& expected : SHOPLAKE_TRY(expectations(app))) {
+    // A rule that the table's own rule set has too is said there.
+    const auto own =
+        std::find_if(sets.begin(), sets.end(), [&](const auto& set) { return set.table == expected.table; });
+    if (own != sets.end()) {
+      std::erase_if(expected.rules, [&](const quality::QualityRule& rule) {
+        return std::any_of(own->rules.begin(), own->rules.end(),
+                           [&](const auto& other) { return other.name == rule.name || other.text == rule.text; });
+      });
+    }
+    sets.push_back(std::move(expected));
+  }
+  return quality::merge(std::move(sets));
 }
 
 Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::string& triggered_by, bool is_own) {
@@ -209,14 +259,7 @@ Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::stri
 
 Result<std::set<std::string>> personal_columns(App& app) {
   std::set<std::string> names;
-  const std::string& directory = app.home().datasets_directory;
-  if (!SHOPLAKE_TRY(app.env().exists(directory)))
-    return names;
-  for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(app.env().list_directory(directory))) {
-    if (entry.is_directory || !entry.name.ends_with(".yml"))
-      continue;
-    const contract::Contract contract =
-        SHOPLAKE_TRY(contract::read_contract(app.env(), io::join_path(directory, entry.name)));
+  for (const auto& [path, contract] : SHOPLAKE_TRY(contracts(app))) {
     add_personal(contract.fields, names);
     names.insert(contract.unknown_fields_column);  // of fields that nobody has classified
   }

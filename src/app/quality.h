@@ -20,6 +20,8 @@ namespace shoplake::app {
 
 // Where rule sets are: <home>/quality if there is such a folder, else the installation's.
 base::Result<std::string> quality_directory(App& app);
+// With the expectations of the home's data contracts behind them. These are evaluated on published tables only: what
+// holds back a build or a load stands in a rule set.
 base::Result<std::vector<quality::RuleSet>> load_rule_sets(App& app);
 
 // What keeps rows from being published by a build or a load; null if no table has a block rule. The rule sets that come

@@ -37,7 +37,10 @@ constexpr std::string_view kColumns =
     "at_micros";
 
 FileState state_of(std::string_view text) {
-  return text == "loaded" ? FileState::loaded : text == "duplicate" ? FileState::duplicate : FileState::rejected;
+  return text == "loaded"      ? FileState::loaded
+         : text == "duplicate" ? FileState::duplicate
+         : text == "blocked"   ? FileState::blocked
+                               : FileState::rejected;
 }
 
 FileRecord record_of(io::Statement& row) {
@@ -63,6 +66,7 @@ std::string_view name(FileState state) {
   switch (state) {
     case FileState::loaded: return "loaded";
     case FileState::duplicate: return "duplicate";
+    case FileState::blocked: return "blocked";
     case FileState::rejected: break;
   }
   return "rejected";

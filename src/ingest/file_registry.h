@@ -22,6 +22,7 @@ enum class FileState {
   loaded,
   duplicate,  // another file of the dataset has the same content, which is loaded
   rejected,   // nothing of it was loaded; `reason` says why
+  blocked,    // the same, but for a block rule of the table: it stays in raw
 };
 std::string_view name(FileState state);
 

@@ -28,7 +28,7 @@ base::Error blocked(const std::string& table, const std::vector<const RuleResult
   if (results.size() > kRulesNamed)
     reasons += fmt::format("; and {} more", results.size() - kRulesNamed);
   return base::make_error(
-      base::ErrorKind::failed, "quality.blocked", fmt::format("{} is not published: {}", table, reasons),
+      base::ErrorKind::failed, std::string(kBlocked), fmt::format("{} is not published: {}", table, reasons),
       fmt::format("Correct the data or the rule; `shoplake quality show {}` has the results with examples.", table));
 }
 

@@ -21,6 +21,8 @@
 
 namespace shoplake::quality {
 
+inline constexpr std::string_view kBlocked = "quality.blocked";
+
 // The block rules of every table that has any.
 std::vector<RuleSet> blocking(std::vector<RuleSet> sets);
 

@@ -28,7 +28,7 @@ struct Column {
 constexpr Column kColumns[] = {
     {"run_id", "string", "One evaluation of rules; all its rows have the same id and time"},
     {"run_at", "timestamptz", "When the run began"},
-    {"triggered_by", "string", "quality run, or build"},
+    {"triggered_by", "string", "quality run, build or load"},
     {"table_name", "string", "The table whose rows were tested"},
     {"snapshot_id", "long", "The table's snapshot; null for rows that were not committed yet"},
     {"is_published", "boolean", "False where a block rule kept the rows from being published"},

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -204,6 +205,80 @@ def test_a_batch_of_an_incremental_model_is_audited_with_the_rows_that_stay(shop
     build(shoplake, project)
     assert shoplake.value("select count(*) from marts.orders") == after
     assert shoplake.value("select max(amount)::int from marts.orders") == 50
+
+
+def event(number, **more):
+    return {"event_date": "20260101", "event_timestamp": 1_767_225_600_000_000 + number, "event_name": "page_view", "user_pseudo_id": f"u{number}"} | more
+
+
+def events_file(path, events):
+    path.write_text("".join(json.dumps(each) + "\n" for each in events))
+    return path
+
+
+def test_a_file_that_breaks_a_block_rule_is_not_published(shoplake, home, tmp_path):
+    rules(home, """
+table: processed.events
+severity: block
+rules:
+  - {rule: IsUnique "user_pseudo_id", name: clients}
+  - RowCount >= last()
+  - {rule: RowCount > 1000, severity: warn}
+""")
+    good = events_file(tmp_path / "good.ndjson", [event(1), event(2)])
+    bad = events_file(tmp_path / "bad.ndjson", [event(2, event_name="click"), event(3)])
+    more = events_file(tmp_path / "more.ndjson", [event(4)])
+    shoplake("load", "events", good)
+    files = data_files(home)
+    outcome = shoplake("load", "events", bad, more, "--json", check=False)
+    assert outcome.returncode == 1
+    blocked, loaded = outcome.json()["files"]
+    assert blocked["status"] == "failed" and loaded["status"] == "loaded"
+    assert "processed.events is not published: rule clients" in blocked["error"]["message"] if "error" in blocked else str(blocked)
+    assert shoplake.rows("select user_pseudo_id as u from processed.events order by 1") == [{"u": "u1"}, {"u": "u2"}, {"u": "u4"}]
+    assert len(data_files(home)) == len(files) + 1
+    raw = [path.read_text() for path in (home / "lake/raw/events").rglob("*.ndjson")]
+    assert bad.read_text() in raw  # what was received is kept, and the registry says why
+    with sqlite3.connect(home / "state.sqlite") as registry:
+        ((reason, message, kept),) = registry.execute("select reason, message, object from ingested_file where state = 'blocked'").fetchall()
+    assert reason == "quality.blocked" and "rule clients" in message and (home / "lake" / kept).read_text() == bad.read_text()
+    rows = shoplake.rows("select rule_name, outcome, is_published, triggered_by from quality.results order by run_at, rule_name")
+    assert [(row["rule_name"], row["outcome"], row["is_published"]) for row in rows] == [
+        ("RowCount >= last()", "skipped", True), ("clients", "pass", True),
+        ("RowCount >= last()", "pass", False), ("clients", "fail", False),
+        ("RowCount >= last()", "pass", True), ("clients", "pass", True),
+    ]
+    assert {row["triggered_by"] for row in rows} == {"load"}
+    # Once the rule is gone the same file is loaded.
+    rules(home, "table: processed.events\nrules: [RowCount > 0]\n")
+    assert shoplake("load", "events", bad, "--json").json()["rows"] == 2
+    assert shoplake.value("select count(*) from processed.events") == 5
+    with sqlite3.connect(home / "state.sqlite") as registry:
+        assert registry.execute("select count(*) from ingested_file where state = 'blocked'").fetchone() == (0,)
+
+
+def test_loads_killed_at_any_moment_publish_only_what_was_audited(shoplake_in, tmp_path, seeded_random):
+    good = events_file(tmp_path / "good.ndjson", [event(n) for n in range(20000)])
+    bad = events_file(tmp_path / "bad.ndjson", [event(n % 100, event_name=f"e{n}") for n in range(20000)])
+    killed = 0
+    for attempt in range(10):
+        each = shoplake_in(tmp_path / f"home{attempt}")
+        rules(each.home, "table: processed.events\nseverity: block\nrules: [IsUnique \"user_pseudo_id\"]\n")
+        begin = time.monotonic()
+        each("load", "events", good)
+        seconds = time.monotonic() - begin
+        process = each.start("load", "events", str(bad))
+        try:
+            process.wait(timeout=seeded_random.uniform(0, seconds))
+        except Exception:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += 1
+        process.communicate()
+        assert each.value("select count(*) from processed.events") == 20000
+        assert each("load", "events", bad, check=False).returncode == 1
+        assert each.value("select count(*) from processed.events") == 20000
+    assert killed > 0
 
 
 def test_killed_between_audit_and_publishing_leaves_the_old_table(shoplake, home, project, seeded_random):
