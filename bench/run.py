@@ -23,6 +23,7 @@ import tempfile
 import time
 import urllib.request
 
+import catalog
 import clickstream
 import collect
 import live
@@ -269,6 +270,8 @@ def report(results):
         parts.append(retail.report(results["retail"]))
     if "live" in results:
         parts.append(live.report(results["live"]))
+    if "catalog" in results:
+        parts.append(catalog.report(results["catalog"]))
     return "\n".join(parts)
 
 
@@ -283,11 +286,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "live"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "live", "catalog"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail", "catalog"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -309,6 +312,8 @@ def main():
             bench.results["clickstream"] = clickstream.run(BINARY, bench.folder, options.repeat, peers, options.events, THREADS, bench.say)
         if "retail" in wanted:
             bench.results["retail"] = retail.run(BINARY, bench.folder, options.repeat, retail.PEERS, THREADS, bench.say)
+        if "catalog" in wanted:
+            bench.results["catalog"] = catalog.measure(500, 10_000, 20, 200_000, bench.folder / "catalog", bench.say)
         if "live" in wanted or options.full:
             histories = [100_000, 10_000_000] if options.full else [100_000, 1_000_000]
             bench.results["live"] = live.measure(histories, 5000, 600 if options.full else 60, 10_000_000 if options.full else 1_000_000, bench.folder, bench.say)

@@ -130,6 +130,31 @@ std::string SnapshotDescription::summary_value(const std::string& name) const {
   return found == summary.end() ? std::string() : found->second;
 }
 
+std::string SnapshotDescription::source_object() const { return summary_value("shoplake.source-object"); }
+
+std::string SnapshotDescription::committed_by() const {
+  if (const std::string task = summary_value("shoplake.maintenance"); !task.empty()) {
+    return task;
+  }
+  if (const std::string node = summary_value("shoplake.node"); !node.empty()) {
+    return "build " + node;
+  }
+  if (const std::string live = summary_value("shoplake.live"); !live.empty()) {
+    return live == "compaction" ? "live compaction" : "live";
+  }
+  if (!source_object().empty()) {
+    return "load";
+  }
+  for (const char* name : {"engine-name", "spark.app.id", "trino_query_id", "created-by"}) {
+    if (const std::string engine = summary_value(name); !engine.empty()) {
+      return name == std::string_view("spark.app.id")     ? "spark " + engine
+             : name == std::string_view("trino_query_id") ? "trino " + engine
+                                                          : engine;
+    }
+  }
+  return "another engine";
+}
+
 Result<std::vector<RelationSummary>> list_relations(App& app, const std::string& name_space) {
   catalog::Catalog& catalog = *SHOPLAKE_TRY(app.catalog());
   if (!name_space.empty()) {

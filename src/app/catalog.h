@@ -58,6 +58,10 @@ struct SnapshotDescription {
   std::vector<std::string> references;  // branches and tags at it
   std::vector<std::pair<std::string, std::string>> summary;
   std::string summary_value(const std::string& name) const;  // empty if absent
+  std::string source_object() const;  // the raw object whose rows came, if the snapshot names one
+  // Who committed: "load", "build model.shoplake.dim_user", "live", "compaction", "rollback", the name of another
+  // engine, or "another engine".
+  std::string committed_by() const;
 };
 
 // `name_space` empty: all. Error catalog.no_such_namespace.

@@ -13,6 +13,7 @@
 
 #include "app/hash_key.h"
 #include "app/installation.h"
+#include "app/retention_settings.h"
 #include "base/nearest_name.h"
 
 namespace shoplake::app {
@@ -23,7 +24,8 @@ using base::Result;
 
 constexpr char kConfigurationFile[] = "shoplake.yml";
 constexpr int kThreadsMax = 1024;
-const std::vector<std::string> kKeys{"collector", "datasets", "lake", "memory_limit", "project", "streams", "threads"};
+const std::vector<std::string> kKeys{"collector", "datasets",  "lake",    "memory_limit",
+                                     "project",   "retention", "streams", "threads"};
 
 constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. Every key may be left out.
 # Paths that are not absolute are relative to this folder.
@@ -40,6 +42,9 @@ constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. 
 
 # How many threads the engine may use. By default one for each core.
 #threads: 4
+
+# How long each zone keeps what it has; `shoplake catalog retain` removes the rest. Days, or forever.
+#retention: {raw: 30d, processed: forever, quarantine: forever, query-results: forever, datasets: {events: {raw: 90d}}}
 
 # Who may send events to `shoplake serve`. ${NAME} is taken from the environment. Without keys, only a server that
 # listens on this machine alone takes events, from anybody on it.
@@ -110,6 +115,9 @@ class Configuration {
     }
     if (key == "collector") {
       return read_collector(value, path_, home_.directory, home_.collector);
+    }
+    if (key == "retention") {
+      return read_retention(value, path_, home_.retention);
     }
     if (key == "streams") {
       return read_streams(value, path_, home_.collector);

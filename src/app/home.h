@@ -9,6 +9,7 @@
 #include "app/collector_settings.h"
 #include "base/result.h"
 #include "io/env.h"
+#include "maintain/retention.h"
 
 namespace shoplake::app {
 
@@ -23,6 +24,7 @@ struct Home {
   int threads = 0;
   std::string wal_directory;  // <home>/wal
   CollectorSettings collector;
+  maintain::RetentionPolicy retention;
 };
 
 // Reads shoplake.yml if there is one and creates the folders. Errors: home.configuration (kind usage; unknown keys and

@@ -74,6 +74,21 @@ void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.before_exposition([](base::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
 }
 
+// Of this process: what it serves to other engines, and what live and the loader commit.
+void describe_commits(base::Metrics& metrics, const catalog::Catalog& catalog) {
+  metrics.describe_counter("shoplake_catalog_commits_total", "Commits to the catalog, each of one or more tables.");
+  metrics.describe_counter("shoplake_catalog_commit_retries_total",
+                           "How often a commit was tried again because another came first.");
+  metrics.describe_counter("shoplake_catalog_commit_conflicts_total",
+                           "Commits that could not go beside what others had committed; their owners begin again.");
+  metrics.before_exposition([&catalog](base::Metrics& m) {
+    const catalog::CommitCounts counts = catalog.commit_counts();
+    m.set("shoplake_catalog_commits_total", {}, static_cast<double>(counts.commits));
+    m.set("shoplake_catalog_commit_retries_total", {}, static_cast<double>(counts.retries));
+    m.set("shoplake_catalog_commit_conflicts_total", {}, static_cast<double>(counts.conflicts));
+  });
+}
+
 }  // namespace
 
 base::Result<void> parse_listen_address(std::string_view text, ServeOptions& options) {
@@ -185,6 +200,7 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   state->assets =
       SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
   catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
+  describe_commits(state->metrics, *catalog);
   state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
   const auto open_engine = [&app] { return app.open_engine(); };
   state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, serve::Dashboard::tables());

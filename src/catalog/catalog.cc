@@ -150,6 +150,12 @@ base::Error no_such_view(const TableIdentifier& view) {
                     "`shoplake catalog ls` names the views.");
 }
 
+base::Error no_such_snapshot(const TableIdentifier& table, std::int64_t snapshot_id) {
+  return make_error(ErrorKind::not_found, "catalog.no_such_snapshot",
+                    "table " + to_string(table) + " has no snapshot " + std::to_string(snapshot_id),
+                    "`shoplake catalog history` names the snapshots; expired ones are gone.");
+}
+
 base::Error no_such_namespace(const Namespace& name_space) {
   return make_error(ErrorKind::not_found, "catalog.no_such_namespace", "there is no namespace " + to_string(name_space),
                     "`shoplake catalog ls` names the namespaces.");
@@ -210,9 +216,10 @@ Result<bool> CatalogState::has_namespace(io::Database& database, const Namespace
 
 Result<std::string> CatalogState::default_location(io::Database& database, const TableIdentifier& identifier) {
   const std::string space = to_string(identifier.name_space);
-  const bool own_zone = space == "processed" || space == "quarantine" || space == "raw";
-  const bool is_standard = std::any_of(std::begin(kStandardNamespaces), std::end(kStandardNamespaces),
-                                       [&](const char* name) { return space == name; });
+  const bool own_zone = space == "processed" || space == "quarantine";
+  // The raw zone holds objects as they were received, and nothing of ours among them.
+  const bool is_standard = space != "raw" && std::any_of(std::begin(kStandardNamespaces), std::end(kStandardNamespaces),
+                                                         [&](const char* name) { return space == name; });
   const std::string zone = io::join_path(options.lake_root, own_zone ? space : "curated");
   const std::string qualified = io::join_path(zone, folder_name(space + "." + identifier.name));
   std::string location = is_standard ? io::join_path(zone, folder_name(identifier.name)) : qualified;
@@ -273,8 +280,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
   {
     auto database = SHOPLAKE_TRY(state->connect().within("control plane"));
     // Only the first opening of a home writes.
-    auto present =
-        SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_retired_files'"));
+    auto present = SHOPLAKE_TRY(database->prepare("SELECT 1 FROM sqlite_master WHERE name = 'catalog_retired_files'"));
     const bool is_set_up = SHOPLAKE_TRY(present.step());
     present.reset();
     if (!is_set_up) {
@@ -293,6 +299,10 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
 }
 
 const CatalogOptions& Catalog::options() const { return state_->options; }
+
+CommitCounts Catalog::commit_counts() const {
+  return {state_->commits.load(), state_->commit_retries.load(), state_->commit_conflicts.load()};
+}
 
 Result<std::unique_ptr<io::Database>> Catalog::open_control_plane() const {
   return io::Database::open(state_->options.control_plane_path);
@@ -484,6 +494,38 @@ Result<Table> Catalog::create_table(const TableIdentifier& table, const CreateTa
   return Table{table, drafts[0].metadata_location, drafts[0].metadata};
 }
 
+Result<Table> Catalog::register_table(const TableIdentifier& table, const std::string& metadata_location) {
+  SHOPLAKE_TRY(check_identifier(table));
+  const auto inside = [&](const std::string& location) -> Result<std::string> {
+    std::string path = SHOPLAKE_TRY(local_path(location));
+    const std::string root = state_->options.lake_root + "/";
+    if (!path.starts_with(root) || path.find("/../") != std::string::npos) {
+      return make_error(ErrorKind::usage, "catalog.outside_lake",
+                        location + " is not below the lake " + state_->options.lake_root,
+                        "Tables of this catalog lie below its lake: copy the table there with its engine.");
+    }
+    return path;
+  };
+  const std::string path = SHOPLAKE_TRY(inside(metadata_location));
+  auto metadata = SHOPLAKE_TRY(state_->load_metadata(path).within("table " + to_string(table)));
+  const std::string location = SHOPLAKE_TRY(inside(metadata->location()));
+  auto database = SHOPLAKE_TRY(state_->connect());
+  auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
+  if (!SHOPLAKE_TRY(state_->has_namespace(*database, table.name_space))) {
+    return no_such_namespace(table.name_space);
+  }
+  if (const auto before = SHOPLAKE_TRY(state_->find_relation(*database, table)); before) {
+    return exists_already(table, before->kind);
+  }
+  auto insert = SHOPLAKE_TRY(
+      database->prepare("INSERT INTO catalog_relations (namespace, name, kind, metadata_location, location) VALUES "
+                        "(?1, ?2, 'table', ?3, ?4)"));
+  insert.bind(1, encode_namespace(table.name_space)).bind(2, table.name).bind(3, path).bind(4, location);
+  SHOPLAKE_TRY(insert.run());
+  SHOPLAKE_TRY(transaction.commit());
+  return Table{table, path, std::move(metadata)};
+}
+
 Result<void> Catalog::drop_table(const TableIdentifier& table) {
   auto database = SHOPLAKE_TRY(state_->connect());
   return drop_relation(*database, table, "table");
@@ -619,9 +661,7 @@ Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table,
   const catalog::Snapshot* snapshot = snapshot_id ? metadata.snapshot(*snapshot_id) : metadata.current_snapshot();
   if (snapshot == nullptr) {
     if (snapshot_id) {
-      return make_error(ErrorKind::not_found, "catalog.no_such_snapshot",
-                        "table " + to_string(table.identifier) + " has no snapshot " + std::to_string(*snapshot_id),
-                        "`shoplake catalog history` names the snapshots.");
+      return no_such_snapshot(table.identifier, *snapshot_id);
     }
     return std::vector<transform::DataFile>();
   }

@@ -84,7 +84,11 @@ struct TableChange {
   enum class Operation {
     append,     // adds `added`; never conflicts with other appends
     overwrite,  // removes `removed_paths` (data or delete files), adds `added`; conflicts if one of them is gone
+    rewrite,    // an overwrite whose new files hold the same rows as the removed ones (compaction): what others
+                // committed since base_sequence_number stays beside it, but it conflicts if they deleted rows of files
+                // that it removes
     replace,    // all current content goes, `added` comes; `schema` and `partition_by` may change the table's shape
+    restore,    // the content becomes what it was in `restored_snapshot_id` (catalog.no_such_snapshot, not_found)
   };
   TableIdentifier table;
   Operation operation = Operation::append;
@@ -93,7 +97,9 @@ struct TableChange {
   Properties summary;         // extra snapshot summary, e.g. "shoplake.source-object"
   Properties set_properties;  // table properties, set in the same commit
   std::optional<std::int64_t>
-      base_snapshot_id;               // fail with commit_conflict if the current snapshot is another (not for append)
+      base_snapshot_id;  // fail with commit_conflict if the current snapshot is another (not for append and rewrite)
+  std::int64_t base_sequence_number = 0;  // of a rewrite: the table's last_sequence_number() when its files were read
+  std::optional<std::int64_t> restored_snapshot_id;
   std::optional<CreateTable> create;  // creates the table if absent; for `replace` also gives the new shape
   std::optional<Schema> evolve_to;    // new columns by name are added (optional), widened types are promoted
 };
@@ -102,6 +108,7 @@ struct CommittedTable {
   TableIdentifier table;
   std::int64_t snapshot_id = 0;
   std::string metadata_location;
+  int retries = 0;  // how often other commits came first; also in the snapshot's summary as shoplake.commit-retries
 };
 
 // Runs inside the commit's SQLite transaction, after the pointers were moved; an error rolls everything back.
@@ -111,6 +118,13 @@ struct CatalogOptions {
   io::Env* env = nullptr;
   std::string lake_root;           // absolute
   std::string control_plane_path;  // $SHOPLAKE_HOME/state.sqlite
+};
+
+// What this Catalog's commits came to since it was opened, those of the REST catalog included.
+struct CommitCounts {
+  std::uint64_t commits = 0;
+  std::uint64_t retries = 0;    // other commits came first and it was tried again
+  std::uint64_t conflicts = 0;  // given up: catalog.commit_conflict, catalog.schema_changed, failed requirements
 };
 
 struct CatalogState;
@@ -141,6 +155,10 @@ class Catalog {
   Result<Snapshot> snapshot();
 
   Result<Table> create_table(const TableIdentifier& table, const CreateTable& options);
+  // Takes a table that exists already into the catalog, by its metadata file; nothing is written or moved. Errors:
+  // catalog.outside_lake (usage): the file or the table's location is not below the lake; catalog.table_exists;
+  // catalog.invalid_metadata.
+  Result<Table> register_table(const TableIdentifier& table, const std::string& metadata_location);
 
   // The ids that the columns of `wanted` have in the table, existing or not yet: what a writer puts into FIELD_IDS
   // before the commit. Give the planned schema to the commit (as create->schema of a replace, or as evolve_to): it
@@ -149,7 +167,7 @@ class Catalog {
   Result<Schema> plan_evolved_schema(const TableIdentifier& table,
                                      const Schema& wanted);  // for append: the union by name
 
-  // Where a table's files go, existing or not yet. <lake>/<zone>/<name>: the zone is processed, quarantine and raw for
+  // Where a table's files go, existing or not yet. <lake>/<zone>/<name>: the zone is processed and quarantine for
   // the namespace of that name, else curated; another table's place is never given out.
   Result<std::string> table_location(const TableIdentifier& table);
   Result<std::string> data_location(const TableIdentifier& table);  // table_location() + "/data", created
@@ -164,6 +182,26 @@ class Catalog {
   // split offsets stay empty) it is several times quicker on wide tables.
   Result<std::vector<transform::DataFile>> list_files(const Table& table, std::optional<std::int64_t> snapshot_id = {},
                                                       bool with_statistics = true);
+
+  // The same with what somebody needs to know who writes them anew.
+  struct StoredFile {
+    transform::DataFile file;  // without statistics
+    std::int32_t spec_id = 0;  // the partition spec that `file.partition` is of
+    std::int64_t sequence_number = 0;
+    std::string format;  // "PARQUET"
+  };
+  Result<std::vector<StoredFile>> list_stored_files(const Table& table);
+
+  // A table of some data files of `table`'s current snapshot alone, with the delete files that may apply to them: its
+  // metadata, in a new folder below `folder`, for reading these rows as the whole table's metadata says (names by field
+  // id, types, partition values, deletes). Not synced, in no catalog; the caller removes the folder. Returns the path
+  // of the metadata file. Error catalog.no_such_file (conflict): one is not among the table's files.
+  Result<std::string> write_slice(const Table& table, const std::vector<std::string>& data_paths,
+                                  const std::string& folder);
+
+  // Every file that the table's metadata names, of all snapshots that it keeps: data and delete files, manifests,
+  // manifest lists, metadata files and those of its log, statistics. Paths as plain paths, each once, in no order.
+  Result<std::vector<std::string>> list_named_files(const Table& table);
 
   Result<std::vector<View>> list_views();
   Result<View> load_view(const TableIdentifier& view);
@@ -187,10 +225,13 @@ class Catalog {
     std::int64_t retire_micros = 0;
   };
   Result<std::int64_t> expire_snapshots(const TableIdentifier& table, const Expiry& expiry);
+  // The snapshots that expire_snapshots() would forget, oldest first.
+  static std::vector<std::int64_t> expired_snapshots(const TableMetadata& metadata, const Expiry& expiry);
   // Removes the files of all tables whose time has come; returns their number.
   Result<std::int64_t> remove_retired_files();
 
   const CatalogOptions& options() const;
+  CommitCounts commit_counts() const;
   // The control plane, for modules that keep their own tables in it; the mutex guards the connection.
   Result<std::unique_ptr<io::Database>> open_control_plane() const;
 

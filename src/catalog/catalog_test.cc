@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "catalog/single_value.h"
@@ -181,6 +182,106 @@ TEST_F(CatalogTest, OverwriteOfAnotherSnapshotConflicts) {
   const auto committed = catalog_->commit(std::vector{change});
   ASSERT_FALSE(committed.ok());
   EXPECT_EQ(committed.error().kind, base::ErrorKind::conflict);
+}
+
+TEST_F(CatalogTest, RewriteGoesBesideAppendsAndConflictsWithDeletesOfItsRows) {
+  ASSERT_OK(catalog_->commit(std::vector{append("/data/a.parquet"), append("/data/b.parquet")}));
+  TableChange rewrite;
+  rewrite.table = kEvents;
+  rewrite.operation = Operation::rewrite;
+  rewrite.base_sequence_number = catalog_->load_table(kEvents)->metadata->last_sequence_number();
+  rewrite.removed_paths = {"/data/a.parquet", "/data/b.parquet"};
+  rewrite.added = {file("/data/ab.parquet", 6)};
+  // Somebody appends, and deletes rows of another partition.
+  ASSERT_OK(catalog_->commit(std::vector{append("/data/c.parquet")}));
+  TableChange elsewhere;
+  elsewhere.table = kEvents;
+  elsewhere.added = {file("/data/delete-1.parquet", 1, "20201102")};
+  elsewhere.added[0].content = transform::DataFile::Content::position_deletes;
+  elsewhere.added[0].columns.clear();
+  ASSERT_OK(catalog_->commit(std::vector{elsewhere}));
+  ASSERT_OK(catalog_->commit(std::vector{rewrite}));
+  EXPECT_THAT(paths(), testing::ElementsAre("/data/ab.parquet", "/data/c.parquet", "/data/delete-1.parquet"));
+  EXPECT_EQ(summary("operation"), "replace");
+  EXPECT_EQ(summary("total-records"), "9");
+
+  // Now rows of the very partition: they must not come back.
+  rewrite.base_sequence_number = catalog_->load_table(kEvents)->metadata->last_sequence_number();
+  rewrite.removed_paths = {"/data/ab.parquet"};
+  rewrite.added = {file("/data/ab2.parquet", 6)};
+  elsewhere.added[0].path = "/data/delete-2.parquet";
+  elsewhere.added[0].partition = {"20201101"};
+  ASSERT_OK(catalog_->commit(std::vector{elsewhere}));
+  const auto late = catalog_->commit(std::vector{rewrite});
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.error().code, "catalog.commit_conflict");
+  rewrite.base_sequence_number = catalog_->load_table(kEvents)->metadata->last_sequence_number();
+  ASSERT_OK(catalog_->commit(std::vector{rewrite}));
+  EXPECT_EQ(catalog_->commit_counts().conflicts, 1u);
+}
+
+TEST_F(CatalogTest, RestoreBringsAnOlderSnapshotBackAsANewOne) {
+  ASSERT_OK(catalog_->commit(std::vector{append("/data/a.parquet")}));
+  const auto first = catalog_->load_table(kEvents)->metadata->current_snapshot_id();
+  TableChange replace = append("/data/b.parquet", 8);
+  replace.operation = Operation::replace;
+  ASSERT_OK(catalog_->commit(std::vector{replace}));
+  TableChange restore;
+  restore.table = kEvents;
+  restore.operation = Operation::restore;
+  restore.restored_snapshot_id = first;
+  restore.base_snapshot_id = first;  // not the current one
+  EXPECT_EQ(catalog_->commit(std::vector{restore}).error().code, "catalog.commit_conflict");
+  restore.base_snapshot_id.reset();
+  const auto committed = catalog_->commit(std::vector{restore});
+  ASSERT_OK(committed);
+  EXPECT_NE((*committed)[0].snapshot_id, *first);
+  EXPECT_THAT(paths(), testing::ElementsAre("/data/a.parquet"));
+  EXPECT_EQ(summary("total-records"), "3");
+  EXPECT_EQ(summary("deleted-records"), "8");
+  EXPECT_EQ(catalog_->load_table(kEvents)->metadata->snapshots().size(), 3u);
+  restore.restored_snapshot_id = 42;
+  EXPECT_EQ(catalog_->commit(std::vector{restore}).error().code, "catalog.no_such_snapshot");
+}
+
+TEST_F(CatalogTest, NamesEveryFileOfEverySnapshotOnce) {
+  ASSERT_OK(catalog_->commit(std::vector{append("/data/a.parquet")}));
+  TableChange replace = append("/data/b.parquet");
+  replace.operation = Operation::replace;
+  ASSERT_OK(catalog_->commit(std::vector{replace}));
+  const auto named = catalog_->list_named_files(*catalog_->load_table(kEvents));
+  ASSERT_OK(named);
+  EXPECT_THAT(*named, testing::IsSupersetOf({"/data/a.parquet", "/data/b.parquet"}));
+  // Two data files, two manifests, two manifest lists, two metadata files.
+  EXPECT_EQ(named->size(), 8u);
+  EXPECT_EQ(std::set<std::string>(named->begin(), named->end()).size(), 8u);
+}
+
+TEST_F(CatalogTest, ASliceIsATableOfSomeFilesAndTheirDeletes) {
+  TableChange change = append("/data/a.parquet");
+  change.added.push_back(file("/data/b.parquet", 5, "20201102"));
+  change.added.push_back(file("/data/delete.parquet", 1, "20201102"));
+  change.added.back().content = transform::DataFile::Content::position_deletes;
+  change.added.back().columns.clear();
+  ASSERT_OK(catalog_->commit(std::vector{change}));
+  const auto table = catalog_->load_table(kEvents);
+  const auto read = [&](const std::vector<std::string>& data) {
+    const auto slice = catalog_->write_slice(*table, data, folder_.file("slices"));
+    EXPECT_TRUE(slice.ok()) << to_string(slice.error());
+    const auto metadata = TableMetadata::parse(*io::posix_env().read_file(*slice));
+    EXPECT_TRUE(metadata.ok()) << to_string(metadata.error());
+    std::vector<std::string> found;
+    const auto files = catalog_->list_files({kEvents, *slice, *metadata});
+    EXPECT_TRUE(files.ok()) << to_string(files.error());
+    for (const auto& one : *files) {
+      found.push_back(one.path);
+    }
+    return found;
+  };
+  EXPECT_THAT(read({"/data/a.parquet"}), testing::ElementsAre("/data/a.parquet"));
+  EXPECT_THAT(read({"/data/b.parquet"}), testing::ElementsAre("/data/b.parquet", "/data/delete.parquet"));
+  EXPECT_EQ(catalog_->write_slice(*table, {"/data/none.parquet"}, folder_.file("slices")).error().kind,
+            base::ErrorKind::conflict);
 }
 
 TEST_F(CatalogTest, ReplaceKeepsUuidHistoryAndIds) {

@@ -148,7 +148,7 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
                           std::to_string(metadata->format_version()) + ", which shoplake reads but does not write",
                       "Write it with the engine that made it, or make a version 2 table.");
   }
-  if (change.base_snapshot_id && change.operation != Operation::append &&
+  if (change.base_snapshot_id && change.operation != Operation::append && change.operation != Operation::rewrite &&
       metadata->current_snapshot_id() != change.base_snapshot_id) {
     return commit_conflict(
         change.table,
@@ -169,6 +169,7 @@ Result<void> apply_change(CatalogState& state, io::Database& database, const Tab
   document["last-updated-ms"] = std::max(state.storage.now_ms(), metadata->last_updated_ms());
   // An append of nothing makes no snapshot; a replace by nothing empties the table.
   const bool changes_content = !change.added.empty() || !change.removed_paths.empty() ||
+                               change.operation == Operation::restore ||
                                (change.operation == Operation::replace && !(is_new && change.added.empty()));
   if (!changes_content) {
     return {};
@@ -183,6 +184,7 @@ Result<std::vector<CommittedTable>> Catalog::commit(std::span<const TableChange>
   for (ManifestReuse& one : reuse) {
     one.snapshot_id = state.storage.new_snapshot_id();
   }
+  int attempts = 0;
   const PrepareDrafts prepare = [&](io::Database& database,
                                     std::vector<std::string>& written) -> Result<std::vector<TableDraft>> {
     std::vector<TableDraft> drafts;
@@ -195,7 +197,9 @@ Result<std::vector<CommittedTable>> Catalog::commit(std::span<const TableChange>
         draft = drafts.end() - 1;
       }
       SHOPLAKE_TRY(apply_change(state, database, change, *draft, reuse[index], written));
+      ++reuse[index].attempts;
     }
+    ++attempts;
     return drafts;
   };
   auto drafts = swap_pointers(state, prepare, also);
@@ -210,7 +214,8 @@ Result<std::vector<CommittedTable>> Catalog::commit(std::span<const TableChange>
   }
   std::vector<CommittedTable> committed;
   for (const TableDraft& draft : *drafts) {
-    committed.push_back({draft.identifier, draft.metadata->current_snapshot_id().value_or(0), draft.metadata_location});
+    committed.push_back(
+        {draft.identifier, draft.metadata->current_snapshot_id().value_or(0), draft.metadata_location, attempts - 1});
   }
   return committed;
 }

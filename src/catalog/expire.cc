@@ -8,11 +8,10 @@
 #include "catalog/storage.h"
 
 namespace shoplake::catalog {
-namespace {
 
 using nlohmann::json;
 
-std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catalog::Expiry& expiry) {
+std::vector<std::int64_t> Catalog::expired_snapshots(const TableMetadata& metadata, const Expiry& expiry) {
   std::unordered_set<std::int64_t> kept;
   if (metadata.document().contains("refs") && metadata.document()["refs"].is_object()) {
     for (const auto& [name, ref] : metadata.document()["refs"].items()) {
@@ -22,7 +21,7 @@ std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catal
     }
   }
   std::int64_t count = 0;
-  for (const Snapshot* snapshot = metadata.current_snapshot();
+  for (const catalog::Snapshot* snapshot = metadata.current_snapshot();
        snapshot != nullptr && count < std::max<std::int64_t>(expiry.keep_last, 1); ++count) {
     kept.insert(snapshot->id);
     snapshot = snapshot->parent_id ? metadata.snapshot(*snapshot->parent_id) : nullptr;
@@ -35,13 +34,15 @@ std::vector<std::int64_t> expired_ids(const TableMetadata& metadata, const Catal
     }
   }
   std::vector<std::int64_t> expired;
-  for (const Snapshot& snapshot : metadata.snapshots()) {
+  for (const catalog::Snapshot& snapshot : metadata.snapshots()) {
     if (!kept.contains(snapshot.id) && snapshot.timestamp_ms < expiry.older_than_ms) {
       expired.push_back(snapshot.id);
     }
   }
   return expired;
 }
+
+namespace {
 
 // The files of expired snapshots that no kept one uses. Files outside the table's own folder are somebody else's and
 // stay.
@@ -159,7 +160,7 @@ Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, con
   CatalogState& state = *state_;
   {
     const Table current = SHOPLAKE_TRY(load_table(table));
-    if (expired_ids(*current.metadata, expiry).empty()) {
+    if (expired_snapshots(*current.metadata, expiry).empty()) {
       return std::int64_t{0};
     }
   }
@@ -173,7 +174,7 @@ Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, con
         if (!draft.before_metadata) {
           return no_such_table(table);
         }
-        const auto ids = expired_ids(*draft.before_metadata, expiry);
+        const auto ids = expired_snapshots(*draft.before_metadata, expiry);
         count = static_cast<std::int64_t>(ids.size());
         UpdateContext context{state.storage.now_ms(), {}, {}, {}};
         SHOPLAKE_TRY(apply_update(*draft.document, {{"action", "remove-snapshots"}, {"snapshot-ids", ids}}, context));

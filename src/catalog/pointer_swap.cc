@@ -126,6 +126,7 @@ Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const Prepare
     std::vector<std::string> written;
     auto swapped = try_swap(state, *database, prepare, also, attempt >= kOptimisticAttempts, drafts, written);
     if (swapped.ok() && *swapped) {
+      ++state.commits;
       for (const TableDraft& draft : drafts) {
         state.remember(draft.metadata_location, draft.metadata);
         if (draft.metadata->property("write.metadata.delete-after-commit.enabled").value_or("false") == "true") {
@@ -136,8 +137,10 @@ Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const Prepare
     }
     state.storage.remove_quietly(written);
     if (!swapped.ok()) {
+      state.commit_conflicts += swapped.error().kind == base::ErrorKind::conflict ? 1 : 0;
       return std::move(swapped).error();
     }
+    ++state.commit_retries;
     base::log::debug("catalog.commit_retried",
                      {{"attempt", attempt + 1}, {"tables", static_cast<std::int64_t>(drafts.size())}});
   }

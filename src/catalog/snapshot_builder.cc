@@ -154,7 +154,9 @@ struct Counters {
 std::string operation_name(const TableChange& change, const Counters& counters) {
   switch (change.operation) {
     case TableChange::Operation::append: return counters.added_delete_files > 0 ? "overwrite" : "append";
-    case TableChange::Operation::replace: return "overwrite";
+    case TableChange::Operation::replace:
+    case TableChange::Operation::restore: return "overwrite";
+    case TableChange::Operation::rewrite: return "replace";
     case TableChange::Operation::overwrite: return counters.added_data_files > 0 ? "overwrite" : "delete";
   }
   return "overwrite";
@@ -184,14 +186,20 @@ class SnapshotBuilder {
   Result<void> build(json& document) {
     folder_ = SHOPLAKE_TRY(local_path(folder_));
     SHOPLAKE_TRY(storage_.make_folder(folder_));
+    if (change_.operation == TableChange::Operation::restore) {
+      return add_snapshot(document, SHOPLAKE_TRY(restored_manifests()), /*replaces_all=*/false);
+    }
     const Snapshot* parent = metadata_.current_snapshot();
     std::vector<ManifestFile> manifests;
     SHOPLAKE_TRY(write_added(manifests));
     const bool replaces_all = change_.operation == TableChange::Operation::replace;
     if (parent != nullptr && !replaces_all) {
       std::vector<ManifestFile> kept = SHOPLAKE_TRY(read_manifest_list(storage_, *parent));
-      if (change_.operation == TableChange::Operation::overwrite && !change_.removed_paths.empty()) {
+      if (change_.operation != TableChange::Operation::append && !change_.removed_paths.empty()) {
         kept = SHOPLAKE_TRY(remove_files(std::move(kept)));
+      }
+      if (change_.operation == TableChange::Operation::rewrite) {
+        SHOPLAKE_TRY(check_deletes_since(kept));
       }
       kept = SHOPLAKE_TRY(merge_small(std::move(kept)));
       for (ManifestFile& manifest : kept) {
@@ -204,6 +212,13 @@ class SnapshotBuilder {
     } else if (!change_.removed_paths.empty() && !replaces_all) {
       return commit_conflict(change_.table, change_.removed_paths.front() + " is not one of its files");
     }
+    return add_snapshot(document, manifests, replaces_all);
+  }
+
+ private:
+  // Writes the manifest list and adds the snapshot, with its summary, to the document.
+  Result<void> add_snapshot(json& document, const std::vector<ManifestFile>& manifests, bool replaces_all) {
+    const Snapshot* parent = metadata_.current_snapshot();
     const json* previous = parent == nullptr ? nullptr : snapshot_summary(document, parent->id);
     if (replaces_all && previous != nullptr) {
       counters_.remove_totals(*previous);
@@ -218,8 +233,11 @@ class SnapshotBuilder {
     unsynced_.push_back(list_path);
     SHOPLAKE_TRY(storage_.write_unsynced(list_path, bytes));
 
-    json summary = {{"operation", operation_name(change_, counters_)}};
+    json summary = {{"operation", operation_name(change_, counters_)}, {"engine-name", "shoplake"}};
     counters_.write(summary, previous, replaces_all);
+    if (reuse_.attempts > 0) {
+      summary["shoplake.commit-retries"] = std::to_string(reuse_.attempts);
+    }
     for (const auto& [name, value] : change_.summary) {
       summary[name] = value;
     }
@@ -236,7 +254,62 @@ class SnapshotBuilder {
     return {};
   }
 
- private:
+  // The manifests of the snapshot that is restored, as they are; what changes by that is counted by file.
+  Result<std::vector<ManifestFile>> restored_manifests() {
+    const std::int64_t id = change_.restored_snapshot_id.value_or(0);
+    const Snapshot* target = metadata_.snapshot(id);
+    if (target == nullptr) {
+      return no_such_snapshot(change_.table, id);
+    }
+    std::vector<ManifestFile> manifests = SHOPLAKE_TRY(read_manifest_list(storage_, *target));
+    std::map<std::string, ManifestEntry> before = SHOPLAKE_TRY(live_entries(metadata_.current_snapshot()));
+    for (auto& [path, entry] : SHOPLAKE_TRY(live_entries(target))) {
+      if (before.erase(path) == 0) {
+        counters_.add(entry);
+      }
+    }
+    for (const auto& [path, entry] : before) {
+      counters_.remove(entry);
+    }
+    return manifests;
+  }
+
+  Result<std::map<std::string, ManifestEntry>> live_entries(const Snapshot* snapshot) {
+    std::map<std::string, ManifestEntry> entries;
+    if (snapshot == nullptr) {
+      return entries;
+    }
+    for (const ManifestFile& manifest : SHOPLAKE_TRY(read_manifest_list(storage_, *snapshot))) {
+      for (ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(storage_, metadata_, manifest, EntryDetail::paths))) {
+        if (entry.status != ManifestEntry::Status::deleted) {
+          std::string path = entry.path;
+          entries.emplace(std::move(path), std::move(entry));
+        }
+      }
+    }
+    return entries;
+  }
+
+  // A rewrite must not bring back rows that others deleted after its files were read.
+  Result<void> check_deletes_since(const std::vector<ManifestFile>& manifests) {
+    for (const ManifestFile& manifest : manifests) {
+      if (!manifest.holds_deletes || manifest.sequence_number <= change_.base_sequence_number) {
+        continue;
+      }
+      for (const ManifestEntry& entry :
+           SHOPLAKE_TRY(read_manifest(storage_, metadata_, manifest, EntryDetail::paths))) {
+        const bool is_new = entry.status != ManifestEntry::Status::deleted &&
+                            entry.sequence_number.value_or(0) > change_.base_sequence_number;
+        const bool may_apply =
+            entry.partition.empty() || removed_partitions_.contains({manifest.spec_id, entry.partition});
+        if (is_new && may_apply) {
+          return commit_conflict(change_.table, "rows were deleted meanwhile from files that it rewrites");
+        }
+      }
+    }
+    return {};
+  }
+
   Result<void> write_added(std::vector<ManifestFile>& manifests) {
     std::unordered_set<std::int32_t> ids;
     collect(metadata_.current_schema().fields, ids);
@@ -348,6 +421,7 @@ class SnapshotBuilder {
         }
         if (wanted.erase(entry.path) > 0) {
           counters_.remove(entry);
+          removed_partitions_.emplace(manifest.spec_id, entry.partition);
           entry.status = ManifestEntry::Status::deleted;
           entry.snapshot_id = reuse_.snapshot_id;
         } else {
@@ -436,6 +510,7 @@ class SnapshotBuilder {
   std::string folder_;
   std::int64_t sequence_number_ = 0;
   Counters counters_;
+  std::set<std::pair<std::int32_t, PartitionTuple>> removed_partitions_;  // with their specs
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // catalog/.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -95,6 +96,10 @@ struct CatalogState {
   Result<std::shared_ptr<const TableMetadata>> load_metadata(const std::string& location);
   void remember(const std::string& location, std::shared_ptr<const TableMetadata> metadata);
 
+  std::atomic<std::uint64_t> commits = 0;
+  std::atomic<std::uint64_t> commit_retries = 0;
+  std::atomic<std::uint64_t> commit_conflicts = 0;
+
   std::mutex mutex;  // guards all below
   std::vector<std::unique_ptr<io::Database>> idle_connections;
   std::map<std::string, std::pair<std::shared_ptr<const TableMetadata>, std::uint64_t>> metadata_cache;
@@ -111,6 +116,7 @@ Result<void> check_identifier(const TableIdentifier& identifier);
 base::Error exists_already(const TableIdentifier& identifier, Relation::Kind kind);
 base::Error no_such_table(const TableIdentifier& table);
 base::Error no_such_view(const TableIdentifier& view);
+base::Error no_such_snapshot(const TableIdentifier& table, std::int64_t snapshot_id);
 base::Error no_such_namespace(const Namespace& name_space);
 
 // One table within a commit: what it was, and the document that will replace it.
@@ -141,6 +147,7 @@ Result<std::vector<TableDraft>> swap_pointers(CatalogState& state, const Prepare
 // over to the next attempt of the same commit.
 struct ManifestReuse {
   std::int64_t snapshot_id = 0;
+  int attempts = 0;                               // that came too late
   std::map<std::string, ManifestFile> manifests;  // by what they depend on
 };
 Result<void> apply_change(CatalogState& state, io::Database& database, const TableChange& change, TableDraft& draft,

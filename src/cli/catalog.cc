@@ -1,4 +1,4 @@
-// shoplake catalog ls|show|history: what the lake holds.
+// shoplake catalog ls|show|history: what the lake holds. The commands that change it: catalog_maintenance.cc.
 
 #include <memory>
 #include <string>
@@ -163,9 +163,10 @@ base::Result<int> history(const Options& options, Context& context) {
     std::string text = "[";
     for (const auto& snapshot : snapshots) {
       text += fmt::format(
-          R"({}{{"snapshot_id":{},"parent_id":{},"sequence_number":{},"committed_at":{},"operation":{},"current":{},"references":{},"summary":{}}})",
+          R"({}{{"snapshot_id":{},"parent_id":{},"sequence_number":{},"committed_at":{},"operation":{},"by":{},"source_object":{},"current":{},"references":{},"summary":{}}})",
           text.size() > 1 ? "," : "", snapshot.id, optional_number(snapshot.parent_id), snapshot.sequence_number,
-          json_quoted(snapshot.committed_at), json_quoted(snapshot.operation), snapshot.is_current,
+          json_quoted(snapshot.committed_at), json_quoted(snapshot.operation), json_quoted(snapshot.committed_by()),
+          snapshot.source_object().empty() ? "null" : json_quoted(snapshot.source_object()), snapshot.is_current,
           json_list(snapshot.references), json_object(snapshot.summary));
     }
     context.print(text + "]");
@@ -181,6 +182,8 @@ base::Result<int> history(const Options& options, Context& context) {
                {"added rows", Align::right},
                {"removed rows", Align::right},
                {"total rows", Align::right},
+               {"by"},
+               {"source object"},
                {""}});
   for (const auto& snapshot : snapshots) {
     const auto number = [&](const char* name) {
@@ -188,8 +191,8 @@ base::Result<int> history(const Options& options, Context& context) {
       return text.empty() ? std::string() : format_count(std::atoll(text.c_str()));
     };
     table.add_row({std::to_string(snapshot.id), snapshot.committed_at, snapshot.operation, number("added-records"),
-                   number("deleted-records"), number("total-records"),
-                   fmt::format("{}", fmt::join(snapshot.references, ", "))});
+                   number("deleted-records"), number("total-records"), snapshot.committed_by(),
+                   snapshot.source_object(), fmt::format("{}", fmt::join(snapshot.references, ", "))});
   }
   context.say(table.render(standard_output()));
   return 0;
@@ -201,7 +204,7 @@ constexpr const char* kExitCodes =
 }  // namespace
 
 void add_catalog(CLI::App& root, Context& context) {
-  auto* command = root.add_subcommand("catalog", "the tables and views of the lake, their shape and history");
+  auto* command = root.add_subcommand("catalog", "the tables and views of the lake: shape, history, maintenance");
   command->require_subcommand(1);
   command->footer("Example:\n  shoplake catalog ls marts");
   auto options = std::make_shared<Options>();
@@ -222,6 +225,9 @@ void add_catalog(CLI::App& root, Context& context) {
   history_command->add_option("name", options->name, "namespace.table")->required();
   history_command->footer(std::string("Example:\n  shoplake catalog history processed.events") + kExitCodes);
   history_command->callback([options, &context] { context.finish(history(*options, context)); });
+
+  add_catalog_crawl(*command, context);
+  add_catalog_maintenance(*command, context);
 }
 
 }  // namespace shoplake::cli

@@ -30,6 +30,8 @@ void add_query(CLI::App& root, Context& context);
 void add_serve(CLI::App& root, Context& context);
 void add_catalog(CLI::App& root, Context& context);
 void add_quality(CLI::App& root, Context& context);
+void add_catalog_crawl(CLI::App& command, Context& context);
+void add_catalog_maintenance(CLI::App& command, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 
 void add_flow(CLI::App& root, Context& context);

@@ -234,7 +234,8 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
     folder = io::parent_path(paths.front());
   job->path = io::join_path(folder, options_.env->new_uuid() + ".parquet");
   job->change.table = identifier;
-  job->change.operation = catalog::TableChange::Operation::overwrite;
+  job->change.operation = catalog::TableChange::Operation::rewrite;
+  job->change.base_sequence_number = table.metadata->last_sequence_number();
   job->change.removed_paths = std::move(paths);
   job->change.summary = {{kSummaryKey, "compaction"}};
   job->change.set_properties[kManifestsProperty] = kManifestsMax;

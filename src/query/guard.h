@@ -15,4 +15,10 @@ namespace shoplake::query {
 // engine.sql (kind failed) where the text is no SQL. Tables need not exist.
 base::Result<void> check_query(engine::Session& session, std::string_view sql);
 
+// The same for the SQL of a view of the catalog, which may also scan files, if each path is a constant below
+// `lake_root`: that is how raw objects are tables (crawl/external_view.h). Anybody who may write to the catalog can
+// make a view, and the engine reads files when a view is made, before it is locked down: so this is what keeps views to
+// the lake.
+base::Result<void> check_view(engine::Session& session, std::string_view sql, std::string_view lake_root);
+
 }  // namespace shoplake::query

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catalog/table_metadata.h"
+#include "query/guard.h"
 
 namespace shoplake::query {
 namespace {
@@ -50,6 +51,20 @@ bool lists_tables(const nlohmann::json& node) {
     }
   }
   return node.is_structured() && std::any_of(node.begin(), node.end(), lists_tables);
+}
+
+// Since when a table is known to be there: its creation, unless its log of metadata files was cut.
+std::int64_t known_since_ms(const catalog::TableMetadata& metadata) {
+  const auto log = metadata.document().find("metadata-log");
+  const bool has_log = log != metadata.document().end() && log->is_array() && !log->empty();
+  return has_log ? log->front().value("timestamp-ms", metadata.last_updated_ms()) : metadata.last_updated_ms();
+}
+
+// Whether the first snapshot that the metadata has is the first that there ever was, so that none has been forgotten.
+bool knows_first_snapshot(const catalog::TableMetadata& metadata) {
+  const auto& all = metadata.snapshots();
+  const auto first = std::ranges::min_element(all, {}, &catalog::Snapshot::sequence_number);
+  return first == all.end() ? metadata.last_sequence_number() == 0 : !first->parent_id;
 }
 
 }  // namespace
@@ -180,6 +195,7 @@ Result<void> LakeViews::create(Entry& entry) {
   if (entry.sql.empty()) {
     body = SHOPLAKE_TRY(scan_of(entry));
   } else {
+    SHOPLAKE_TRY(check_view(*session_, entry.sql, catalog_->options().lake_root).within("view " + name));
     SHOPLAKE_TRY(prepare(entry.sql).within("view " + name));
     body = entry.sql;
     while (!body.empty() && (body.back() == ';' || std::isspace(static_cast<unsigned char>(body.back())))) {
@@ -198,6 +214,9 @@ Result<std::string> LakeViews::scan_of(const Entry& entry) {
     const std::string text = SHOPLAKE_TRY(catalog_->options().env->read_file(entry.metadata_location));
     const auto metadata = SHOPLAKE_TRY(catalog::TableMetadata::parse(text));
     const catalog::Snapshot* snapshot = metadata->snapshot_at(at_->milliseconds);
+    if (snapshot == nullptr && at_->milliseconds >= known_since_ms(*metadata) && knows_first_snapshot(*metadata)) {
+      return scan + ") WHERE false";  // the table was there, and had no rows yet
+    }
     if (snapshot == nullptr) {
       const auto& all = metadata->snapshots();
       return base::make_error(

@@ -270,5 +270,29 @@ TEST_F(RunnerTest, ParquetHoldsTheAnswer) {
   EXPECT_EQ(stopped.error().code, "io.disk_full");
 }
 
+// A view is made before the engine is locked down, by whoever may write to the catalog: its files are the lake's, or it
+// is refused.
+TEST_F(RunnerTest, ViewsScanFilesOfTheLakeOnly) {
+  view("raw", "inside", "SELECT * FROM read_csv(['" + lake_ + "/raw.csv'], all_varchar = true)");
+  EXPECT_EQ(text("SELECT a FROM raw.inside"), "1");
+  int number = 0;
+  for (const std::string& sql : {
+           std::string("SELECT * FROM read_csv('/etc/passwd')"),
+           "SELECT * FROM read_csv(['" + lake_ + "/raw.csv', '/etc/passwd'])",
+           "SELECT * FROM read_csv('" + lake_ + "/../state.sqlite')",
+           "SELECT * FROM read_csv('" + lake_ + "-of-others/x.csv')",
+           "SELECT * FROM read_csv(concat('" + lake_ + "', '/raw.csv'))",
+           "SELECT * FROM read_text('" + lake_ + "/raw.csv')",
+           std::string("SELECT * FROM '/etc/passwd.csv'"),
+           std::string("SELECT (SELECT count(*) FROM read_csv('/etc/passwd')) AS n"),
+       }) {
+    const std::string name = "outside" + std::to_string(++number);
+    view("raw", name, sql);
+    const auto answer = run("SELECT * FROM raw." + name);
+    ASSERT_FALSE(answer.ok()) << sql;
+    EXPECT_EQ(answer.error().kind, ErrorKind::usage) << sql;
+  }
+}
+
 }  // namespace
 }  // namespace shoplake::query
