@@ -67,7 +67,7 @@ tables:
         ("marts.orders", 'Mean "nowhere" > 1'): "error",
     }
     assert (report["passed"], report["failed"], report["errors"], report["skipped"]) == (1, 1, 1, 1)
-    assert report["absent"] == ["marts.absent"] and not report["blocked"]
+    assert "marts.absent" in report["absent"] and not report["blocked"]
     by_name = {rule["name"]: rule for rule in report["tables"][0]["rules"]}
     assert by_name["countries"]["metric"] == "Column.[country].Uniqueness"
     assert by_name["countries"]["failed_rows"] == 2
