@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["demo", "generate", "load", "ingest", "quarantine", "replay", "contract", "build", "run", "test", "seed", "source", "compile", "ls", "docs", "parse",
+COMMANDS = ["demo", "generate", "load", "ingest", "quarantine", "replay", "contract", "build", "run", "test", "seed", "snapshot", "source", "compile", "ls", "docs", "parse",
             "query", "serve", "catalog", "quality", "inspect", "flow", "init", "doctor", "completion"]
 
 
@@ -66,7 +66,7 @@ def complete_in_bash(shoplake, *words):
 
 
 def test_bash_completes_commands_and_options(shoplake):
-    assert complete_in_bash(shoplake, "shoplake", "qua") == ["quarantine"]
+    assert complete_in_bash(shoplake, "shoplake", "qua") == ["quarantine", "quality"]
     assert complete_in_bash(shoplake, "shoplake", "generate", "--ev") == ["--events"]
     assert "history" in complete_in_bash(shoplake, "shoplake", "catalog", "")
 
