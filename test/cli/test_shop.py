@@ -8,7 +8,6 @@ import random
 import re
 
 import pytest
-import shop_loading
 
 CURATED = ["transactions", "cancellations", "orders_enriched", "customer_360", "product_performance", "daily_sales", "products",
            "product_price_history", "reviews", "referential_gaps"]
@@ -78,10 +77,10 @@ def micros(amount):
 
 
 @pytest.fixture(scope="module")
-def retail(shoplake_in, source, days, tmp_path_factory):
+def retail(shoplake_in, days, tmp_path_factory):
     """A home with all days loaded at once and built."""
     shoplake = shoplake_in(tmp_path_factory.mktemp("retail") / "home")
-    shop_loading.load(shoplake, source, "transactions", days)
+    shoplake("load", "transactions", *days)
     shoplake("build", "--exclude", "test_type:unit")
     return shoplake
 
@@ -132,7 +131,7 @@ def rows_of(shoplake, table):
     return sorted(shoplake.rows(f"from curated.{table}"), key=repr)
 
 
-def test_the_order_of_loading_does_not_matter(retail, shoplake_in, source, days, tmp_path):
+def test_the_order_of_loading_does_not_matter(retail, shoplake_in, days, tmp_path):
     expected = {table: rows_of(retail, table) for table in CURATED}
     shuffled = list(days)
     random.Random(20261121).shuffle(shuffled)
@@ -140,27 +139,27 @@ def test_the_order_of_loading_does_not_matter(retail, shoplake_in, source, days,
         shoplake = shoplake_in(tmp_path / name.replace(" ", "_"))
         for begin in range(0, len(order), step):
             if begin == 0:
-                shop_loading.load(shoplake, source, "transactions", order[:1])
+                shoplake("load", "transactions", *order[:1])
                 shoplake("seed")
             if name == "shuffled":
-                shop_loading.load(shoplake, source, "transactions", order[begin:begin + step])
+                shoplake("load", "transactions", *order[begin:begin + step])
             else:
                 for file in order[begin:begin + step]:
-                    shop_loading.load(shoplake, source, "transactions", [file])
+                    shoplake("load", "transactions", file)
             shoplake("run")
         assert {table: rows_of(shoplake, table) == expected[table] for table in CURATED} == {table: True for table in CURATED}, name
 
 
-def test_only_new_days_are_read_again(shoplake_in, source, days, tmp_path):
+def test_only_new_days_are_read_again(shoplake_in, days, tmp_path):
     shoplake = shoplake_in(tmp_path / "bookmarks")
-    shop_loading.load(shoplake, source, "transactions", days[:20])
+    shoplake("load", "transactions", *days[:20])
     shoplake("build", "--exclude", "resource_type:test", "resource_type:unit_test")
     states = "select distinct invoice_date, day_fingerprint from intermediate.int_transactions"
     before = {row["invoice_date"]: row["day_fingerprint"] for row in shoplake.rows(states)}
     history = shoplake("catalog", "history", "intermediate.int_transactions").stdout
     shoplake("run")
     assert shoplake("catalog", "history", "intermediate.int_transactions").stdout == history, "nothing new, nothing committed"
-    shop_loading.load(shoplake, source, "transactions", days[20:22])
+    shoplake("load", "transactions", *days[20:22])
     shoplake("run")
     after = {row["invoice_date"]: row["day_fingerprint"] for row in shoplake.rows(states)}
     assert {day: after[day] for day in before} == before
@@ -173,7 +172,7 @@ def naughty(test_data):
     return [text for text in strings if text and len(text) <= 400]
 
 
-def test_odd_texts_reach_the_curated_tables_unharmed(shoplake, source, test_data, tmp_path):
+def test_odd_texts_reach_the_curated_tables_unharmed(shoplake, test_data, tmp_path):
     strings = naughty(test_data)
     with open(tmp_path / "products.ndjson", "w", encoding="utf-8") as file:
         for number, text in enumerate(strings):
@@ -187,7 +186,7 @@ def test_odd_texts_reach_the_curated_tables_unharmed(shoplake, source, test_data
         for number, text in enumerate(strings):
             table.writerow([str(100000 + number), f"P{number}", text, 1, "2026-01-03 10:00:00", "1.00", 5, "Nowhere"])
     for dataset, path in (("products", "products.ndjson"), ("reviews", "reviews.ndjson"), ("transactions", "transactions.csv")):
-        shop_loading.load(shoplake, source, dataset, [tmp_path / path])
+        shoplake("load", dataset, tmp_path / path)
     shoplake("build")
     for table, column, key in (("product_performance", "product_name", "product_id"), ("transactions", "description", "stock_code"),
                                ("reviews", "review_text", "product_id"), ("products", "name", "product_id")):
@@ -199,7 +198,7 @@ def test_odd_texts_reach_the_curated_tables_unharmed(shoplake, source, test_data
         assert differing == {}, table
 
 
-def test_without_the_shops_files_their_models_are_left_out(shoplake, source, tmp_path):
+def test_without_the_shops_files_their_models_are_left_out(shoplake, tmp_path):
     shoplake("generate", "events", "--events", 200, "--days", 1, "--out", tmp_path / "events.ndjson.gz")
     shoplake("load", "events", tmp_path / "events.ndjson.gz")
     names = shoplake("ls", "--resource-type", "model", "--output", "name", "--quiet").stdout.split()
@@ -209,7 +208,7 @@ def test_without_the_shops_files_their_models_are_left_out(shoplake, source, tmp
     shoplake("seed")  # makes the tables of the sources that take part
     assert [row["name"] for row in shoplake("catalog", "ls", "--json").json() if row["name"].endswith("transactions")] == []
     shoplake("generate", "products", "--events", 200, "--days", 2, "--out", tmp_path / "raw")
-    shop_loading.load(shoplake, source, "products", sorted((tmp_path / "raw/products").glob("*/*.gz")))
+    shoplake("load", "products", *sorted((tmp_path / "raw/products").glob("*/*.gz")))
     names = shoplake("ls", "--resource-type", "model", "--output", "name", "--quiet").stdout.split()
     assert "customer_360" in names
     names = shoplake("ls", "--resource-type", "model", "--output", "name", "--quiet", "--vars", "{shop: false}").stdout.split()
@@ -217,9 +216,7 @@ def test_without_the_shops_files_their_models_are_left_out(shoplake, source, tmp
 
 
 @pytest.mark.parametrize("dataset", ["transactions", "products", "reviews"])
-def test_generated_chaos_loads_as_its_manifest_says(shoplake, source, tmp_path, dataset):
-    if not shop_loading.has_contracts(source):
-        pytest.skip("what is rejected is for the contracts to say, which this installation does not have")
+def test_generated_chaos_loads_as_its_manifest_says(shoplake, tmp_path, dataset):
     shoplake("generate", dataset, "--events", 100000, "--days", 20, "--chaos", "--out", tmp_path / "raw")
     expected = json.loads((tmp_path / f"raw/{dataset}.expected.json").read_text())
     shoplake("load", dataset, *sorted((tmp_path / f"raw/{dataset}").glob("*/*.gz")))
