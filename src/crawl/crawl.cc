@@ -330,9 +330,10 @@ class TableCrawl {
   CrawledTable report_;
 };
 
-// Whether a folder is an Iceberg table's own: the catalog's business.
+// Whether a folder is an Iceberg table's own, or what is left of one that was never committed: the catalog's business.
 Result<bool> is_iceberg(io::Env& env, const std::string& folder) {
-  return env.exists(io::join_path(folder, "metadata"));
+  const bool has_metadata = SHOPLAKE_TRY(env.exists(io::join_path(folder, "metadata")));
+  return has_metadata || SHOPLAKE_TRY(env.exists(io::join_path(folder, "data")));
 }
 
 // The folders that are tables: the folder itself if it holds objects or partitions, else each of its folders.
@@ -352,7 +353,7 @@ Result<std::vector<std::string>> table_folders(const CrawlOptions& options) {
       continue;
     }
     const std::string folder = io::join_path(options.folder, entry.name);
-    if (!SHOPLAKE_TRY(is_iceberg(env, io::join_path(root, folder)))) {
+    if (folder.starts_with("raw/") || !SHOPLAKE_TRY(is_iceberg(env, io::join_path(root, folder)))) {
       folders.push_back(folder);
     }
   }
