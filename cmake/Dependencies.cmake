@@ -33,6 +33,7 @@ shoplake_import(arrow::parquet "${SHOPLAKE_DEPS}/arrow/lib/libparquet.so.2600" L
 
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)

@@ -2,33 +2,20 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
+#include "aws/signature.h"
 #include "base/digest.h"
-#include "base/result.h"
 
 namespace shoplake::collect {
 namespace {
 
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
-constexpr std::string_view kTerminator = "aws4_request";
+using aws::kAlgorithm;
+using aws::kTerminator;
 constexpr std::string_view kWrongSignature =
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details.";
-
-std::string hmac(std::string_view key, std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                          reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &size);
-  SHOPLAKE_CHECK(done != nullptr);
-  return {reinterpret_cast<const char*>(digest.data()), size};
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
@@ -47,85 +34,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
       return parts;
     text.remove_prefix(end + 1);
   }
-}
-
-// Without spaces at both ends, and with one where there are several.
-void append_header_value(std::string& out, std::string_view value) {
-  bool space = false;
-  for (const char c : trimmed(value)) {
-    if (c == ' ' && space)
-      continue;
-    space = c == ' ';
-    out.push_back(c);
-  }
-}
-
-void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || c == '-' || c == '_' || c == '.' || c == '~' || (c == '/' && keep_slash)) {
-      out.push_back(c);
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}", byte);
-    }
-  }
-}
-
-// The path is encoded once more than it was sent, as for every service but S3.
-std::string canonical_uri(std::string_view path) {
-  std::string out;
-  append_encoded(out, path, true);
-  return out.empty() ? "/" : out;
-}
-
-std::string canonical_query(const http::Request& request) {
-  std::vector<std::pair<std::string, std::string>> encoded;
-  for (const auto& [name, value] : request.parameters()) {
-    auto& part = encoded.emplace_back();
-    append_encoded(part.first, name, false);
-    append_encoded(part.second, value, false);
-  }
-  std::ranges::sort(encoded);
-  std::string out;
-  for (const auto& [name, value] : encoded)
-    out.append(out.empty() ? "" : "&").append(name).append("=").append(value);
-  return out;
-}
-
-// "20261121T051500Z" as seconds since 1970; nothing if it is not of this form.
-std::optional<std::int64_t> seconds_of(std::string_view stamp) {
-  if (stamp.size() != 16 || stamp[8] != 'T' || stamp[15] != 'Z')
-    return std::nullopt;
-  const auto number = [&](std::size_t at, std::size_t size) {
-    int value = 0;
-    for (const char c : stamp.substr(at, size)) {
-      if (c < '0' || c > '9')
-        return -1;
-      value = value * 10 + (c - '0');
-    }
-    return value;
-  };
-  std::tm parts{};
-  parts.tm_year = number(0, 4) - 1900;
-  parts.tm_mon = number(4, 2) - 1;
-  parts.tm_mday = number(6, 2);
-  parts.tm_hour = number(9, 2);
-  parts.tm_min = number(11, 2);
-  parts.tm_sec = number(13, 2);
-  if (parts.tm_year < 70 || parts.tm_mon < 0 || parts.tm_mon > 11 || parts.tm_mday < 1 || parts.tm_mday > 31 ||
-      parts.tm_hour < 0 || parts.tm_hour > 23 || parts.tm_min < 0 || parts.tm_min > 59 || parts.tm_sec < 0 ||
-      parts.tm_sec > 60) {
-    return std::nullopt;
-  }
-  return timegm(&parts);
-}
-
-std::string stamp_of(std::int64_t seconds) {
-  const auto time = static_cast<std::time_t>(seconds);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 AwsError incomplete(std::string message) { return {400, "IncompleteSignatureException", std::move(message)}; }
@@ -196,8 +104,7 @@ SignatureVerifier::Key SignatureVerifier::signing_key(const AccessKey& key, std:
     if (const auto found = cache_.find(name); found != cache_.end())
       return found->second;
   }
-  const std::string of_date = hmac("AWS4" + key.secret, date);
-  const Key made = hmac(hmac(hmac(of_date, region), service_), kTerminator);
+  const Key made = aws::signing_key(key.secret, {std::string(date), std::string(region), service_});
   const std::scoped_lock lock(mutex_);
   // Dates and regions come from requests, so the cache is bounded; a new day empties it sooner or later.
   if (cache_.size() >= kCachedKeysMax)
@@ -222,7 +129,7 @@ std::optional<AwsError> SignatureVerifier::verify(const http::Request& request, 
     return AwsError{400, "UnrecognizedClientException", "The security token included in the request is invalid."};
   }
   const auto stamp = request.header("x-amz-date");
-  const auto signed_at = stamp ? seconds_of(*stamp) : std::nullopt;
+  const auto signed_at = stamp ? aws::parse_timestamp(*stamp) : std::nullopt;
   if (!signed_at) {
     return incomplete(
         fmt::format("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
@@ -244,11 +151,11 @@ std::optional<AwsError> SignatureVerifier::verify(const http::Request& request, 
   const std::int64_t now = now_micros / 1'000'000;
   if (*signed_at < now - kSkewSecondsMax) {
     return invalid(fmt::format("Signature expired: {} is now earlier than {} ({} - 5 min.)", *stamp,
-                               stamp_of(now - kSkewSecondsMax), stamp_of(now)));
+                               aws::timestamp(now - kSkewSecondsMax), aws::timestamp(now)));
   }
   if (*signed_at > now + kSkewSecondsMax) {
     return invalid(fmt::format("Signature not yet current: {} is still later than {} ({} + 5 min.)", *stamp,
-                               stamp_of(now + kSkewSecondsMax), stamp_of(now)));
+                               aws::timestamp(now + kSkewSecondsMax), aws::timestamp(now)));
   }
 
   // What is not signed could have been changed on the way: at least the host, and what decides the operation.
@@ -264,25 +171,28 @@ std::optional<AwsError> SignatureVerifier::verify(const http::Request& request, 
   if (const auto given = request.header("x-amz-content-sha256"); given && *given != body_hash)
     return invalid(std::string(kWrongSignature));
 
-  std::string canonical = fmt::format("{}\n{}\n{}\n", request.method, canonical_uri(request.path),
-                                      request.query.empty() ? std::string() : canonical_query(request));
+  aws::CanonicalRequest canonical;
+  canonical.method = request.method;
+  // The path is encoded once more than it was sent, as for every service but S3.
+  const std::string path = request.path.empty() ? "/" : aws::uri_encode(request.path, true);
+  const std::string query = aws::canonical_query(request.parameters());
+  canonical.path = path;
+  canonical.query = query;
   for (const std::string_view name : names) {
-    canonical.append(name).append(":");
+    std::string values;
     bool first = true;
     for (const auto& [other, value] : request.headers) {
       if (other != name)
         continue;
-      canonical += first ? "" : ",";
-      append_header_value(canonical, value);
+      values.append(first ? "" : ",").append(aws::canonical_value(value));
       first = false;
     }
-    canonical += "\n";
+    canonical.headers.emplace_back(name, std::move(values));
   }
-  canonical.append("\n").append(authorization.signed_headers).append("\n").append(body_hash);
-
-  const std::string to_sign = fmt::format("{}\n{}\n{}/{}/{}/{}\n{}", kAlgorithm, *stamp, authorization.date,
-                                          authorization.region, service_, kTerminator, base::sha256_hex(canonical));
-  const std::string expected = base::hex(hmac(signing_key(*key, authorization.date, authorization.region), to_sign));
+  canonical.payload_sha256 = body_hash;
+  const std::string expected =
+      aws::signature(canonical, signing_key(*key, authorization.date, authorization.region), *stamp,
+                     {std::string(authorization.date), std::string(authorization.region), service_});
   if (!equal_in_constant_time(expected, authorization.signature))
     return invalid(std::string(kWrongSignature));
   return std::nullopt;

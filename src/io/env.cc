@@ -1,7 +1,9 @@
 #include "io/env.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "base/digest.h"
 
@@ -40,6 +42,50 @@ Result<void> Env::write_file(const std::string& path, std::string_view bytes) {
   }
   return outcome;
 }
+
+Result<std::vector<DirectoryEntry>> Env::list_tree(const std::string& path, const std::string& prefix) {
+  std::vector<DirectoryEntry> files;
+  std::vector<std::string> folders{""};  // from `path`, with a slash at the end
+  while (!folders.empty()) {
+    const std::string folder = std::move(folders.back());
+    folders.pop_back();
+    auto entries = list_directory(folder.empty() ? path : join_path(path, folder));
+    if (!entries.ok()) {
+      if (entries.error().kind == base::ErrorKind::not_found && !folder.empty()) {
+        continue;  // it went meanwhile
+      }
+      return std::move(entries).error();
+    }
+    for (DirectoryEntry& entry : *entries) {
+      entry.name = folder + entry.name;
+      if (entry.is_directory) {
+        entry.name.push_back('/');
+        if (entry.name.starts_with(prefix) || prefix.starts_with(entry.name)) {
+          folders.push_back(std::move(entry.name));
+        }
+      } else if (entry.name.starts_with(prefix)) {
+        files.push_back(std::move(entry));
+      }
+    }
+  }
+  std::ranges::sort(files, {}, &DirectoryEntry::name);
+  return files;
+}
+
+Result<void> Env::publish(const std::string& from, const std::string& to) {
+  const std::string folder = parent_path(to);
+  SHOPLAKE_TRY(create_directories(folder));
+  SHOPLAKE_TRY(rename(from, to));
+  return sync_directory(folder);
+}
+
+void Env::remove_files_quietly(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    (void)remove_file(path);
+  }
+}
+
+std::string Env::staging_directory(const std::string&) { return {}; }
 
 std::string Env::new_uuid() {
   std::array<char, 16> bytes;

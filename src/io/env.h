@@ -9,6 +9,11 @@
 // Errors: io.not_found (kind not_found), io.is_directory (kind usage: a folder where a file is meant), io.locked (kind
 // conflict), and of kind environment io.disk_full, io.permission_denied, io.failed; each message names the path and the
 // system's reason. Paths are UTF-8, '/'-separated. Env is thread safe; a WritableFile belongs to one thread at a time.
+//
+// A path may also name a place in an object store ("s3://bucket/key"; s3/env.h). There a file appears whole, when it is
+// synced or closed, and never changes; folders are what the names of files imply, so making and syncing them does
+// nothing, an absent one lists as empty, and remove_file() of an absent file is fine; rename(), lock_file() and
+// appending are refused. What must be right on both is written by create_file(), write_file() or publish().
 #pragma once
 
 #include <cstddef>
@@ -70,12 +75,23 @@ class Env {
   virtual Result<std::uint64_t> file_size(const std::string& path) = 0;
   // Sorted by name.
   virtual Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) = 0;
+  // All files in and below `path` whose path from there (their `name` here) begins with `prefix`, sorted by it. Of an
+  // object store that is one listing, however many folders there are.
+  virtual Result<std::vector<DirectoryEntry>> list_tree(const std::string& path, const std::string& prefix = {});
   // With all parents that are missing; the new names are durable when it returns.
   virtual Result<void> create_directories(const std::string& path) = 0;
-  virtual Result<void> remove_file(const std::string& path) = 0;                    // not_found if absent
+  virtual Result<void> remove_file(const std::string& path) = 0;  // not_found if absent
+  // Many at once, for what is harmless if it stays: failures are not told.
+  virtual void remove_files_quietly(const std::vector<std::string>& paths);
   virtual Result<void> remove_tree(const std::string& path) = 0;                    // fine if absent
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to` atomically
   virtual Result<void> sync_directory(const std::string& path) = 0;
+  // Moves a file that is complete and synced to its final name; the name is durable when it returns. Makes missing
+  // folders, replaces what is there. `from` may be on this machine's disk when `to` is in an object store.
+  virtual Result<void> publish(const std::string& from, const std::string& to);
+  // Empty where any program can write files below `path` itself. Otherwise a folder of this machine where programs that
+  // know only files put what is then published below `path` (io/staged_folder.h).
+  virtual std::string staging_directory(const std::string& path);
   // Creates the file if absent and locks it; the file stays when the lock goes. Error io.locked (kind conflict) at once
   // if another process, or another FileLock of this one, holds it.
   virtual Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) = 0;
@@ -87,7 +103,7 @@ class Env {
   // Conveniences over the above.
   Result<std::string> read_file(const std::string& path);
   // Replaces `path` atomically and durably: temporary file beside it, sync, rename, sync of the folder.
-  Result<void> write_file(const std::string& path, std::string_view bytes);
+  virtual Result<void> write_file(const std::string& path, std::string_view bytes);
   // A random (version 4) UUID in its canonical text form.
   std::string new_uuid();
   std::uint64_t random_uint64();

@@ -38,6 +38,27 @@ TEST(MemoryEnv, BehavesAsADiskDoes) {
   EXPECT_TRUE(env.is_directory("/").value());
 }
 
+TEST(MemoryEnv, ATreeIsListedByPath) {
+  MemoryEnv env;
+  for (const char* path : {"/a/b/d=1", "/a/b/d=2/c", "/a/b/other"})
+    ASSERT_TRUE(env.create_directories(path).ok());
+  for (const char* path : {"/a/b/d=2/z", "/a/b/d=1/y", "/a/b/d=2/c/x", "/a/b/d", "/a/b/other/w", "/a/b-not"})
+    ASSERT_TRUE(env.write_file(path, "12").ok());
+  const auto names = [&](const std::string& folder, const std::string& prefix) {
+    std::string names;
+    const auto files = env.list_tree(folder, prefix).value();
+    for (const DirectoryEntry& file : files)
+      names += file.name + " ";
+    return names;
+  };
+  EXPECT_EQ(names("/a/b", ""), "d d=1/y d=2/c/x d=2/z other/w ");
+  EXPECT_EQ(names("/a/b/", "d="), "d=1/y d=2/c/x d=2/z ");
+  EXPECT_EQ(names("/a/b", "d=2/c"), "d=2/c/x ");
+  EXPECT_EQ(names("/a/b", "none"), "");
+  EXPECT_EQ(env.list_tree("/a/b")->front().size_bytes, 2u);
+  EXPECT_EQ(env.list_tree("/a/none").error().code, "io.not_found");
+}
+
 TEST(MemoryEnv, AListingTellsWhenAFileWasWritten) {
   MemoryEnv env(1'000);
   ASSERT_TRUE(env.create_directories("/a").ok());
