@@ -44,10 +44,10 @@ struct Record {
 };
 
 struct Filter {
-  std::optional<std::int64_t> since_micros;
-  std::string who;     // empty: all
-  std::string action;  // the whole, or its first words: "catalog"
-  std::string source;
+  std::optional<std::int64_t> since_micros = {};
+  std::string who = {};     // empty: all
+  std::string action = {};  // the whole, or its first words: "catalog"
+  std::string source = {};
   std::int64_t rows_max = 100;
 };
 

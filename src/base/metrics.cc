@@ -31,6 +31,24 @@ std::string labels_text(Labels labels) {
   return text;
 }
 
+// The inverse of labels_text().
+std::vector<std::pair<std::string, std::string>> parse_labels(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> labels;
+  while (!text.empty()) {
+    const std::size_t equals = text.find('=');
+    auto& [name, value] = labels.emplace_back(text.substr(0, equals), "");
+    std::size_t at = equals + 2;  // behind ="
+    for (; text[at] != '"'; ++at) {
+      const bool is_escaped = text[at] == '\\';
+      if (is_escaped)
+        ++at;
+      value += is_escaped && text[at] == 'n' ? '\n' : text[at];
+    }
+    text.remove_prefix(std::min(at + 2, text.size()));  // behind ",
+  }
+  return labels;
+}
+
 std::string number(double value) {
   if (std::isnan(value))
     return "NaN";
@@ -113,7 +131,7 @@ void Metrics::before_exposition(std::function<void(Metrics&)> refresh) {
   refreshers_.push_back(std::move(refresh));
 }
 
-std::string Metrics::exposition() {
+void Metrics::refresh() {
   std::vector<std::function<void(Metrics&)>> refreshers;
   {
     const std::scoped_lock lock(mutex_);
@@ -121,7 +139,27 @@ std::string Metrics::exposition() {
   }
   for (const auto& refresh : refreshers)
     refresh(*this);
+}
 
+std::vector<Metrics::Sample> Metrics::samples(const std::set<std::string>& names) {
+  refresh();
+  const std::scoped_lock lock(mutex_);
+  std::vector<Sample> samples;
+  for (const std::string& name : names) {
+    const auto family = families_.find(name);
+    if (family == families_.end())
+      continue;
+    const Type type = family->second.type == "counter" ? Type::counter
+                      : family->second.type == "gauge" ? Type::gauge
+                                                       : Type::histogram;
+    for (const auto& [labels, series] : family->second.series)
+      samples.push_back({name, type, parse_labels(labels), series.value, series.count});
+  }
+  return samples;
+}
+
+std::string Metrics::exposition() {
+  refresh();
   const std::scoped_lock lock(mutex_);
   std::string text;
   for (const auto& [name, family] : families_) {

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,18 @@ class Metrics {
 
   std::string exposition();
 
+  // The same as values: what alarms and the ledger of costs read.
+  enum class Type { counter, gauge, histogram };
+  struct Sample {
+    std::string name;
+    Type type = Type::gauge;
+    std::vector<std::pair<std::string, std::string>> labels;
+    double value = 0;         // of a histogram the sum of what was observed
+    std::uint64_t count = 0;  // of a histogram only
+  };
+  // Of the metrics of these names, after the refreshers have run.
+  std::vector<Sample> samples(const std::set<std::string>& names);
+
  private:
   struct Series {
     double value = 0;
@@ -63,6 +76,7 @@ class Metrics {
     std::vector<double> bounds;
     std::map<std::string, Series> series;  // by the labels' text
   };
+  void refresh();
   static void observe_in(const Family& family, Series& series, double value);
 
   std::mutex mutex_;
