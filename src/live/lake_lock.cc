@@ -46,6 +46,9 @@ Result<std::unique_ptr<LakeLock>> LakeLock::acquire(io::Env& env, const std::str
 }
 
 Result<std::unique_ptr<LakeLock>> LakeLock::try_acquire(io::Env& env, const std::string& home_directory) {
+  const auto wanted = SHOPLAKE_TRY(try_lock(env, wanted_path(home_directory)));
+  if (!wanted)
+    return std::unique_ptr<LakeLock>();
   auto lock = SHOPLAKE_TRY(try_lock(env, lock_path(home_directory)));
   return lock ? std::unique_ptr<LakeLock>(new LakeLock(std::move(lock))) : nullptr;
 }

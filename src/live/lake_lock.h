@@ -22,7 +22,7 @@ class LakeLock {
   // `stop` came first; those of Env.
   static Result<std::unique_ptr<LakeLock>> acquire(io::Env& env, const std::string& home_directory,
                                                    std::stop_token stop);
-  // None if another holds it.
+  // None if another holds it or waits for it: who has just given it up to a waiting build does not overtake the build.
   static Result<std::unique_ptr<LakeLock>> try_acquire(io::Env& env, const std::string& home_directory);
   // Whether somebody waits in acquire(). To be asked by the holder.
   static bool is_wanted(io::Env& env, const std::string& home_directory);

@@ -206,6 +206,18 @@ def test_page_follows_what_other_commands_do(tmp_path, shoplake_in):
         assert after["rejected"] == 1 and "rejected" in [reason["code"] for reason in after["reasons"]]
 
 
+def test_builds_go_first_while_live_is_idle(tmp_path, shoplake_in):
+    shoplake = shoplake_in(tmp_path / "home")
+    shoplake("generate", "events", "--events", 500, "--days", 2, "--out", tmp_path / "events.ndjson")
+    shoplake("load", "events", tmp_path / "events.ndjson")
+    shoplake("build")
+    with serving(shoplake) as server:
+        while json.loads(server.get("/api/live")[2])["state"] not in ("waiting", "live"):
+            pass
+        for _ in range(5):
+            shoplake("build")
+
+
 def test_stops_cleanly(tmp_path, shoplake_in):
     with serving(shoplake_in(tmp_path / "home")) as server:
         assert server.get("/health")[0] == 200
