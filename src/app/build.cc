@@ -136,12 +136,15 @@ class ModelRun {
     return options;
   }
 
-  // The models of the shop's files take part once one of these files was loaded.
+  // Models of sources that not everybody has take part once one of their files was loaded.
   Result<bool> decide_automatic(const std::string& variable) {
-    if (variable != "shop")
+    static const std::map<std::string, std::vector<std::string>> kTables = {
+        {"shop", {"transactions", "products", "reviews"}}, {"ga4_report", {"ga4_report"}}};
+    const auto tables = kTables.find(variable);
+    if (tables == kTables.end())
       return false;
     catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
-    for (const char* table : {"transactions", "products", "reviews"}) {
+    for (const std::string& table : tables->second) {
       if (SHOPLAKE_TRY(catalog->table_exists({catalog::Namespace{{"processed"}}, table})))
         return true;
     }

@@ -11,6 +11,7 @@
 #include "app/consumer_metrics.h"
 #include "app/live_options.h"
 #include "app/object_loader.h"
+#include "app/time_zone.h"
 #include "base/log.h"
 #include "collect/collector.h"
 #include "collect/streams.h"
@@ -23,19 +24,6 @@ namespace shoplake::app {
 namespace {
 
 using base::Result;
-
-constexpr char kZoneFolder[] = "/usr/share/zoneinfo";
-Result<collect::TimeZone> read_time_zone(io::Env& env, const std::string& name) {
-  if (name == "UTC")
-    return collect::TimeZone();
-  const std::string path = io::join_path(kZoneFolder, name);
-  if (!SHOPLAKE_TRY(env.exists(path))) {
-    return base::make_error(base::ErrorKind::usage, "home.configuration",
-                            fmt::format("collector: time_zone: this machine knows no zone {}", name),
-                            "Write an IANA name such as Europe/Berlin, and install tzdata if it is missing.");
-  }
-  return collect::TimeZone::parse(SHOPLAKE_TRY(env.read_file(path)));
-}
 
 serve::LiveState state_of(const live::LiveStatus& status) {
   switch (status.state) {
@@ -133,7 +121,7 @@ Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base:
     options.access_keys = settings.access_keys;
     options.api_keys = settings.api_keys;
     options.api_secrets = settings.api_secrets;
-    options.time_zone = SHOPLAKE_TRY(read_time_zone(app.env(), settings.time_zone));
+    options.time_zone = SHOPLAKE_TRY(read_time_zone(app.env(), settings.time_zone).within("collector: time_zone"));
     state->collector = std::make_unique<collect::Collector>(std::move(options));
     state->collector->routes(server);
   }

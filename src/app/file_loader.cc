@@ -94,20 +94,22 @@ std::string FileLoader::raw_object_at(const std::string& path) const {
   return absolute.starts_with(app_.home().lake_root + "/raw/") ? absolute.substr(app_.home().lake_root.size() + 1) : "";
 }
 
-Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t modified_micros) const {
+Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t modified_micros,
+                                           const std::string& registered_name) const {
   Work work;
   work.path = path;
   work.now = app_.env().now_micros();
   work.modified_micros = modified_micros;
   work.key = {contract_.dataset, ingest::file_date(std::filesystem::absolute(path).string(), work.now),
-              std::string(io::file_name(path))};
+              registered_name.empty() ? std::string(io::file_name(path)) : registered_name};
   return work;
 }
 
-LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros) {
+LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros,
+                            const std::string& registered_name) {
   LoadedFile file;
   const std::int64_t begin_micros = app_.env().monotonic_micros();
-  auto work = begin(path, modified_micros);
+  auto work = begin(path, modified_micros, registered_name);
   Result<void> outcome = work.ok() ? Result<void>() : Result<void>(work.error());
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     file = LoadedFile();

@@ -46,8 +46,9 @@ class FileLoader {
   const contract::Contract& contract() const { return contract_; }
   const ingest::DatasetTables& tables() const { return tables_; }
 
-  // What happened, errors too. `modified_micros`: of a file that was dropped into the raw zone.
-  LoadedFile load(const std::string& path, std::int64_t modified_micros = 0);
+  // What happened, errors too. `modified_micros`: of a file that was dropped into the raw zone. `registered_name`: what
+  // the file counts as with `on_changed_file: replace`, where its own name is another each time; empty: its name.
+  LoadedFile load(const std::string& path, std::int64_t modified_micros = 0, const std::string& registered_name = {});
 
  private:
   // One file on its way.
@@ -69,7 +70,8 @@ class FileLoader {
 
   base::Progress& progress() { return options_.progress != nullptr ? *options_.progress : base::no_progress(); }
   std::string raw_object_at(const std::string& path) const;
-  base::Result<Work> begin(const std::string& path, std::int64_t modified_micros) const;
+  base::Result<Work> begin(const std::string& path, std::int64_t modified_micros,
+                           const std::string& registered_name) const;
   base::Result<void> try_load(const Work& given, LoadedFile& file);
   base::Result<void> take_known(Work& work, const ingest::LoadedObject& known, LoadedFile& file);
   base::Result<void> load_new(Work& work, ingest::RawCopy& copy, LoadedFile& file);

@@ -11,6 +11,7 @@ struct Context;
 
 void add_load(CLI::App& root, Context& context);
 void add_ingest(CLI::App& root, Context& context);
+void add_ga4(CLI::App& root, Context& context);
 void add_contract(CLI::App& root, Context& context);
 void add_quarantine(CLI::App& root, Context& context);
 void add_replay(CLI::App& root, Context& context);

@@ -35,6 +35,7 @@ const Command kCommands[] = {
     {"Try it", add_generate},
     {"Data in", add_load},
     {"Data in", add_ingest},
+    {"Data in", add_ga4},
     {"Data in", add_quarantine},
     {"Data in", add_replay},
     {"Data in", add_contract},

@@ -122,6 +122,8 @@ class CurlTransport final : public Transport {
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(call.stall_timeout.count()));
     curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+    if (!call.ca_file.empty())
+      curl_easy_setopt(handle, CURLOPT_CAINFO, call.ca_file.c_str());
     if (call.is_direct)
       curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &take_body);

@@ -28,6 +28,7 @@ struct Call {
   std::chrono::milliseconds total_timeout{0};  // of the whole exchange; 0: none
   std::uint64_t body_bytes_max = 64ULL << 20;  // of the answer
   bool is_direct = false;                      // past any proxy, for link-local addresses
+  std::string ca_file = {};                    // PEM; the only authorities trusted. Empty: the machine's
 };
 
 struct Answer {

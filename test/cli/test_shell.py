@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["demo", "generate", "load", "ingest", "quarantine", "replay", "contract", "build", "run", "test", "seed", "snapshot", "source", "compile", "ls", "docs", "parse",
+COMMANDS = ["demo", "generate", "load", "ingest", "ga4", "quarantine", "replay", "contract", "build", "run", "test", "seed", "snapshot", "source", "compile", "ls", "docs", "parse",
             "query", "serve", "catalog", "quality", "inspect", "flow", "init", "doctor", "completion"]
 
 
