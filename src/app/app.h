@@ -7,6 +7,7 @@
 
 #include "app/home.h"
 #include "app/installation.h"
+#include "app/object_store.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "engine/session.h"
@@ -20,19 +21,23 @@ class App {
   static base::Result<std::unique_ptr<App>> open(io::Env& env);
   ~App();
 
-  io::Env& env() { return env_; }
+  // Of the home and its lake, which may be in an object store.
+  io::Env& env() { return store_ ? store_->env() : env_; }
+  // Nothing if the lake is on this machine.
+  ObjectStore* object_store() { return store_.get(); }
   const Home& home() const { return home_; }
   const Installation& installation() const { return installation_; }
 
   base::Result<catalog::Catalog*> catalog();                      // one, kept
-  engine::DatabaseOptions engine_options() const;                 // with the home's limits
+  engine::DatabaseOptions engine_options();                       // with the home's limits
   base::Result<std::unique_ptr<engine::Database>> open_engine();  // a new one each time, with the home's limits
 
  private:
-  App(io::Env& env, Home home, Installation installation);
+  App(io::Env& env, Home home, Installation installation, std::unique_ptr<ObjectStore> store);
   io::Env& env_;
   Home home_;
   Installation installation_;
+  std::unique_ptr<ObjectStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
 };
 

@@ -12,10 +12,12 @@
 
 #include "app/home.h"
 #include "app/installation.h"
+#include "app/object_store.h"
 #include "catalog/catalog.h"
 #include "catalog/table_metadata.h"
 #include "engine/session.h"
 #include "io/sqlite.h"
+#include "s3/location.h"
 
 namespace shoplake::app {
 namespace {
@@ -107,6 +109,32 @@ Check check_writable(io::Env& env, std::string name, const std::string& folder) 
   return ok(std::move(name), folder);
 }
 
+// Whether the keys may do what a lake needs, by doing it with an object that goes again.
+Check check_object_store(io::Env& env, const Home& home) {
+  const auto look = [&]() -> Result<std::string> {
+    const auto store = SHOPLAKE_TRY(ObjectStore::open(env, home));
+    const std::string source = SHOPLAKE_TRY(store->credentials_source());
+    SHOPLAKE_TRY(store->client().list(store->lake().bucket,
+                                      {.prefix = store->lake().key, .page_size = 1, .first_page_only = true}));
+    const s3::Location probe{store->lake().bucket, io::join_path(store->lake().key, ".doctor-" + env.new_uuid())};
+    SHOPLAKE_TRY(store->client().put(probe, "probe"));
+    const bool is_conditional = !store->client().put(probe, "other", {.only_if_absent = true}).ok();
+    const s3::Piece read = SHOPLAKE_TRY(store->client().get(probe, 1, 3));
+    SHOPLAKE_TRY(store->client().remove(probe));
+    if (read.bytes != "rob") {
+      return base::make_error(base::ErrorKind::environment, "s3.bad_answer",
+                              s3::to_string(probe) + ": a range of an object came back otherwise than it was written");
+    }
+    return home.lake_root + " at " + store->client().options().endpoint + ", keys from " + source +
+           (is_conditional ? ", with conditional writes" : ", without conditional writes (shoplake needs none)");
+  };
+  const auto found = look();
+  if (!found.ok()) {
+    return problem("lake", found.error());
+  }
+  return ok("lake", *found);
+}
+
 Check check_space(io::Env& env, const std::string& folder) {
   const std::string existing = nearest_existing(env, folder);
   struct statvfs status;
@@ -196,7 +224,9 @@ Check check_catalog(io::Env& env, const Home& home) {
     return ok("catalog", "no table yet");
   }
   const auto look = [&]() -> Result<std::string> {
-    const auto catalog = SHOPLAKE_TRY(catalog::Catalog::open({&env, home.lake_root, home.control_plane}));
+    const auto store = home.is_in_object_store() ? SHOPLAKE_TRY(ObjectStore::open(env, home)) : nullptr;
+    const auto catalog =
+        SHOPLAKE_TRY(catalog::Catalog::open({store ? &store->env() : &env, home.lake_root, home.control_plane, {}}));
     const auto snapshot = SHOPLAKE_TRY(catalog->snapshot());
     for (const auto& [table, metadata_location] : snapshot.tables) {
       auto metadata = catalog->load_table(table);
@@ -233,8 +263,9 @@ std::vector<Check> run_doctor(io::Env& env) {
   }
   if (home) {
     checks.push_back(check_writable(env, "home", home->directory));
-    checks.push_back(check_writable(env, "lake", home->lake_root));
-    checks.push_back(check_space(env, home->lake_root));
+    checks.push_back(home->is_in_object_store() ? check_object_store(env, *home)
+                                                : check_writable(env, "lake", home->lake_root));
+    checks.push_back(check_space(env, home->temporary_directory));
   }
   checks.push_back(check_clock(env, home));
   checks.push_back(check_port());

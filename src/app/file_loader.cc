@@ -10,6 +10,7 @@
 #include "base/moment.h"
 #include "ingest/file_name.h"
 #include "ingest/table_schema.h"
+#include "s3/location.h"
 #include "transform/layout.h"
 #include "transform/number_text.h"
 
@@ -28,6 +29,10 @@ using ingest::FileState;
 constexpr int kAttempts = 5;
 // Rejected files, apart from the tables of the zone.
 constexpr std::string_view kQuarantinedFiles = "quarantine/_files";
+
+std::string absolute_path(const std::string& path) {
+  return s3::is_s3(path) ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
 
 bool is_worth_another_attempt(const base::Error& error) {
   return error.code == "catalog.schema_changed" || error.code == "catalog.commit_conflict";
@@ -90,7 +95,7 @@ Result<std::unique_ptr<FileLoader>> FileLoader::open(App& app, FileLoaderOptions
 
 // The path below the lake's root of a file in the raw zone; empty for others.
 std::string FileLoader::raw_object_at(const std::string& path) const {
-  const std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+  const std::string absolute = absolute_path(path);
   return absolute.starts_with(app_.home().lake_root + "/raw/") ? absolute.substr(app_.home().lake_root.size() + 1) : "";
 }
 
@@ -100,7 +105,7 @@ Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t
   work.path = path;
   work.now = app_.env().now_micros();
   work.modified_micros = modified_micros;
-  work.key = {contract_.dataset, ingest::file_date(std::filesystem::absolute(path).string(), work.now),
+  work.key = {contract_.dataset, ingest::file_date(absolute_path(path), work.now),
               registered_name.empty() ? std::string(io::file_name(path)) : registered_name};
   return work;
 }
@@ -273,7 +278,9 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
   Removals removals;
   auto committed = [&]() -> Result<void> {
     removals = SHOPLAKE_TRY(plan_removals(work));
-    SHOPLAKE_TRY(copy.place(io::join_path(app_.home().lake_root, file.raw_object)));
+    // An object that a store has stays as it is: it was read in one piece, and what replaces it is seen by its time.
+    if (!s3::is_s3(work.path) || raw_object_at(work.path).empty())
+      SHOPLAKE_TRY(copy.place(io::join_path(app_.home().lake_root, file.raw_object)));
     return commit(work, removals, schema, quarantine_schema, result, file);
   }();
   if (!committed.ok()) {
@@ -468,7 +475,7 @@ Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& er
   if (is_dropped) {
     // The file moves away, so that a right one can come under its name.
     record.source_name = in_raw;
-    SHOPLAKE_TRY(env.rename(work.path, target));
+    SHOPLAKE_TRY(env.publish(work.path, target));
   } else if (!in_raw.empty()) {
     return {};  // a delivered object: its stream keeps the books
   } else if (error.code != "ingest.too_large") {

@@ -15,6 +15,7 @@
 #include "app/installation.h"
 #include "app/retention_settings.h"
 #include "base/nearest_name.h"
+#include "s3/location.h"
 
 namespace shoplake::app {
 namespace {
@@ -24,14 +25,25 @@ using base::Result;
 
 constexpr char kConfigurationFile[] = "shoplake.yml";
 constexpr int kThreadsMax = 1024;
-const std::vector<std::string> kKeys{"collector", "datasets",  "lake",    "memory_limit",
-                                     "project",   "retention", "streams", "threads"};
+const std::vector<std::string> kKeys{"collector", "datasets", "lake",    "memory_limit", "project",
+                                     "retention", "s3",       "streams", "threads"};
 
 constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. Every key may be left out.
 # Paths that are not absolute are relative to this folder.
 
-# Where the lake's tables and raw files are.
+# Where the lake's tables and raw files are: a folder, or a place in an object store.
 #lake: lake
+#lake: s3://bucket/prefix
+
+# How the object store is reached; keys come from the environment, ~/.aws or the machine's role if they are not here.
+#s3:
+#  endpoint: https://s3.example.org   # of a store that is not Amazon's
+#  region: eu-central-1
+#  path_style: on                     # https://host/bucket/key; on by default with an endpoint
+#  profile: shop                      # of ~/.aws/credentials
+#  access_key_id: "${SHOPLAKE_S3_KEY}"
+#  secret_access_key: "${SHOPLAKE_S3_SECRET}"
+#  sse: AES256                        # the store is to encrypt what it keeps
 
 # The dbt project and the data contracts. By default those that come with shoplake; copy them to change them.
 #project: dbt
@@ -122,6 +134,9 @@ class Configuration {
     if (key == "streams") {
       return read_streams(value, path_, home_.collector);
     }
+    if (key == "s3") {
+      return read_object_store(value, path_, home_.object_store);
+    }
     if (!value.IsScalar() || value.Scalar().empty()) {
       return error(value.Mark(), key + " is no single value", "");
     }
@@ -144,9 +159,17 @@ class Configuration {
       home_.threads = threads;
       return {};
     }
+    if (key == "lake" && s3::is_s3(text)) {
+      auto location = s3::parse_location(text);
+      if (!location.ok()) {
+        return error(value.Mark(), "lake: " + location.error().message, location.error().advice);
+      }
+      home_.lake_root = s3::to_string(*location);
+      return {};
+    }
     if (text.find("://") != std::string::npos) {
       return error(value.Mark(), key + ": " + text + " is no local folder",
-                   "Name a folder; object stores are not supported yet.");
+                   key == "lake" ? "Name a folder, or s3://bucket/prefix." : "Name a folder.");
     }
     const std::string folder = absolute(text.starts_with('/') ? text : io::join_path(home_.directory, text));
     if (key == "lake") {
@@ -176,7 +199,16 @@ class Configuration {
   Home& home_;
 };
 
-Result<Home> read_home_at(io::Env& env, const std::string& directory) {
+// As a YAML scalar.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    out.append(c == '\'' ? 2 : 1, c);
+  }
+  return out + "'";
+}
+
+Home default_home(const std::string& directory) {
   const Installation installation = find_installation();
   Home home;
   home.directory = directory;
@@ -185,21 +217,32 @@ Result<Home> read_home_at(io::Env& env, const std::string& directory) {
   home.wal_directory = io::join_path(directory, "wal");
   home.project_directory = io::join_path(installation.share_directory, "dbt");
   home.datasets_directory = io::join_path(installation.share_directory, "datasets");
+  return home;
+}
+
+std::string temporary_directory(const Home& home) {
+  return io::join_path(home.is_in_object_store() ? home.directory : home.lake_root, "tmp");
+}
+
+Result<Home> read_home_at(io::Env& env, const std::string& directory) {
+  Home home = default_home(directory);
   const std::string path = io::join_path(directory, kConfigurationFile);
   if (SHOPLAKE_TRY(env.exists(path))) {
     const std::string text = SHOPLAKE_TRY(env.read_file(path));
     SHOPLAKE_TRY(Configuration(path, home).read(text));
   }
-  home.temporary_directory = io::join_path(home.lake_root, "tmp");
+  home.temporary_directory = temporary_directory(home);
   return home;
 }
 
 Result<void> create_folders(io::Env& env, const Home& home) {
   SHOPLAKE_TRY(env.create_directories(home.directory).within("home " + home.directory));
-  for (const char* zone : {"raw", "processed", "curated", "quarantine", "tmp"}) {
-    SHOPLAKE_TRY(env.create_directories(io::join_path(home.lake_root, zone)));
+  if (!home.is_in_object_store()) {
+    for (const char* zone : {"raw", "processed", "curated", "quarantine"}) {
+      SHOPLAKE_TRY(env.create_directories(io::join_path(home.lake_root, zone)));
+    }
   }
-  return {};
+  return env.create_directories(home.temporary_directory);
 }
 
 }  // namespace
@@ -217,7 +260,7 @@ Result<Home> open_home(io::Env& env) {
   return home;
 }
 
-Result<Home> init_home(io::Env& env, const std::string& directory) {
+Result<Home> init_home(io::Env& env, const std::string& directory, const std::string& lake) {
   const std::string folder = absolute(directory);
   const std::string path = io::join_path(folder, kConfigurationFile);
   if (SHOPLAKE_TRY(env.exists(path))) {
@@ -225,9 +268,16 @@ Result<Home> init_home(io::Env& env, const std::string& directory) {
                             folder + " is a home already: it has a shoplake.yml",
                             "Edit that file, or name another folder.");
   }
-  Home home = SHOPLAKE_TRY(read_home_at(env, folder));
+  std::string text = kTemplate;
+  if (!lake.empty()) {
+    constexpr std::string_view kLine = "#lake: lake\n";
+    text.replace(text.find(kLine), kLine.size(), "lake: " + quoted(lake) + "\n");
+  }
+  Home home = default_home(folder);
+  SHOPLAKE_TRY(Configuration(path, home).read(text));
+  home.temporary_directory = temporary_directory(home);
   SHOPLAKE_TRY(create_folders(env, home));
-  SHOPLAKE_TRY(env.write_file(path, kTemplate));
+  SHOPLAKE_TRY(env.write_file(path, text));
   SHOPLAKE_TRY(hash_key(env, folder));
   return home;
 }

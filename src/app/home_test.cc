@@ -66,6 +66,41 @@ TEST_F(HomeTest, KeysAreTakenAndPathsAreRelativeToTheHome) {
   EXPECT_TRUE(with("lake:\n").ok());
 }
 
+TEST_F(HomeTest, TheLakeMayBeInAnObjectStore) {
+  ::setenv("SHOPLAKE_TEST_SECRET", "s3cret", 1);
+  const Home home = with(
+                        "lake: s3://shop/lake/\ns3:\n  endpoint: http://127.0.0.1:9000/\n  region: eu-north-1\n"
+                        "  path_style: off\n  access_key_id: AKID\n  secret_access_key: ${SHOPLAKE_TEST_SECRET}\n"
+                        "  sse: AES256\n  attempts: 3\n")
+                        .value();
+  ::unsetenv("SHOPLAKE_TEST_SECRET");
+  EXPECT_TRUE(home.is_in_object_store());
+  EXPECT_EQ(home.lake_root, "s3://shop/lake");
+  EXPECT_EQ(home.temporary_directory, folder_.file("home/tmp"));
+  EXPECT_EQ(home.object_store.endpoint, "http://127.0.0.1:9000");
+  EXPECT_EQ(home.object_store.secret_access_key, "s3cret");
+  EXPECT_EQ(home.object_store.path_style, false);
+  EXPECT_TRUE(home.object_store.encrypts);
+  EXPECT_EQ(home.object_store.attempts, 3);
+  EXPECT_TRUE(env_.is_directory(home.temporary_directory).value());
+  EXPECT_FALSE(env_.exists(folder_.file("home/lake")).value());
+
+  for (const char* bad : {"lake: gs://a/b", "lake: s3://", "project: s3://a/b", "s3: {endpoint: 127.0.0.1:9000}",
+                          "s3: {endpoint: http://a/b}", "s3: {sse: kms}", "s3: {access_key_id: a}", "s3: {attempts: 0}",
+                          "s3: {access_key_id: a, secret_access_key: b, profile: c}", "s3: [1]", "s3: {regoin: x}"}) {
+    EXPECT_EQ(error_of(bad).code, "home.configuration") << bad;
+  }
+}
+
+TEST_F(HomeTest, InitWritesWhereTheLakeIs) {
+  const auto elsewhere = init_home(env_, folder_.file("home"), "gs://shop/lake");
+  ASSERT_FALSE(elsewhere.ok());
+  EXPECT_EQ(elsewhere.error().code, "home.configuration");
+  EXPECT_EQ(init_home(env_, folder_.file("other"), "s3://shop/it's").value().lake_root, "s3://shop/it's");
+  EXPECT_EQ(init_home(env_, folder_.file("home"), "s3://shop/lake").value().lake_root, "s3://shop/lake");
+  EXPECT_EQ(open_home(env_).value().lake_root, "s3://shop/lake");
+}
+
 TEST_F(HomeTest, BadConfigurationNamesFileLineAndWhatWasMeant) {
   const base::Error unknown = error_of("threads: 2\nmemory_limt: 4GiB\n");
   EXPECT_EQ(unknown.code, "home.configuration");
@@ -76,7 +111,7 @@ TEST_F(HomeTest, BadConfigurationNamesFileLineAndWhatWasMeant) {
   EXPECT_THAT(error_of("\n\nthreads: many\n").message, HasSubstr(":3: threads: \"many\""));
   EXPECT_THAT(error_of("threads: 0\n").message, HasSubstr("1 to 1024"));
   EXPECT_THAT(error_of("memory_limit: lots\n").message, HasSubstr("\"lots\" is no size"));
-  EXPECT_THAT(error_of("lake: s3://bucket/lake\n").message, HasSubstr("no local folder"));
+  EXPECT_THAT(error_of("lake: gs://bucket/lake\n").message, HasSubstr("no local folder"));
   EXPECT_THAT(error_of("lake: [a, b]\n").message, HasSubstr(":1: lake is no single value"));
   EXPECT_THAT(error_of("lake: a\nlake: b\n").message, HasSubstr(":2: the key lake stands twice"));
   EXPECT_THAT(error_of("- a\n").message, HasSubstr("no mapping"));

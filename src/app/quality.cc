@@ -1,7 +1,6 @@
 #include "app/quality.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <map>
 #include <utility>
@@ -71,15 +70,20 @@ class LakeSession {
  public:
   static Result<std::unique_ptr<LakeSession>> open(App& app) {
     std::unique_ptr<LakeSession> lake(new LakeSession());
+    lake->env_ = &app.env();
     lake->catalog_ = SHOPLAKE_TRY(app.catalog());
     lake->database_ = SHOPLAKE_TRY(app.open_engine());
     lake->session_ = SHOPLAKE_TRY(lake->database_->connect());
     return lake;
   }
-  // Views of all tables as of one moment; ends the engine's access to anything but the lake.
+  // Views of all tables as of one moment; ends the engine's access to anything but the lake, and the folder where what
+  // goes to the lake is staged.
   Result<void> show_tables() {
     views_ = SHOPLAKE_TRY(query::LakeViews::open(*session_, *catalog_));
-    const std::array<std::string, 1> readable{catalog_->options().lake_root};
+    const std::string& root = catalog_->options().lake_root;
+    std::vector<std::string> readable{root};
+    if (const std::string staging = env_->staging_directory(root); !staging.empty())
+      readable.push_back(staging);
     return database_->lock_down(readable);
   }
 
@@ -89,6 +93,7 @@ class LakeSession {
 
  private:
   LakeSession() = default;
+  io::Env* env_ = nullptr;
   catalog::Catalog* catalog_ = nullptr;
   std::unique_ptr<engine::Database> database_;
   std::unique_ptr<engine::Session> session_;

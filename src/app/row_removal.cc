@@ -51,7 +51,7 @@ Result<void> delete_rows(App& app, const std::vector<const DataFile*>& files, co
         literals(paths), engine::quote_identifier(std::string(transform::kSourceObjectColumn)),
         engine::quote_literal(object));
     const std::string path = io::join_path(folder, app.env().new_uuid() + "-deletes.parquet");
-    DataFile deletes = SHOPLAKE_TRY(live::copy_position_deletes(*session, query, path));
+    DataFile deletes = SHOPLAKE_TRY(live::copy_position_deletes(app.env(), *session, query, path));
     deletes.partition = partition;
     if (deletes.record_count == 0) {
       static_cast<void>(app.env().remove_file(path));

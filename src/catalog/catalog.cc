@@ -267,9 +267,9 @@ Catalog::~Catalog() = default;
 
 Result<std::unique_ptr<Catalog>> Catalog::open(const CatalogOptions& options) {
   SHOPLAKE_CHECK(options.env != nullptr);
-  if (options.lake_root.empty() || options.lake_root[0] != '/') {
+  if (!options.lake_root.starts_with('/') && !options.lake_root.starts_with("s3://")) {
     return make_error(ErrorKind::usage, "catalog.invalid_lake_root",
-                      "the lake root \"" + options.lake_root + "\" is not an absolute path");
+                      "the lake root \"" + options.lake_root + "\" is neither an absolute path nor of an object store");
   }
   auto state = std::make_unique<CatalogState>(options);
   while (state->options.lake_root.size() > 1 && state->options.lake_root.back() == '/') {
@@ -497,7 +497,7 @@ Result<Table> Catalog::create_table(const TableIdentifier& table, const CreateTa
 Result<Table> Catalog::register_table(const TableIdentifier& table, const std::string& metadata_location) {
   SHOPLAKE_TRY(check_identifier(table));
   const auto inside = [&](const std::string& location) -> Result<std::string> {
-    std::string path = SHOPLAKE_TRY(local_path(location));
+    std::string path = SHOPLAKE_TRY(plain_path(location));
     const std::string root = state_->options.lake_root + "/";
     if (!path.starts_with(root) || path.find("/../") != std::string::npos) {
       return make_error(ErrorKind::usage, "catalog.outside_lake",
@@ -541,7 +541,7 @@ Result<void> Catalog::purge_table(const TableIdentifier& table) {
       return no_such_table(table);
     }
     SHOPLAKE_TRY(drop_relation(*database, table, "table"));
-    const auto path = local_path(relation->location);
+    const auto path = plain_path(relation->location);
     if (path.ok()) {
       // Whole folders are removed only if they are the table's own: below the lake, and no other table at, in or above
       // them.
@@ -649,7 +649,7 @@ Result<std::string> Catalog::table_location(const TableIdentifier& table) {
 
 Result<std::string> Catalog::data_location(const TableIdentifier& table) {
   const std::string location = SHOPLAKE_TRY(table_location(table));
-  const std::string folder = io::join_path(SHOPLAKE_TRY(local_path(location)), "data");
+  const std::string folder = io::join_path(SHOPLAKE_TRY(plain_path(location)), "data");
   SHOPLAKE_TRY(state_->storage.make_folder(folder));
   return folder;
 }
@@ -667,17 +667,19 @@ Result<std::vector<transform::DataFile>> Catalog::list_files(const Table& table,
   }
   std::vector<transform::DataFile> files;
   const auto manifests = SHOPLAKE_TRY(read_manifest_list(state_->storage, *snapshot));
-  for (const ManifestFile& manifest : manifests) {
+  const auto take = [&](const ManifestFile& manifest, const std::vector<ManifestEntry>& entries) -> Result<void> {
     const auto columns =
         partition_columns(metadata, metadata.spec(manifest.spec_id) != nullptr ? *metadata.spec(manifest.spec_id)
                                                                                : metadata.default_spec());
-    for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(
-             state_->storage, metadata, manifest, with_statistics ? EntryDetail::all : EntryDetail::paths))) {
+    for (const ManifestEntry& entry : entries) {
       if (entry.status != ManifestEntry::Status::deleted) {
         files.push_back(SHOPLAKE_TRY(data_file_from_entry(entry, columns).within(entry.path)));
       }
     }
-  }
+    return {};
+  };
+  SHOPLAKE_TRY(for_each_manifest(state_->storage, metadata, manifests,
+                                 with_statistics ? EntryDetail::all : EntryDetail::paths, take));
   return files;
 }
 

@@ -116,8 +116,10 @@ using ControlPlaneWrites = std::function<Result<void>(io::Database&)>;
 
 struct CatalogOptions {
   io::Env* env = nullptr;
-  std::string lake_root;           // absolute
+  std::string lake_root;           // absolute, or s3://bucket/prefix
   std::string control_plane_path;  // $SHOPLAKE_HOME/state.sqlite
+  // Told to the REST catalog's clients, so that they reach the lake ("s3.endpoint"); no secrets.
+  std::map<std::string, std::string> client_properties = {};
 };
 
 // What this Catalog's commits came to since it was opened, those of the REST catalog included.

@@ -76,17 +76,19 @@ Result<std::vector<std::string>> unreachable_files(const Storage& storage, const
     unreachable.push_back(snapshot.manifest_list);
   }
   if (!candidates.empty()) {
-    for (const ManifestFile& manifest : reachable) {
-      for (const ManifestEntry& entry : SHOPLAKE_TRY(read_manifest(storage, after, manifest, EntryDetail::paths))) {
-        if (entry.status != ManifestEntry::Status::deleted) {
-          candidates.erase(entry.path);
-        }
-      }
-    }
+    SHOPLAKE_TRY(for_each_manifest(storage, after, reachable, EntryDetail::paths,
+                                   [&](const ManifestFile&, const std::vector<ManifestEntry>& entries) -> Result<void> {
+                                     for (const ManifestEntry& entry : entries) {
+                                       if (entry.status != ManifestEntry::Status::deleted) {
+                                         candidates.erase(entry.path);
+                                       }
+                                     }
+                                     return {};
+                                   }));
   }
-  const std::string inside = SHOPLAKE_TRY(local_path(after.location())) + "/";
+  const std::string inside = SHOPLAKE_TRY(plain_path(after.location())) + "/";
   for (const std::string& candidate : candidates) {
-    const auto path = local_path(candidate);
+    const auto path = plain_path(candidate);
     if (path.ok() && path->compare(0, inside.size(), inside) == 0) {
       unreachable.push_back(*path);
     }
@@ -96,7 +98,7 @@ Result<std::vector<std::string>> unreachable_files(const Storage& storage, const
 
 // Metadata files of the table that its metadata-log no longer names.
 Result<std::vector<std::string>> unlogged_metadata_files(const Storage& storage, const TableDraft& draft) {
-  const std::string folder = io::join_path(SHOPLAKE_TRY(local_path(draft.metadata->location())), "metadata");
+  const std::string folder = io::join_path(SHOPLAKE_TRY(plain_path(draft.metadata->location())), "metadata");
   std::unordered_set<std::string> logged{std::string(io::file_name(draft.metadata_location))};
   const json& document = draft.metadata->document();
   if (document.contains("metadata-log")) {

@@ -23,7 +23,7 @@ Result<void> write_metadata(CatalogState& state, TableDraft& draft, std::vector<
   }
   draft.metadata =
       SHOPLAKE_TRY(TableMetadata::from_document(std::move(document)).within("table " + to_string(draft.identifier)));
-  const std::string location = SHOPLAKE_TRY(local_path(draft.metadata->location()));
+  const std::string location = SHOPLAKE_TRY(plain_path(draft.metadata->location()));
   const std::string folder = io::join_path(location, "metadata");
   SHOPLAKE_TRY(state.storage.make_folder(folder));
   if (!draft.before) {

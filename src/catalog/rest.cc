@@ -284,7 +284,8 @@ Result<RestResponse> RestCall::route() {
       return commit_table(table);
     }
     if (is("DELETE")) {
-      SHOPLAKE_TRY(query("purgeRequested") == "true" ? catalog_.purge_table(table) : catalog_.drop_table(table));
+      const std::string purge = query("purgeRequested");  // PyIceberg spells it True
+      SHOPLAKE_TRY(purge == "true" || purge == "True" ? catalog_.purge_table(table) : catalog_.drop_table(table));
       return no_content();
     }
   } else if (count == 5 && segment(0) == "namespaces" && segment(2) == "tables" && segment(4) == "metrics") {
@@ -352,7 +353,8 @@ std::string RestCall::query(const char* name) const {
 }
 
 Result<RestResponse> RestCall::config() const {
-  return json_response({{"defaults", json::object()}, {"overrides", json::object()}, {"endpoints", kEndpoints}});
+  return json_response(
+      {{"defaults", json(state_.options.client_properties)}, {"overrides", json::object()}, {"endpoints", kEndpoints}});
 }
 
 Result<RestResponse> RestCall::page(const char* key, std::vector<std::pair<std::string, json>> items) const {

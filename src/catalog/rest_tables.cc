@@ -75,13 +75,14 @@ json with_referenced_snapshots(json metadata) {
 }  // namespace
 
 Result<std::string> RestCall::checked_location(const std::string& location) const {
-  std::string path = SHOPLAKE_TRY(local_path(location));
+  std::string path = SHOPLAKE_TRY(plain_path(location));
   while (path.size() > 1 && path.back() == '/') {
     path.pop_back();
   }
   const std::string inside = state_.options.lake_root + "/";
-  const bool climbs = path.find("/../") != std::string::npos || path.ends_with("/..") ||
-                      path.find("/./") != std::string::npos || path.find("//") != std::string::npos;
+  const std::string below = "/" + path.substr(std::min(path.size(), inside.size()));
+  const bool climbs = below.find("/../") != std::string::npos || below.ends_with("/..") ||
+                      below.find("/./") != std::string::npos || below.find("//") != std::string::npos;
   if (path.compare(0, inside.size(), inside) != 0 || climbs) {
     return bad_request("the location " + location + " does not lie below the lake " + state_.options.lake_root);
   }
@@ -310,7 +311,7 @@ Result<RestResponse> RestCall::register_table(const Namespace& name_space) {
   insert.bind(1, encode_namespace(name_space))
       .bind(2, table.name)
       .bind(3, path)
-      .bind(4, SHOPLAKE_TRY(local_path((*loaded)->location())));
+      .bind(4, SHOPLAKE_TRY(plain_path((*loaded)->location())));
   SHOPLAKE_TRY(insert.run());
   SHOPLAKE_TRY(transaction.commit());
   return json_response(table_result(path, (*loaded)->document()));

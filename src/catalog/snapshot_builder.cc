@@ -184,7 +184,7 @@ class SnapshotBuilder {
   }
 
   Result<void> build(json& document) {
-    folder_ = SHOPLAKE_TRY(local_path(folder_));
+    folder_ = SHOPLAKE_TRY(plain_path(folder_));
     SHOPLAKE_TRY(storage_.make_folder(folder_));
     if (change_.operation == TableChange::Operation::restore) {
       return add_snapshot(document, SHOPLAKE_TRY(restored_manifests()), /*replaces_all=*/false);

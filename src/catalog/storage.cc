@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "io/parallel.h"
+
 namespace shoplake::catalog {
 
 using base::ErrorKind;
@@ -13,8 +15,14 @@ constexpr std::size_t kFileBytesMax = std::size_t{1} << 31;
 constexpr std::size_t kSyncMarkerSize = 16;
 }  // namespace
 
-Result<std::string> local_path(std::string_view location) {
+Result<std::string> plain_path(std::string_view location) {
   constexpr std::string_view kScheme = "file:";
+  // Hadoop's names for the same store.
+  for (const std::string_view scheme : {"s3://", "s3a://", "s3n://"}) {
+    if (location.starts_with(scheme)) {
+      return "s3://" + std::string(location.substr(scheme.size()));
+    }
+  }
   if (location.substr(0, kScheme.size()) == kScheme) {
     location.remove_prefix(kScheme.size());
     while (location.size() > 1 && location[0] == '/' && location[1] == '/') {
@@ -23,21 +31,24 @@ Result<std::string> local_path(std::string_view location) {
   }
   if (location.empty() || location[0] != '/') {
     return make_error(ErrorKind::input, "catalog.unsupported_location",
-                      "\"" + std::string(location) + "\" is not a path of this machine",
-                      "Only tables on the local file system can be used.");
+                      "\"" + std::string(location) + "\" is neither a path of this machine nor of an object store",
+                      "Only tables on the local file system and in s3:// can be used.");
   }
   return std::string(location);
 }
 
 Result<std::string> Storage::read(std::string_view location) const {
-  const std::string path = SHOPLAKE_TRY(local_path(location));
-  const std::uint64_t size = SHOPLAKE_TRY(env_.file_size(path));
+  const std::string path = SHOPLAKE_TRY(plain_path(location));
+  const auto file = SHOPLAKE_TRY(env_.open_file(path));
+  const std::uint64_t size = SHOPLAKE_TRY(file->size());
   if (size > kFileBytesMax) {
     return make_error(ErrorKind::input, "catalog.file_too_large",
                       path + " has " + std::to_string(size) + " bytes; metadata and manifests have less than " +
                           std::to_string(kFileBytesMax));
   }
-  return env_.read_file(path);
+  std::string bytes(size, '\0');
+  bytes.resize(SHOPLAKE_TRY(file->read(0, size, bytes.data())));
+  return bytes;
 }
 
 Result<void> Storage::write(const std::string& path, std::string_view bytes) const {
@@ -55,31 +66,16 @@ Result<void> Storage::write_unsynced(const std::string& path, std::string_view b
 
 Result<void> Storage::sync_folder(const std::string& path) const { return env_.sync_directory(path); }
 
-Result<void> Storage::make_folder(const std::string& path) const {
-  std::vector<std::string> created;
-  for (std::string folder = path; folder.size() > 1; folder = io::parent_path(folder)) {
-    const bool exists = SHOPLAKE_TRY(env_.exists(folder));
-    if (exists) {
-      break;
-    }
-    created.push_back(folder);
-  }
-  if (created.empty()) {
-    return {};
-  }
-  SHOPLAKE_TRY(env_.create_directories(path));
-  for (const std::string& folder : created) {
-    SHOPLAKE_TRY(env_.sync_directory(io::parent_path(folder)));
-  }
-  return {};
-}
+Result<void> Storage::make_folder(const std::string& path) const { return env_.create_directories(path); }
 
 void Storage::remove_quietly(const std::vector<std::string>& paths) const {
+  std::vector<std::string> plain;
   for (const std::string& location : paths) {
-    if (const auto path = local_path(location); path.ok()) {
-      (void)env_.remove_file(*path).ok();  // an orphan is harmless
+    if (auto path = plain_path(location); path.ok()) {
+      plain.push_back(std::move(path).value());
     }
   }
+  env_.remove_files_quietly(plain);
 }
 
 std::string Storage::sync_marker() const {
@@ -115,6 +111,28 @@ Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const T
   }
   const std::string bytes = SHOPLAKE_TRY(storage.read(manifest.path).within("manifest"));
   return parse_manifest(bytes, manifest, partition_columns(metadata, *spec), detail).within(manifest.path);
+}
+
+Result<void> for_each_manifest(
+    const Storage& storage, const TableMetadata& metadata, const std::vector<ManifestFile>& manifests,
+    EntryDetail detail, const std::function<Result<void>(const ManifestFile&, std::vector<ManifestEntry>)>& take) {
+  const bool is_remote = !manifests.empty() && manifests.front().path.starts_with("s3");
+  const std::size_t batch = is_remote ? io::kParallelMax : 1;
+  for (std::size_t begin = 0; begin < manifests.size(); begin += batch) {
+    std::vector<std::size_t> indices;
+    for (std::size_t index = begin; index < std::min(manifests.size(), begin + batch); ++index) {
+      indices.push_back(index);
+    }
+    std::vector<std::vector<ManifestEntry>> entries(indices.size());
+    SHOPLAKE_TRY(io::for_each_in_parallel(indices, [&](std::size_t index) -> Result<void> {
+      entries[index - begin] = SHOPLAKE_TRY(read_manifest(storage, metadata, manifests[index], detail));
+      return {};
+    }));
+    for (const std::size_t index : indices) {
+      SHOPLAKE_TRY(take(manifests[index], std::move(entries[index - begin])));
+    }
+  }
+  return {};
 }
 
 std::string next_metadata_path(const Storage& storage, const std::string& location, const std::string& previous) {

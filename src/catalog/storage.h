@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,8 +21,9 @@
 
 namespace shoplake::catalog {
 
-// The plain path of a location: file:///a and file:/a become /a. Error catalog.unsupported_location for other schemes.
-Result<std::string> local_path(std::string_view location);
+// The plain path of a location: file:///a and file:/a become /a, and s3a://a/b becomes s3://a/b. Error
+// catalog.unsupported_location for other schemes.
+Result<std::string> plain_path(std::string_view location);
 
 class Storage {
  public:
@@ -34,7 +36,7 @@ class Storage {
   // Writes a new file that a later io::sync_files() makes durable.
   Result<void> write_unsynced(const std::string& path, std::string_view bytes) const;
   Result<void> sync_folder(const std::string& path) const;
-  // Creates a folder and makes its name durable, up to the first ancestor that exists.
+  // Creates a folder with its parents; their names are durable.
   Result<void> make_folder(const std::string& path) const;
   void remove_quietly(const std::vector<std::string>& paths) const;
   std::string sync_marker() const;
@@ -49,6 +51,11 @@ class Storage {
 Result<std::vector<ManifestFile>> read_manifest_list(const Storage& storage, const Snapshot& snapshot);
 Result<std::vector<ManifestEntry>> read_manifest(const Storage& storage, const TableMetadata& metadata,
                                                  const ManifestFile& manifest, EntryDetail detail);
+
+// Each manifest's entries in order, given to `take`. From an object store several are read at once.
+Result<void> for_each_manifest(
+    const Storage& storage, const TableMetadata& metadata, const std::vector<ManifestFile>& manifests,
+    EntryDetail detail, const std::function<Result<void>(const ManifestFile&, std::vector<ManifestEntry>)>& take);
 
 // The next metadata file's path: <location>/metadata/<previous number + 1>-<uuid>.metadata.json
 std::string next_metadata_path(const Storage& storage, const std::string& location, const std::string& previous);

@@ -192,7 +192,7 @@ Result<std::vector<std::string>> Catalog::list_named_files(const Table& table) {
   add_statistics_files(document, files);
   std::vector<std::string> paths;
   for (const std::string& location : files) {
-    if (auto path = local_path(location); path.ok()) {
+    if (auto path = plain_path(location); path.ok()) {
       paths.push_back(std::move(path).value());
     }
   }

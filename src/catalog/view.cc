@@ -130,7 +130,7 @@ Result<std::string> store_view(CatalogState& state, io::Database& database, cons
                                const std::optional<Relation>& before, const json& document) {
   SHOPLAKE_TRY(check_view_document(document));
   const Storage& storage = state.storage;
-  const std::string location = SHOPLAKE_TRY(local_path(document["location"].get<std::string>()));
+  const std::string location = SHOPLAKE_TRY(plain_path(document["location"].get<std::string>()));
   SHOPLAKE_TRY(storage.make_folder(io::join_path(location, "metadata")));
   const bool replaces_view = before && before->kind == Relation::Kind::view;
   const std::string path = next_metadata_path(storage, location, replaces_view ? before->metadata_location : "");

@@ -16,9 +16,9 @@
 namespace shoplake::cli {
 namespace {
 
-base::Result<int> run(const std::string& given, Context& context) {
+base::Result<int> run(const std::string& given, const std::string& lake, Context& context) {
   const std::string directory = given.empty() ? app::home_directory() : given;
-  const app::Home home = SHOPLAKE_TRY(app::init_home(io::posix_env(), directory));
+  const app::Home home = SHOPLAKE_TRY(app::init_home(io::posix_env(), directory, lake));
   if (context.json) {
     context.print(fmt::format(R"({{"home":{},"configuration":{}}})", json_quoted(home.directory),
                               json_quoted(home.directory + "/shoplake.yml")));
@@ -38,14 +38,18 @@ void add_init(CLI::App& root, Context& context) {
   auto* command = root.add_subcommand("init", "makes a home: a folder with a commented shoplake.yml and an empty lake");
   auto directory = std::make_shared<std::string>();
   command->add_option("dir", *directory, "the folder; $SHOPLAKE_HOME or ./shoplake-data if it is not given");
+  auto lake = std::make_shared<std::string>();
+  command->add_option("--lake", *lake,
+                      "where the lake is: a folder, or s3://bucket/prefix; by default `lake` in the home");
   command->footer(std::string("Examples:\n"
                               "  shoplake init\n"
                               "  shoplake init ~/shop && export SHOPLAKE_HOME=~/shop\n"
+                              "  shoplake init --lake s3://shop-data/lake\n"
                               "\n"
                               "Other commands make the home themselves where there is none; init is for changing its "
                               "configuration first.\n\n") +
                   kExitCodes);
-  command->callback([directory, &context] { context.finish(run(*directory, context)); });
+  command->callback([directory, lake, &context] { context.finish(run(*directory, *lake, context)); });
 }
 
 }  // namespace shoplake::cli

@@ -33,7 +33,8 @@ GroupKey group_key(const std::string& path, const KnownObject& known) {
   return {known.format, is_csv ? known.delimiter : ',', is_csv ? known.has_header : true, std::move(keys)};
 }
 
-std::map<GroupKey, Group> groups_of(const std::map<std::string, KnownObject>& objects) {
+// `by_name`: the engine expands no patterns in this folder, so each object is named.
+std::map<GroupKey, Group> groups_of(const std::map<std::string, KnownObject>& objects, bool by_name) {
   // A pattern that objects of two kinds share would give each scan the other's objects.
   std::map<std::string, std::set<GroupKey>> kinds;
   for (const auto& [path, known] : objects) {
@@ -48,7 +49,12 @@ std::map<GroupKey, Group> groups_of(const std::map<std::string, KnownObject>& ob
     GroupKey key = group_key(path, known);
     Group& group = groups[key];
     std::string pattern = pattern_of(path);
-    group.patterns.insert(kinds[pattern].size() == 1 ? std::move(pattern) : exact_pattern(path));
+    if (by_name) {
+      pattern = path;
+    } else if (kinds[pattern].size() > 1) {
+      pattern = exact_pattern(path);
+    }
+    group.patterns.insert(std::move(pattern));
     if (group.columns != known.columns) {
       group.columns = merge_columns(group.columns, known.columns, ignored);
     }
@@ -77,7 +83,7 @@ class ViewWriter {
 
   ExternalView write(const TableState& state) {
     ExternalView view;
-    for (const auto& [key, group] : groups_of(state.objects)) {
+    for (const auto& [key, group] : groups_of(state.objects, folder_.starts_with("s3://"))) {
       view.sql += (view.sql.empty() ? "" : "\nUNION ALL ") + select(key, group);
     }
     view.columns = columns_;

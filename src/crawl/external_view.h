@@ -26,7 +26,8 @@ struct ExternalView {
   Columns columns;  // as the view has them, with partition keys and the source column
 };
 
-// `folder`: absolute. Needs at least one object whose format is known.
+// `folder`: absolute, or in an object store, where the engine expands no patterns and the view names each object: new
+// ones are seen after the next crawl. Needs at least one object whose format is known.
 ExternalView external_view(const std::string& folder, const TableState& state);
 
 }  // namespace shoplake::crawl

@@ -473,15 +473,12 @@ Result<void> Deliverer::State::place(const Cut& cut) {
   const std::string temporary =
       io::join_path(options.temporary_directory, fmt::format("deliver-{}", io::file_name(cut.object.object)));
   const std::string path = io::join_path(options.lake_root, cut.object.object);
-  const std::string folder = io::parent_path(path);
   const auto write = [&]() -> Result<void> {
     const auto file = SHOPLAKE_TRY(env.create_file(temporary));
     SHOPLAKE_TRY(file->append(cut.bytes));
     SHOPLAKE_TRY(file->sync());
     SHOPLAKE_TRY(file->close());
-    SHOPLAKE_TRY(env.create_directories(folder));
-    SHOPLAKE_TRY(env.rename(temporary, path));
-    return env.sync_directory(folder);
+    return env.publish(temporary, path);
   };
   auto outcome = write();
   if (!outcome.ok()) {

@@ -51,8 +51,8 @@ struct DelivererOptions {
   io::Env* env = nullptr;
   wal::Log* log = nullptr;
   std::string control_plane;        // state.sqlite; the deliverer opens a connection of its own
-  std::string lake_root;            // absolute
-  std::string temporary_directory;  // on the same file system
+  std::string lake_root;            // absolute, or of an object store
+  std::string temporary_directory;  // on the lake's file system, or on this machine
   std::function<DeliveryOptions(std::string_view stream)> for_stream;  // absent: defaults for all
   std::function<void(const DeliveredObject&)> on_object;               // may be absent; must not block for long
   base::Metrics* metrics = nullptr;                                    // may be null; outlives the deliverer

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -31,11 +32,58 @@ Result<void> run(duckdb_connection connection, const std::string& sql) {
   return {};
 }
 
+// httpfs waits 0.1 s after the first failure and then twice as long each time: 6.3 s for all.
+constexpr int kRetriesMax = 6;
+
+// Settings of httpfs, for all connections: the URL is the object's name and nothing else (so that no query can send the
+// keys elsewhere by "?s3_endpoint="), and requests are tried again as shoplake's own are.
+Result<void> configure_object_store(duckdb_connection connection, const ObjectStoreAccess& access) {
+  SHOPLAKE_TRY(run(connection, "SET GLOBAL s3_url_compatibility_mode = true"));
+  SHOPLAKE_TRY(
+      run(connection, "SET GLOBAL http_retries = " + std::to_string(std::clamp(access.retries - 1, 0, kRetriesMax))));
+  SHOPLAKE_TRY(run(connection, "SET GLOBAL http_retry_backoff = 2"));
+  SHOPLAKE_TRY(run(connection, "SET GLOBAL http_timeout = " + std::to_string(access.timeout_seconds)));
+  // Objects of a lake never change, so what a request told of one stays true.
+  for (const char* setting : {"httpfs_connection_caching", "enable_http_metadata_cache", "parquet_metadata_cache"}) {
+    SHOPLAKE_TRY(run(connection, std::string("SET GLOBAL ") + setting + " = true"));
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<void> StoreSecret::renew(duckdb_connection connection) {
+  const std::lock_guard lock(mutex_);
+  if (is_frozen_) {
+    return {};
+  }
+  const ObjectStoreKeys keys = SHOPLAKE_TRY(access_.keys());
+  if (keys == known_) {
+    return {};
+  }
+  const auto flag = [](bool value) { return value ? "true" : "false"; };
+  std::string sql = "CREATE OR REPLACE TEMPORARY SECRET lake (TYPE s3, PROVIDER config, KEY_ID " +
+                    quote_literal(keys.access_key_id) + ", SECRET " + quote_literal(keys.secret_access_key) +
+                    ", REGION " + quote_literal(access_.region) + ", ENDPOINT " + quote_literal(access_.endpoint) +
+                    ", URL_STYLE " + (access_.path_style ? "'path'" : "'vhost'") + ", USE_SSL " +
+                    flag(access_.uses_tls) + ", SCOPE " + quote_literal(access_.scope);
+  if (!keys.session_token.empty()) {
+    sql += ", SESSION_TOKEN " + quote_literal(keys.session_token);
+  }
+  SHOPLAKE_TRY(run(connection, sql + ")").within("keys of the object store"));
+  known_ = keys;
+  return {};
+}
+
+void StoreSecret::freeze() {
+  const std::lock_guard lock(mutex_);
+  is_frozen_ = true;
+}
 
 struct Database::State {
   std::unique_ptr<SpillFolder> spill;  // outlives the handle
   DatabaseHandle handle;
+  std::shared_ptr<StoreSecret> secret;
   bool locked_down = false;
 };
 
@@ -80,7 +128,9 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   if (!options.extension_directory.empty()) {
     for (const auto& extension : kExtensions) {
       const std::string path = options.extension_directory + "/" + extension.name + ".duckdb_extension";
-      if (!extension.required && !std::filesystem::exists(path)) {
+      const bool is_required =
+          extension.required || (options.object_store && std::string_view(extension.name) == "httpfs");
+      if (!is_required && !std::filesystem::exists(path)) {
         continue;
       }
       auto loaded = run(connection.get(), "LOAD " + quote_literal(path));
@@ -92,6 +142,11 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
         return std::move(error).within(std::string("cannot load the engine's extension ") + extension.name);
       }
     }
+  }
+  if (options.object_store) {
+    SHOPLAKE_TRY(configure_object_store(connection.get(), *options.object_store));
+    state->secret = std::make_shared<StoreSecret>(*options.object_store);
+    SHOPLAKE_TRY(state->secret->renew(connection.get()));
   }
   return std::unique_ptr<Database>(new Database(std::move(state)));
 }
@@ -106,6 +161,7 @@ Result<std::unique_ptr<Session>> Database::connect() {
     SHOPLAKE_TRY(run(session->connection.get(), "SET enable_progress_bar = true"));
     SHOPLAKE_TRY(run(session->connection.get(), "SET enable_progress_bar_print = false"));
   }
+  session->secret = state_->secret;
   return std::unique_ptr<Session>(new Session(std::move(session)));
 }
 
@@ -113,6 +169,10 @@ Result<void> Database::lock_down(std::span<const std::string> readable_directori
   ConnectionHandle connection;
   if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess) {
     return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  }
+  if (state_->secret) {
+    SHOPLAKE_TRY(state_->secret->renew(connection.get()));
+    state_->secret->freeze();
   }
   std::string directories;
   for (const std::string& directory : readable_directories) {

@@ -31,7 +31,10 @@ Result<void> check_supported(const std::vector<Column>& columns, const std::vect
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() = default;
 
+Result<void> Session::State::renew_secret() { return secret ? secret->renew(connection.get()) : Result<void>(); }
+
 Result<PreparedHandle> Session::State::run_up_to_last(const std::string& sql) {
+  SHOPLAKE_TRY(renew_secret());
   StatementsHandle statements;
   const idx_t count = duckdb_extract_statements(connection.get(), sql.c_str(), statements.address());
   if (count == 0) {
@@ -56,6 +59,7 @@ Result<PreparedHandle> Session::State::run_up_to_last(const std::string& sql) {
 }
 
 Result<ResultSet> Session::query(std::string_view sql) {
+  SHOPLAKE_TRY(state_->renew_secret());
   auto state = std::make_unique<ResultSet::State>();
   duckdb_result* result = state->result.address();
   // Not prepared first: DuckDB would bind many statements a second time when it runs what was prepared.

@@ -120,12 +120,33 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
+// An object store that the engine may read: s3://… below `scope`, and nothing else of it.
+struct ObjectStoreKeys {
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;  // of temporary keys
+
+  bool operator==(const ObjectStoreKeys&) const = default;
+};
+struct ObjectStoreAccess {
+  std::string endpoint;  // host and port
+  bool uses_tls = true;
+  std::string region;
+  bool path_style = false;
+  std::string scope;  // "s3://bucket/prefix/"
+  int retries = 9;
+  int timeout_seconds = 30;
+  // Those of now; asked before each statement, so it must be cheap when nothing has changed. Thread safe.
+  std::function<Result<ObjectStoreKeys>()> keys;
+};
+
 struct DatabaseOptions {
   std::string extension_directory;  // holds *.duckdb_extension; avro, httpfs (absent is fine) and iceberg are loaded
   std::string temporary_directory;  // where large operators spill, each database in a folder of its own; created
-  std::uint64_t memory_limit_bytes = 0;  // 0: DuckDB's default (80 % of the machine)
-  int threads = 0;                       // 0: all cores
-  bool verify_signatures = false;        // of the extensions, by DuckDB's key
+  std::uint64_t memory_limit_bytes = 0;                          // 0: DuckDB's default (80 % of the machine)
+  int threads = 0;                                               // 0: all cores
+  bool verify_signatures = false;                                // of the extensions, by DuckDB's key
+  std::optional<ObjectStoreAccess> object_store = std::nullopt;  // wants httpfs
 };
 
 class Database {
@@ -137,7 +158,8 @@ class Database {
 
   // For ever after, in all sessions: no file access but below `readable_directories` (where writing too stays possible:
   // check_read_only() is what refuses it), no configuration change, no extension loading.
-  // (allowed_directories, enable_external_access=false, lock_configuration=true.)
+  // (allowed_directories, enable_external_access=false, lock_configuration=true.) An object store's directories are
+  // readable with the keys that the database has then. No query can see a secret key: DuckDB blackens it.
   Result<void> lock_down(std::span<const std::string> readable_directories);
 
   static std::string version();  // of DuckDB: "v1.5.5"

@@ -14,9 +14,11 @@ namespace shoplake::engine {
 namespace {
 
 using base::ErrorKind;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class SessionTest : public testing::Test {
  protected:
@@ -334,6 +336,34 @@ TEST(Database, ExtensionsAreLoadedByPath) {
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, "engine.extension");
   EXPECT_EQ(missing.error().kind, ErrorKind::environment);
+}
+
+TEST(Database, KeysOfAnObjectStoreAreRenewedAndNeverShown) {
+  ObjectStoreKeys keys{"AKID-1", "geheim", "token"};
+  DatabaseOptions options;
+  options.extension_directory = std::string(SHOPLAKE_DEPS_DIR) + "/extensions";
+  options.object_store = ObjectStoreAccess();
+  options.object_store->endpoint = "127.0.0.1:1";
+  options.object_store->scope = "s3://shop/lake/";
+  options.object_store->keys = [&keys]() -> Result<ObjectStoreKeys> { return keys; };
+  const auto database = Database::open(options).value();
+  const auto session = database->connect().value();
+  const auto secret = [&] { return *session->query("SELECT secret_string FROM duckdb_secrets()").value().text(0, 0); };
+  EXPECT_THAT(secret(), HasSubstr("key_id=AKID-1"));
+  EXPECT_THAT(secret(), HasSubstr("scope=s3://shop/lake/"));
+  keys.access_key_id = "AKID-2";
+  EXPECT_THAT(secret(), HasSubstr("key_id=AKID-2"));
+  ASSERT_TRUE(database->lock_down({{"s3://shop/lake"}}).ok());
+  keys.access_key_id = "AKID-3";
+  EXPECT_THAT(secret(), HasSubstr("key_id=AKID-2"));
+  EXPECT_THAT(secret(), Not(AnyOf(HasSubstr("geheim"), HasSubstr("=token"))));
+  for (const char* sql : {"FROM duckdb_secrets(redact = false)", "SET s3_endpoint = 'x'",
+                          "SET s3_url_compatibility_mode = false", "FROM read_text('s3://shop/lake-of-others/a')",
+                          "FROM read_text('s3://other/a')", "FROM read_text('http://127.0.0.1:1/shop/lake/a')"}) {
+    const auto refused = session->query(sql);
+    ASSERT_FALSE(refused.ok()) << sql;
+    EXPECT_NE(refused.error().code, "engine.io") << sql;
+  }
 }
 
 TEST(Database, SpillsToAFolderOfItsOwn) {

@@ -1,11 +1,10 @@
 #include "ingest/raw_object.h"
 
-#include <charconv>
+#include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "base/digest.h"
+#include "io/staged_folder.h"
 
 namespace shoplake::ingest {
 
@@ -13,7 +12,6 @@ namespace {
 
 constexpr std::size_t kCopyBytes = 1 << 20;
 constexpr std::string_view kFolderPrefix = "load-";
-constexpr std::int64_t kAbandonedAfterMicros = 24LL * 3600 * 1'000'000;
 
 }  // namespace
 
@@ -21,8 +19,7 @@ Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& 
                                                const std::string& temporary_directory, std::stop_token stop) {
   const auto source = SHOPLAKE_TRY(env.open_file(path));
   std::unique_ptr<RawCopy> copy(new RawCopy(env));
-  copy->directory_ =
-      io::join_path(temporary_directory, fmt::format("{}{}-{}", kFolderPrefix, env.now_micros(), env.new_uuid()));
+  copy->directory_ = io::new_staged_path(env, temporary_directory, kFolderPrefix);
   SHOPLAKE_TRY(env.create_directories(copy->directory_));
   copy->path_ = io::join_path(copy->directory_, io::file_name(path));
   copy->writing_ = SHOPLAKE_TRY(env.create_file(copy->path_));
@@ -68,26 +65,11 @@ Result<void> RawCopy::place(const std::string& path) {
   if (!synced_.valid())
     begin_sync();
   SHOPLAKE_TRY(synced_.get());
-  const std::string folder = io::parent_path(path);
-  SHOPLAKE_TRY(env_.create_directories(folder));
-  SHOPLAKE_TRY(env_.rename(path_, path));
-  return env_.sync_directory(folder);
+  return env_.publish(path_, path);
 }
 
 void remove_abandoned_copies(io::Env& env, const std::string& temporary_directory) {
-  auto entries = env.list_directory(temporary_directory);
-  if (!entries.ok())
-    return;
-  for (const io::DirectoryEntry& entry : *entries) {
-    if (!entry.is_directory || !entry.name.starts_with(kFolderPrefix))
-      continue;
-    std::int64_t made = 0;
-    const char* digits = entry.name.data() + kFolderPrefix.size();
-    if (std::from_chars(digits, entry.name.data() + entry.name.size(), made).ec != std::errc())
-      continue;
-    if (env.now_micros() - made > kAbandonedAfterMicros)
-      static_cast<void>(env.remove_tree(io::join_path(temporary_directory, entry.name)));
-  }
+  io::remove_abandoned_stages(env, temporary_directory, kFolderPrefix);
 }
 
 }  // namespace shoplake::ingest

@@ -48,7 +48,7 @@ class RawCopy {
   std::future<Result<void>> synced_;
 };
 
-// Removes folders that loads which were killed left in the tmp folder more than a day ago. Best effort.
+// Removes folders that loads which were killed left in the tmp folder (io/staged_folder.h). Best effort.
 void remove_abandoned_copies(io::Env& env, const std::string& temporary_directory);
 
 }  // namespace shoplake::ingest

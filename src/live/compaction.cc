@@ -245,7 +245,7 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
 void Compactor::work(Job& job) {
   job.outcome = [&]() -> Result<transform::DataFile> {
     transform::DataFile file =
-        SHOPLAKE_TRY(copy_rows(*job.session, job.query, job.schema, job.path, kMergedRowGroupRows));
+        SHOPLAKE_TRY(copy_rows(*options_.env, *job.session, job.query, job.schema, job.path, kMergedRowGroupRows));
     SHOPLAKE_TRY(io::sync_files(*options_.env, {job.path}));
     file.partition = job.partition;
     return file;

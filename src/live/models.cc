@@ -402,8 +402,8 @@ Result<void> Models::write_added(const LiveModel& model, Table& table, const std
       SHOPLAKE_TRY(options_.env->create_directories(io::join_path(table.data_directory, folder)));
     const std::string path = io::join_path(table.data_directory, folder + options_.env->new_uuid() + ".parquet");
     paths_.push_back(path);
-    transform::DataFile file =
-        SHOPLAKE_TRY(copy_rows(*session_, fmt::format("SELECT {} FROM {}", model.columns, rows), model.schema, path));
+    transform::DataFile file = SHOPLAKE_TRY(
+        copy_rows(*options_.env, *session_, fmt::format("SELECT {} FROM {}", model.columns, rows), model.schema, path));
     file.partition = values;
     const std::int32_t number = table.files.next_number + static_cast<std::int32_t>(table.added.size());
     if (model.is_hot) {
@@ -434,7 +434,7 @@ Result<void> Models::write_deletes(const LiveModel& model, Table& table) {
         io::join_path(table.data_directory, folder + options_.env->new_uuid() + "-deletes.parquet");
     paths_.push_back(path);
     transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
-        *session_,
+        *options_.env, *session_,
         fmt::format("SELECT files.path AS file_path, removed.{0} AS pos FROM {1} AS removed JOIN {2} AS files ON "
                     "removed.{3} = files.number WHERE removed.{3} IN ({4}) ORDER BY ALL",
                     kPositionColumn, removed, spelled(kFilesSchema, model.name), kFileColumn, join(numbers, ", ")),
@@ -529,9 +529,9 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
     const std::string path =
         io::join_path(table.data_directory, partition_folder(model, partition) + options_.env->new_uuid() + ".parquet");
     merge.paths.push_back(path);
-    transform::DataFile file = SHOPLAKE_TRY(
-        copy_rows(*session_, fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged),
-                  model.schema, path));
+    transform::DataFile file = SHOPLAKE_TRY(copy_rows(
+        *options_.env, *session_,
+        fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged), model.schema, path));
     file.partition = partition;
     merge.change.added.push_back(file);
     merge.files.push_back(std::move(file));
@@ -550,7 +550,7 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
       const std::string path = io::join_path(table.data_directory, options_.env->new_uuid() + "-deletes.parquet");
       merge.paths.push_back(path);
       transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
-          *session_,
+          *options_.env, *session_,
           fmt::format("SELECT DISTINCT file_path, pos FROM read_parquet({}) WHERE file_path IN ({}) ORDER BY ALL",
                       path_list(deletes), join(kept, ", ")),
           path));

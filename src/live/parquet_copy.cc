@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "catalog/duckdb_statistics.h"
+#include "io/staged_folder.h"
 #include "model/iceberg_type.h"
 
 namespace shoplake::live {
@@ -21,27 +22,28 @@ catalog::Schema position_delete_schema() {
 
 }  // namespace
 
-Result<transform::DataFile> copy_rows(engine::Session& session, const std::string& query, const catalog::Schema& schema,
-                                      const std::string& path, int row_group_rows) {
+Result<transform::DataFile> copy_rows(io::Env& env, engine::Session& session, const std::string& query,
+                                      const catalog::Schema& schema, const std::string& path, int row_group_rows) {
   const std::string groups = row_group_rows > 0 ? fmt::format(", ROW_GROUP_SIZE {}", row_group_rows) : std::string();
+  const auto stage = SHOPLAKE_TRY(io::StagedFolder::open(env, io::parent_path(path)));
+  const std::string written = io::join_path(stage->directory(), io::file_name(path));
   const engine::ResultSet result = SHOPLAKE_TRY(
       session.query(fmt::format("COPY ({}) TO {} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS, FIELD_IDS {}{})",
-                                query, engine::quote_literal(path), model::field_ids_option(schema), groups)));
+                                query, engine::quote_literal(written), model::field_ids_option(schema), groups)));
   std::vector<transform::DataFile> files = SHOPLAKE_TRY(catalog::data_files_from_copy(result, schema, {}));
   SHOPLAKE_CHECK(files.size() == 1);
+  files[0].path = path;
+  SHOPLAKE_TRY(stage->send(written));
   return std::move(files[0]);
 }
 
-Result<transform::DataFile> copy_position_deletes(engine::Session& session, const std::string& query,
+Result<transform::DataFile> copy_position_deletes(io::Env& env, engine::Session& session, const std::string& query,
                                                   const std::string& path) {
-  transform::DataFile file = SHOPLAKE_TRY(copy_rows(session, query, position_delete_schema(), path));
+  transform::DataFile file = SHOPLAKE_TRY(copy_rows(env, session, query, position_delete_schema(), path));
   file.content = transform::DataFile::Content::position_deletes;
   return file;
 }
 
-void remove_files(io::Env& env, const std::vector<std::string>& paths) {
-  for (const std::string& path : paths)
-    (void)env.remove_file(path);
-}
+void remove_files(io::Env& env, const std::vector<std::string>& paths) { env.remove_files_quietly(paths); }
 
 }  // namespace shoplake::live

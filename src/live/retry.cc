@@ -123,7 +123,8 @@ Result<RetryReport> Live::retry(const RetryOptions& options) {
       change.base_snapshot_id = table.metadata->current_snapshot_id();
       change.summary = {{"shoplake.live", "retry"}};
       change.added = {SHOPLAKE_TRY(copy_position_deletes(
-          *session, "SELECT filename AS file_path, file_row_number AS pos " + leaves + " ORDER BY ALL", path))};
+          *state.options.env, *session,
+          "SELECT filename AS file_path, file_row_number AS pos " + leaves + " ORDER BY ALL", path))};
       SHOPLAKE_TRY(io::sync_files(*state.options.env, {path}));
       changes.push_back(std::move(change));
       return {};

@@ -334,8 +334,8 @@ class TableCompaction {
       const std::string path = io::join_path(folder, options_.env->new_uuid() + ".parquet");
       written.push_back(path);
       transform::DataFile file = SHOPLAKE_TRY(live::copy_rows(
-          *session_, fmt::format("SELECT * FROM {} WHERE rowid >= {} AND rowid < {}", kSortedRows, first, next), schema,
-          path));
+          *options_.env, *session_,
+          fmt::format("SELECT * FROM {} WHERE rowid >= {} AND rowid < {}", kSortedRows, first, next), schema, path));
       file.partition = bin.partition;
       bytes += file.file_size_bytes;
       total += file.record_count;

@@ -56,8 +56,9 @@ class CompactionTest : public testing::Test {
     change.create = catalog::CreateTable{schema, {"day"}, {}, {}};
     const std::string day = part % 2 == 0 ? "a" : "b";
     auto file = live::copy_rows(
-        *session_, "SELECT " + std::to_string(part) + " * 10 + 9 - i AS id, '" + day + "' AS day FROM range(10) t(i)",
-        schema, path);
+        io::posix_env(), *session_,
+        "SELECT " + std::to_string(part) + " * 10 + 9 - i AS id, '" + day + "' AS day FROM range(10) t(i)", schema,
+        path);
     ASSERT_TRUE(file.ok()) << to_string(file.error());
     file->partition = {day};
     change.added = {*file};
@@ -77,7 +78,8 @@ class CompactionTest : public testing::Test {
     }
     const std::string path = catalog_->data_location(kTable).value() + "/" + io::posix_env().new_uuid() + ".parquet";
     auto file = live::copy_position_deletes(
-        *session_, "SELECT '" + data + "' AS file_path, CAST(" + std::to_string(position) + " AS BIGINT) AS pos", path);
+        io::posix_env(), *session_,
+        "SELECT '" + data + "' AS file_path, CAST(" + std::to_string(position) + " AS BIGINT) AS pos", path);
     ASSERT_TRUE(file.ok()) << to_string(file.error());
     file->partition = {"a"};
     catalog::TableChange change;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "catalog/duckdb_statistics.h"
+#include "io/staged_folder.h"
 #include "model/lake.h"
 #include "model/lake_sql.h"
 
@@ -23,13 +24,14 @@ constexpr std::size_t kSyncsAtOnceMax = 8;
 
 Result<Lake::Copied> Lake::copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
                                 const std::vector<std::string>& partition_by, const std::string& folder, bool small) {
-  std::string target = folder;
+  const std::unique_ptr<io::StagedFolder> stage = SHOPLAKE_TRY(io::StagedFolder::open(*options_.env, folder));
+  std::string target = stage->directory();
   std::string options =
       fmt::format("FORMAT parquet, COMPRESSION snappy, RETURN_STATS, FIELD_IDS {}", field_ids_option(schema));
   if (small)
     options += fmt::format(", ROW_GROUP_SIZE {}", kSmallTableRowGroupRows);
   if (partition_by.empty()) {
-    target = io::join_path(folder, options_.env->new_uuid() + ".parquet");
+    target = io::join_path(target, options_.env->new_uuid() + ".parquet");
   } else {
     std::vector<std::string> columns;
     for (const std::string& column : partition_by)
@@ -41,16 +43,22 @@ Result<Lake::Copied> Lake::copy(engine::Session& session, const std::string& sql
       SHOPLAKE_TRY(session.query(fmt::format("COPY ({}) TO {} ({})", sql, engine::quote_literal(target), options)));
   Copied copied;
   copied.files = SHOPLAKE_TRY(catalog::data_files_from_copy(result, schema, partition_by));
+  std::vector<std::string> staged;
   for (auto file = copied.files.begin(); file != copied.files.end();) {
     if (file->record_count == 0) {
       SHOPLAKE_TRY(options_.env->remove_file(file->path));
       file = copied.files.erase(file);
       continue;
     }
+    staged.push_back(file->path);
+    file->path = stage->final_path(file->path);
     copied.rows += file->record_count;
     copied.bytes += file->file_size_bytes;
     ++file;
   }
+  // Models downstream read the files before they are made durable; in a store they must be there for that.
+  if (stage->is_elsewhere())
+    SHOPLAKE_TRY(stage->publish(staged));
   return copied;
 }
 

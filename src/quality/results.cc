@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catalog/duckdb_statistics.h"
-#include "io/sync_files.h"
+#include "io/staged_folder.h"
 #include "model/iceberg_type.h"
 
 namespace shoplake::quality {
@@ -99,12 +99,15 @@ catalog::Schema schema_of_results() {
 // One Parquet file of a query's rows, durable.
 Result<transform::DataFile> copy(io::Env& env, engine::Session& session, const std::string& query,
                                  const catalog::Schema& schema, const std::string& path) {
+  const auto stage = SHOPLAKE_TRY(io::StagedFolder::open(env, io::parent_path(path)));
+  const std::string staged = io::join_path(stage->directory(), io::file_name(path));
   const engine::ResultSet copied = SHOPLAKE_TRY(
       session.query(fmt::format("COPY ({}) TO {} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS, FIELD_IDS {})",
-                                query, engine::quote_literal(path), model::field_ids_option(schema))));
+                                query, engine::quote_literal(staged), model::field_ids_option(schema))));
   std::vector<transform::DataFile> files = SHOPLAKE_TRY(catalog::data_files_from_copy(copied, schema, {}));
   SHOPLAKE_CHECK(files.size() == 1);
-  SHOPLAKE_TRY(io::sync_files(env, {path}));
+  SHOPLAKE_TRY(stage->publish({staged}));
+  files[0].path = path;
   return std::move(files[0]);
 }
 
