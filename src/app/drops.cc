@@ -21,7 +21,9 @@ namespace {
 using base::ErrorKind;
 using base::Result;
 
-constexpr std::string_view kDayFolder = "date=";
+constexpr char kDayFolder[] = "date=";
+
+}  // namespace
 
 Result<std::vector<std::string>> all_datasets(App& app) {
   std::vector<std::string> names;
@@ -33,7 +35,9 @@ Result<std::vector<std::string>> all_datasets(App& app) {
   return names;
 }
 
-}  // namespace
+std::chrono::milliseconds drop_interval(const Home& home) {
+  return home.is_in_object_store() ? kDropIntervalInStore : kDropInterval;
+}
 
 Result<DropPass> DropZone::pass() {
   DropPass pass;
@@ -50,7 +54,10 @@ Result<DropPass> DropZone::pass() {
 Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) {
   io::Env& env = app_.env();
   const std::string folder = io::join_path(app_.home().lake_root, "raw/" + dataset);
-  if (!SHOPLAKE_TRY(env.exists(folder)))
+  auto listed = env.list_tree(folder, kDayFolder);
+  if (!listed.ok() && listed.error().kind != ErrorKind::not_found)
+    return listed.error();
+  if (!listed.ok() || listed->empty())
     return {};
   catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
   const auto control_plane = SHOPLAKE_TRY(catalog->open_control_plane());
@@ -62,35 +69,31 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
 
   const std::int64_t now = env.now_micros();
   std::unique_ptr<FileLoader> loader;  // opened when there is something to load
-  for (const io::DirectoryEntry& day : SHOPLAKE_TRY(env.list_directory(folder))) {
-    if (!day.is_directory || !day.name.starts_with(kDayFolder))
+  for (const io::DirectoryEntry& entry : *listed) {
+    if (std::ranges::count(entry.name, '/') != 1)
+      continue;  // files stand directly in the folder of their day
+    ++pass.seen;
+    const std::string object = fmt::format("raw/{}/{}", dataset, entry.name);
+    const auto record = known.find(object);
+    if (record != known.end() && record->second.size_bytes == entry.size_bytes &&
+        record->second.modified_micros == entry.modified_micros)
       continue;
-    for (const io::DirectoryEntry& entry : SHOPLAKE_TRY(env.list_directory(io::join_path(folder, day.name)))) {
-      if (entry.is_directory)
-        continue;
-      ++pass.seen;
-      const std::string object = fmt::format("raw/{}/{}/{}", dataset, day.name, entry.name);
-      const auto record = known.find(object);
-      if (record != known.end() && record->second.size_bytes == entry.size_bytes &&
-          record->second.modified_micros == entry.modified_micros)
-        continue;
-      if (SHOPLAKE_TRY(ingest::is_placed(*control_plane, object, entry.size_bytes)))
-        continue;
-      if (ingest::is_unfinished_name(entry.name) || now - entry.modified_micros < kSettleMicros) {
-        ++pass.unfinished;
-        continue;
-      }
-      if (!loader)
-        loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
-      const LoadedFile file = loader->load(io::join_path(app_.home().lake_root, object), entry.modified_micros);
-      if (options_.on_file)
-        options_.on_file(dataset, file);
-      if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked)
-        return *file.error;
-      ++(file.error ? pass.rejected : file.status == LoadedFile::Status::skipped ? pass.skipped : pass.loaded);
-      pass.rows += file.rows;
-      pass.rejected_rows += file.rejected;
+    if (SHOPLAKE_TRY(ingest::is_placed(*control_plane, object, entry.size_bytes)))
+      continue;
+    if (ingest::is_unfinished_name(io::file_name(entry.name)) || now - entry.modified_micros < kSettleMicros) {
+      ++pass.unfinished;
+      continue;
     }
+    if (!loader)
+      loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
+    const LoadedFile file = loader->load(io::join_path(app_.home().lake_root, object), entry.modified_micros);
+    if (options_.on_file)
+      options_.on_file(dataset, file);
+    if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked)
+      return *file.error;
+    ++(file.error ? pass.rejected : file.status == LoadedFile::Status::skipped ? pass.skipped : pass.loaded);
+    pass.rows += file.rows;
+    pass.rejected_rows += file.rejected;
   }
   return {};
 }
@@ -132,7 +135,7 @@ struct DropWatcher::State {
       lock.unlock();
       look(stop);
       lock.lock();
-      changed.wait_for(lock, stop, kDropInterval, [] { return false; });
+      changed.wait_for(lock, stop, drop_interval(app.home()), [] { return false; });
     }
   }
 };

@@ -1,5 +1,6 @@
-// Drops: files that others put into raw/<dataset>/date=YYYY-MM-DD/ of the lake, found and loaded where they stand. A
-// file is looked at again when its size or time changes; what a load of our own put there is known.
+// Drops: files that others put into raw/<dataset>/date=YYYY-MM-DD/ of the lake, on a disk or in an object store, found
+// and loaded where they stand. A file is looked at again when its size or time changes; what a load of our own put
+// there is known.
 //
 // A file counts as complete when its name is no unfinished one (ingest/file_name.h) and its content is older than
 // kSettleMicros: a writer that is slower than that must use a name of its own and rename at the end. A gzip that is cut
@@ -26,6 +27,9 @@ namespace shoplake::app {
 
 inline constexpr std::int64_t kSettleMicros = 2'000'000;
 inline constexpr std::chrono::milliseconds kDropInterval{2'000};
+inline constexpr std::chrono::milliseconds kDropIntervalInStore{10'000};  // each look is a request a dataset, and costs
+// How long the lake's place asks to wait between two looks.
+std::chrono::milliseconds drop_interval(const Home& home);
 
 struct DropOptions {
   std::vector<std::string> datasets;  // empty: all that have a contract
@@ -43,6 +47,9 @@ struct DropPass {
   std::int64_t rows = 0;
   std::int64_t rejected_rows = 0;
 };
+
+// The names of all contracts of the home.
+base::Result<std::vector<std::string>> all_datasets(App& app);
 
 class DropZone {
  public:

@@ -236,6 +236,7 @@ Result<maintain::OrphanReport> remove_orphans(App& app, const OrphansOptions& op
   maintain::OrphanOptions orphans;
   orphans.env = &app.env();
   orphans.catalog = SHOPLAKE_TRY(app.catalog());
+  orphans.temporary_directory = app.home().temporary_directory;
   orphans.older_than_micros = options.older_than_micros;
   orphans.dry_run = options.dry_run;
   orphans.progress = options.progress;

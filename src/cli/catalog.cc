@@ -228,6 +228,7 @@ void add_catalog(CLI::App& root, Context& context) {
 
   add_catalog_crawl(*command, context);
   add_catalog_maintenance(*command, context);
+  add_catalog_lifecycle(*command, context);
 }
 
 }  // namespace shoplake::cli

@@ -32,6 +32,7 @@ void add_serve(CLI::App& root, Context& context);
 void add_catalog(CLI::App& root, Context& context);
 void add_quality(CLI::App& root, Context& context);
 void add_catalog_crawl(CLI::App& command, Context& context);
+void add_catalog_lifecycle(CLI::App& command, Context& context);
 void add_catalog_maintenance(CLI::App& command, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 

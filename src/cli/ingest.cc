@@ -44,11 +44,11 @@ void say_file(const std::string& dataset, const app::LoadedFile& file, Context& 
 }
 
 // Waits, or returns at once when it is to stop.
-void rest(const std::stop_token& stop) {
+void rest(std::chrono::milliseconds interval, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
-  changed.wait_for(lock, stop, app::kDropInterval, [] { return false; });
+  changed.wait_for(lock, stop, interval, [] { return false; });
 }
 
 base::Result<int> run(const Options& options, Context& context) {
@@ -64,7 +64,7 @@ base::Result<int> run(const Options& options, Context& context) {
   while (true) {
     const app::DropPass pass = SHOPLAKE_TRY(zone.pass());
     if (options.watch && !context.stop.stop_requested()) {
-      rest(context.stop);
+      rest(app::drop_interval(app->home()), context.stop);
       if (!context.stop.stop_requested())
         continue;
     }

@@ -1,13 +1,16 @@
 #include "crawl/crawl.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "crawl/external_view.h"
 #include "crawl/parquet_table.h"
 #include "crawl/sample.h"
+#include "io/parallel.h"
 
 namespace shoplake::crawl {
 namespace {
@@ -16,6 +19,7 @@ using base::ErrorKind;
 using base::make_error;
 
 constexpr const char* kFolderProperty = "shoplake.external-folder";
+constexpr std::size_t kSamplesAtOnce = 240;
 constexpr std::size_t kProblemsMax = 100;  // of one table that a report names
 
 std::string first_part(const std::string& folder) { return folder.substr(0, folder.find('/')); }
@@ -154,24 +158,27 @@ class TableCrawl {
     std::vector<std::string> parquet;
     std::vector<std::string> parquet_paths;
     auto outcome = [&]() -> Result<void> {
-      for (const std::string& path : written_) {
-        if (options_.stop.stop_requested()) {
-          return make_error(ErrorKind::cancelled, "crawl.interrupted", "interrupted");
+      for (std::size_t begin = 0; begin < written_.size(); begin += kSamplesAtOnce) {
+        const std::span<const std::string> paths =
+            std::span(written_).subspan(begin, std::min(kSamplesAtOnce, written_.size() - begin));
+        std::vector<Sample> samples = SHOPLAKE_TRY(take_samples(paths));
+        for (std::size_t index = 0; index < paths.size(); ++index) {
+          const std::string& path = paths[index];
+          KnownObject& known = state_.objects.at(path);
+          Sample& sample = samples[index];
+          known.format = sample.format;
+          known.is_gzip = sample.is_gzip;
+          known.delimiter = sample.delimiter;
+          known.has_header = sample.has_header;
+          known.columns = std::move(sample.columns);
+          known.problem = std::move(sample.problem);
+          add_conflicts(sample.conflicts);
+          if (known.format == Format::parquet) {
+            parquet.push_back(path);
+            parquet_paths.push_back(io::join_path(path_, path));
+          }
         }
-        KnownObject& known = state_.objects.at(path);
-        Sample sample = SHOPLAKE_TRY(sample_object(*options_.env, io::join_path(path_, path)));
-        known.format = sample.format;
-        known.is_gzip = sample.is_gzip;
-        known.delimiter = sample.delimiter;
-        known.has_header = sample.has_header;
-        known.columns = std::move(sample.columns);
-        known.problem = std::move(sample.problem);
-        add_conflicts(sample.conflicts);
-        if (known.format == Format::parquet) {
-          parquet.push_back(path);
-          parquet_paths.push_back(io::join_path(path_, path));
-        }
-        progress.update(++done);
+        progress.update(done += paths.size());
       }
       const std::vector<Footer> footers = SHOPLAKE_TRY(read_footers(session_, parquet_paths));
       for (std::size_t index = 0; index < footers.size(); ++index) {
@@ -190,6 +197,21 @@ class TableCrawl {
       }
     }
     return {};
+  }
+
+  // On several threads: of an object store each begin of an object is a request to wait for.
+  Result<std::vector<Sample>> take_samples(std::span<const std::string> paths) const {
+    std::vector<Sample> samples(paths.size());
+    std::vector<std::size_t> indices(paths.size());
+    std::iota(indices.begin(), indices.end(), std::size_t{0});
+    SHOPLAKE_TRY(io::for_each_in_parallel(indices, [&](std::size_t index) -> Result<void> {
+      if (options_.stop.stop_requested()) {
+        return make_error(ErrorKind::cancelled, "crawl.interrupted", "interrupted");
+      }
+      samples[index] = SHOPLAKE_TRY(sample_object(*options_.env, io::join_path(path_, paths[index])));
+      return {};
+    }));
+    return samples;
   }
 
   void add_conflicts(const std::vector<Conflict>& conflicts) {

@@ -59,34 +59,28 @@ std::string ending(const std::string& name) {
   return name.substr(last) == ".gz" && before != std::string::npos ? name.substr(before) : name.substr(last);
 }
 
-Result<void> list_below(io::Env& env, const std::string& folder, const std::string& prefix,
-                        std::vector<Object>& objects) {
-  for (io::DirectoryEntry& entry : SHOPLAKE_TRY(env.list_directory(folder))) {
-    if (entry.name.starts_with('.') || entry.name.starts_with('_') || entry.name.ends_with(".tmp")) {
-      continue;
-    }
-    const std::string path = prefix + entry.name;
-    if (entry.is_directory) {
-      SHOPLAKE_TRY(list_below(env, io::join_path(folder, entry.name), path + "/", objects));
-    } else if (entry.size_bytes > 0) {
-      if (objects.size() >= kObjectsMax) {
-        return base::make_error(base::ErrorKind::failed, "crawl.too_many_objects",
-                                fmt::format("there are more than {} objects below {}", kObjectsMax, folder),
-                                "Crawl its folders one by one.");
-      }
-      objects.push_back({path, entry.size_bytes, entry.modified_micros, std::move(entry.entity_tag)});
-    }
-  }
-  return {};
+// Whether a path leads to a file that is none of the table's: temporary, or in or under a name that begins with '.' or
+// '_'.
+bool is_passed_over(const std::string& path) {
+  return path.starts_with('.') || path.starts_with('_') || path.find("/.") != std::string::npos ||
+         path.find("/_") != std::string::npos || path.ends_with(".tmp") || path.find(".tmp/") != std::string::npos;
 }
 
 }  // namespace
 
 Result<std::vector<Object>> list_objects(io::Env& env, const std::string& folder) {
   std::vector<Object> objects;
-  SHOPLAKE_TRY(list_below(env, folder, "", objects));
-  std::sort(objects.begin(), objects.end(),
-            [](const Object& left, const Object& right) { return left.path < right.path; });
+  for (io::DirectoryEntry& file : SHOPLAKE_TRY(env.list_tree(folder))) {
+    if (file.size_bytes == 0 || is_passed_over(file.name)) {
+      continue;
+    }
+    if (objects.size() >= kObjectsMax) {
+      return base::make_error(base::ErrorKind::failed, "crawl.too_many_objects",
+                              fmt::format("there are more than {} objects below {}", kObjectsMax, folder),
+                              "Crawl its folders one by one.");
+    }
+    objects.push_back({std::move(file.name), file.size_bytes, file.modified_micros, std::move(file.entity_tag)});
+  }
   return objects;
 }
 

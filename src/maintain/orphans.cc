@@ -1,7 +1,7 @@
 #include "maintain/orphans.h"
 
 #include <algorithm>
-#include <set>
+#include <string_view>
 #include <unordered_set>
 
 namespace shoplake::maintain {
@@ -11,39 +11,47 @@ constexpr const char* kTableZones[] = {"processed", "curated", "quarantine"};
 constexpr const char* kTableFolders[] = {"data", "metadata"};
 
 // All files below a folder; a folder that is not there has none.
-Result<void> list_below(io::Env& env, const std::string& folder, std::vector<OrphanFile>& files) {
-  auto entries = env.list_directory(folder);
-  if (!entries.ok()) {
-    return entries.error().kind == base::ErrorKind::not_found ? Result<void>() : Result<void>(entries.error());
+Result<std::vector<OrphanFile>> list_below(io::Env& env, const std::string& folder) {
+  const auto listed = env.list_tree(folder);
+  if (!listed.ok() && listed.error().kind != base::ErrorKind::not_found) {
+    return listed.error();
   }
-  for (const io::DirectoryEntry& entry : *entries) {
-    const std::string path = io::join_path(folder, entry.name);
-    if (entry.is_directory) {
-      SHOPLAKE_TRY(list_below(env, path, files));
-    } else {
-      files.push_back({path, entry.size_bytes, entry.modified_micros});
+  std::vector<OrphanFile> files;
+  if (listed.ok()) {
+    for (const io::DirectoryEntry& file : *listed) {
+      files.push_back({io::join_path(folder, file.name), file.size_bytes, file.modified_micros});
     }
   }
-  return {};
+  return files;
 }
 
-Result<std::vector<OrphanFile>> list_candidates(io::Env& env, const std::string& lake_root) {
+// Whether a path below a zone is where shoplake puts a table's files: <table>/{data,metadata}/…
+bool is_of_a_table(std::string_view path) {
+  const std::size_t table_end = path.find('/');
+  if (table_end == std::string_view::npos) {
+    return false;
+  }
+  const std::string_view rest = path.substr(table_end + 1);
+  return std::ranges::any_of(kTableFolders, [&](const char* folder) {
+    return rest.starts_with(folder) && rest.substr(std::string_view(folder).size()).starts_with('/');
+  });
+}
+
+Result<std::vector<OrphanFile>> list_candidates(const OrphanOptions& options) {
+  const std::string& lake_root = options.catalog->options().lake_root;
   std::vector<OrphanFile> files;
   for (const char* zone : kTableZones) {
     const std::string folder = io::join_path(lake_root, zone);
-    if (!SHOPLAKE_TRY(env.exists(folder))) {
-      continue;
-    }
-    for (const io::DirectoryEntry& table : SHOPLAKE_TRY(env.list_directory(folder))) {
-      if (!table.is_directory) {
-        continue;
-      }
-      for (const char* part : kTableFolders) {
-        SHOPLAKE_TRY(list_below(env, io::join_path(io::join_path(folder, table.name), part), files));
+    for (OrphanFile& file : SHOPLAKE_TRY(list_below(*options.env, folder))) {
+      if (is_of_a_table(std::string_view(file.path).substr(folder.size() + 1))) {
+        files.push_back(std::move(file));
       }
     }
   }
-  SHOPLAKE_TRY(list_below(env, io::join_path(lake_root, "tmp"), files));
+  if (!options.temporary_directory.empty()) {
+    const std::vector<OrphanFile> abandoned = SHOPLAKE_TRY(list_below(*options.env, options.temporary_directory));
+    files.insert(files.end(), abandoned.begin(), abandoned.end());
+  }
   return files;
 }
 
@@ -63,7 +71,7 @@ Result<OrphanReport> remove_orphans(const OrphanOptions& options) {
   OrphanReport report;
   io::Env& env = *options.env;
   const std::int64_t oldest = env.now_micros() - options.older_than_micros;
-  std::vector<OrphanFile> files = SHOPLAKE_TRY(list_candidates(env, options.catalog->options().lake_root));
+  std::vector<OrphanFile> files = SHOPLAKE_TRY(list_candidates(options));
   report.files_looked_at = static_cast<std::int64_t>(files.size());
 
   const catalog::Catalog::Snapshot snapshot = SHOPLAKE_TRY(options.catalog->snapshot());

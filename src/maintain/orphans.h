@@ -28,6 +28,7 @@ inline constexpr std::int64_t kOrphanAgeMicrosDefault = std::int64_t{24} * 3600 
 struct OrphanOptions {
   io::Env* env = nullptr;
   catalog::Catalog* catalog = nullptr;
+  std::string temporary_directory;  // tmp/, wherever it is; empty: not looked at
   std::int64_t older_than_micros = kOrphanAgeMicrosDefault;
   bool dry_run = false;
   base::Progress* progress = nullptr;

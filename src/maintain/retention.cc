@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "io/parallel.h"
+
 namespace shoplake::maintain {
 namespace {
 
@@ -141,22 +143,21 @@ class Retention {
   }
 
  private:
-  Result<void> list(const std::string& folder, bool by_path, std::vector<Object>& objects) const {
-    auto entries = env_.list_directory(io::join_path(root_, folder));
-    if (!entries.ok()) {
-      return entries.error().kind == base::ErrorKind::not_found ? Result<void>() : Result<void>(entries.error());
+  Result<std::vector<Object>> list(const std::string& folder, bool by_path) const {
+    const auto files = env_.list_tree(io::join_path(root_, folder));
+    if (!files.ok() && files.error().kind != base::ErrorKind::not_found) {
+      return files.error();
     }
-    for (const io::DirectoryEntry& entry : *entries) {
-      const std::string path = io::join_path(folder, entry.name);
-      if (entry.is_directory) {
-        SHOPLAKE_TRY(list(path, by_path, objects));
-      } else {
+    std::vector<Object> objects;
+    if (files.ok()) {
+      for (const io::DirectoryEntry& file : *files) {
+        const std::string path = io::join_path(folder, file.name);
         // A day is over when it ends.
         const auto day = by_path ? day_of_path(path) : std::nullopt;
-        objects.push_back({path, entry.size_bytes, day ? *day + kDayMicros : entry.modified_micros});
+        objects.push_back({path, file.size_bytes, day ? *day + kDayMicros : file.modified_micros});
       }
     }
-    return {};
+    return objects;
   }
 
   bool is_old(std::int64_t micros, std::int64_t days) const { return micros <= now_ - days * kDayMicros; }
@@ -174,8 +175,7 @@ class Retention {
       RetentionReport::Line line{
           .zone = "raw", .name = dataset.name, .days = options_.policy.days("raw", dataset.name), .note = {}};
       if (line.days) {
-        std::vector<Object> objects;
-        SHOPLAKE_TRY(list(io::join_path("raw", dataset.name), true, objects));
+        std::vector<Object> objects = SHOPLAKE_TRY(list(io::join_path("raw", dataset.name), true));
         std::erase_if(objects, [&](const Object& object) {
           if (!is_old(object.micros, *line.days)) {
             return true;
@@ -192,8 +192,7 @@ class Retention {
 
   Result<void> apply_to_results() {
     RetentionReport::Line line{.zone = "query-results", .name = "*", .days = options_.policy.query_results, .note = {}};
-    std::vector<Object> objects;
-    SHOPLAKE_TRY(list("query-results", false, objects));
+    std::vector<Object> objects = SHOPLAKE_TRY(list("query-results", false));
     if (line.days) {
       std::erase_if(objects, [&](const Object& object) { return !is_old(object.micros, *line.days); });
       SHOPLAKE_TRY(remove(objects, line));
@@ -227,16 +226,14 @@ class Retention {
       SHOPLAKE_TRY(insert.run());
     }
     SHOPLAKE_TRY(transaction.commit());
-    for (const Object& object : objects) {
+    return io::for_each_in_parallel(objects, [&](const Object& object) -> Result<void> {
       if (options_.stop.stop_requested()) {
         return base::make_error(base::ErrorKind::cancelled, "maintain.interrupted", "interrupted");
       }
       const auto removed = env_.remove_file(io::join_path(root_, object.path));
-      if (!removed.ok() && removed.error().kind != base::ErrorKind::not_found) {
-        return removed.error();
-      }
-    }
-    return {};
+      const bool is_gone = removed.ok() || removed.error().kind == base::ErrorKind::not_found;
+      return is_gone ? Result<void>() : removed;
+    });
   }
 
   Result<void> apply_to_tables() {
@@ -340,16 +337,33 @@ std::optional<std::int64_t> RetentionPolicy::days(const std::string& zone, const
 
 Result<RetentionReport> apply_retention(const RetentionOptions& options) { return Retention(options).run(); }
 
-std::vector<LifecycleRule> lifecycle_rules(const RetentionPolicy& policy, const std::vector<std::string>& archives) {
+std::vector<LifecycleRule> lifecycle_rules(const RetentionPolicy& policy, const std::vector<std::string>& datasets,
+                                           std::int64_t grace_days) {
   std::vector<LifecycleRule> rules;
-  if (policy.query_results) {
-    rules.push_back({"query-results/", *policy.query_results});
+  const auto add = [&](std::string prefix, const std::optional<std::int64_t>& days) {
+    if (days) {
+      rules.push_back({std::move(prefix), *days + grace_days});
+    }
+  };
+  std::set<std::string> known(datasets.begin(), datasets.end());
+  for (const auto& [dataset, own] : policy.datasets) {
+    known.insert(dataset);
   }
-  for (const std::string& dataset : archives) {
-    if (const auto days = policy.days("raw", dataset)) {
-      rules.push_back({"raw/" + dataset + "/", *days});
+  const bool some_stay_longer = std::ranges::any_of(known, [&](const std::string& dataset) {
+    const auto days = policy.days("raw", dataset);
+    return !days || (policy.raw && *days > *policy.raw);
+  });
+  const bool is_common = policy.raw && !some_stay_longer;
+  if (is_common) {
+    add("raw/", policy.raw);
+  }
+  for (const std::string& dataset : known) {
+    const auto days = policy.days("raw", dataset);
+    if (!is_common || days != policy.raw) {
+      add("raw/" + dataset + "/", days);
     }
   }
+  add("query-results/", policy.query_results);
   return rules;
 }
 

@@ -9,8 +9,7 @@
 //   query-results  files, by when they were written.
 //
 // Each object that goes is a row of the control plane's table retention_removal (docs/formats/catalog.md), written
-// before the object is removed. On an object store the same policy can be given to the store instead: lifecycle_rules()
-// is the seam for that.
+// before the object is removed. An object store can be given the same policy as rules of its own: lifecycle_rules().
 #pragma once
 
 #include <cstdint>
@@ -71,13 +70,16 @@ struct RetentionReport {
 
 Result<RetentionReport> apply_retention(const RetentionOptions& options);
 
-// The policy as rules of an object store: objects with this key prefix, relative to the lake's root, go after so many
-// days. Only for zones whose objects the lake never needs after that time: query-results, and raw objects of datasets
-// that are given by the caller as archives (nothing is loaded from them later).
+// The policy as rules of an object store, for the zones whose files no table names: raw, by dataset, and query-results.
+// The store goes by an object's age alone and does not know what is needed, so that its rules are a net below
+// apply_retention(): they wait `grace_days` longer.
 struct LifecycleRule {
-  std::string prefix;
+  std::string prefix;  // of keys, from the lake's root: "raw/", "raw/events/"
   std::int64_t days = 0;
 };
-std::vector<LifecycleRule> lifecycle_rules(const RetentionPolicy& policy, const std::vector<std::string>& archives);
+// Where rules overlap, stores go by the shortest. So one rule for all of raw is possible only if no dataset is kept
+// longer; else each of `datasets`, which are all that are known, has its own.
+std::vector<LifecycleRule> lifecycle_rules(const RetentionPolicy& policy, const std::vector<std::string>& datasets,
+                                           std::int64_t grace_days);
 
 }  // namespace shoplake::maintain
