@@ -89,6 +89,23 @@ void describe_commits(base::Metrics& metrics, const catalog::Catalog& catalog) {
   });
 }
 
+// shoplake's own requests; those of the engine, which reads tables by itself, are not among them.
+void describe_store(base::Metrics& metrics, ObjectStore& store) {
+  metrics.describe_counter("shoplake_s3_requests_total", "Requests to the object store, each counted once.");
+  metrics.describe_counter("shoplake_s3_retries_total", "How often a request was sent again.");
+  metrics.describe_counter("shoplake_s3_failures_total", "Requests that were given up after all attempts.");
+  metrics.describe_counter("shoplake_s3_sent_bytes_total", "Bytes of objects sent, those sent again included.");
+  metrics.describe_counter("shoplake_s3_received_bytes_total", "Bytes of answers.");
+  metrics.before_exposition([&store](base::Metrics& m) {
+    const s3::RequestCounts counts = store.client().counts();
+    m.set("shoplake_s3_requests_total", {}, static_cast<double>(counts.requests));
+    m.set("shoplake_s3_retries_total", {}, static_cast<double>(counts.retries));
+    m.set("shoplake_s3_failures_total", {}, static_cast<double>(counts.failures));
+    m.set("shoplake_s3_sent_bytes_total", {}, static_cast<double>(counts.sent_bytes));
+    m.set("shoplake_s3_received_bytes_total", {}, static_cast<double>(counts.received_bytes));
+  });
+}
+
 }  // namespace
 
 base::Result<void> parse_listen_address(std::string_view text, ServeOptions& options) {
@@ -201,6 +218,8 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
       SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
   catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
   describe_commits(state->metrics, *catalog);
+  if (app.object_store() != nullptr)
+    describe_store(state->metrics, *app.object_store());
   state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
   const auto open_engine = [&app] { return app.open_engine(); };
   state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, serve::Dashboard::tables());

@@ -92,6 +92,10 @@ base::Error bad_answer(const Location& location, const std::string& what) {
 Client::Client(io::Env& env, http::Transport& transport, aws::CredentialChain& credentials, ClientOptions options)
     : env_(env), transport_(transport), credentials_(credentials), options_(std::move(options)) {}
 
+RequestCounts Client::counts() const {
+  return {counters_.requests, counters_.retries, counters_.failures, counters_.sent_bytes, counters_.received_bytes};
+}
+
 // ---- one request ----
 
 Result<http::Answer> Client::send_once(const Request& request, const aws::Credentials& credentials) {
@@ -147,9 +151,12 @@ Result<Client::Outcome> Client::send(const Request& request) {
   bool has_renewed_keys = false;
   for (int attempt = 1;; ++attempt) {
     const aws::Credentials credentials = SHOPLAKE_TRY(credentials_.get());
+    ++(attempt == 1 ? counters_.requests : counters_.retries);
+    counters_.sent_bytes += static_cast<std::int64_t>(request.body.size());
     auto answer = send_once(request, credentials);
     std::string reason;
     if (answer.ok()) {
+      counters_.received_bytes += static_cast<std::int64_t>(answer->body.size());
       const bool is_accepted = std::ranges::find(request.accepted, answer->status) != request.accepted.end();
       // Completing an upload, or copying, may fail after its status 200 was sent.
       const bool may_hide_error = request.method != "GET" && request.method != "HEAD" && !answer->body.empty();
@@ -174,6 +181,7 @@ Result<Client::Outcome> Client::send(const Request& request) {
       reason = answer.error().message;
     }
     if (attempt >= options_.retry.attempts_max) {
+      ++counters_.failures;
       return make_error(
           ErrorKind::environment, "s3.unavailable",
           fmt::format("{} {} failed {} times, last: {}", request.method, to_string(request.location), attempt, reason),

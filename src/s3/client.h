@@ -16,6 +16,7 @@
 // Thread safe.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -86,12 +87,22 @@ struct PendingUpload {
   std::string upload_id;
 };
 
+// What a Client's requests came to since it was made.
+struct RequestCounts {
+  std::int64_t requests = 0;
+  std::int64_t retries = 0;   // attempts after the first of each
+  std::int64_t failures = 0;  // requests given up as s3.unavailable
+  std::int64_t sent_bytes = 0;
+  std::int64_t received_bytes = 0;
+};
+
 class Client {
  public:
   Client(io::Env& env, http::Transport& transport, aws::CredentialChain& credentials, ClientOptions options);
 
   const ClientOptions& options() const { return options_; }
   io::Env& env() const { return env_; }
+  RequestCounts counts() const;
 
   Result<ObjectInfo> head(const Location& location);
   // Up to `size` bytes from `offset`; fewer only at the end. An `etag` that is no longer the object's is an error.
@@ -146,6 +157,9 @@ class Client {
   http::Transport& transport_;
   aws::CredentialChain& credentials_;
   const ClientOptions options_;
+  struct Counters {
+    std::atomic<std::int64_t> requests, retries, failures, sent_bytes, received_bytes;
+  } counters_ = {};
 };
 
 }  // namespace shoplake::s3

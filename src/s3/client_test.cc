@@ -125,6 +125,13 @@ TEST_F(ClientTest, GivesUpWithTheLastReason) {
   store_.fail(Fault::denied, "PUT");
   EXPECT_EQ(client_.put(place_, "x").error().code, "s3.access_denied");
   EXPECT_EQ(store_.requests.size(), 10U);
+  ASSERT_TRUE(client_.remove(place_).ok());
+  const RequestCounts counts = client_.counts();
+  EXPECT_EQ(counts.requests, 3);
+  EXPECT_EQ(counts.retries, 8);
+  EXPECT_EQ(counts.failures, 1);
+  EXPECT_EQ(counts.sent_bytes, 1);
+  EXPECT_GT(counts.received_bytes, 0);
 }
 
 TEST_F(ClientTest, AWrongKeyIsNotTriedAgain) {

@@ -122,6 +122,9 @@ def test_a_server_polls_the_store(lake, bucket):
             return status == 200 and answer["rows"] == [[1]]
 
         wait_until(is_loaded, "the server has loaded the object")
+        metrics = dict(line.split(" ") for line in served.get("/metrics")[2].decode().splitlines() if line.startswith("shoplake_s3_"))
+        assert float(metrics["shoplake_s3_requests_total"]) > 10 and float(metrics["shoplake_s3_sent_bytes_total"]) > 1000
+        assert metrics["shoplake_s3_failures_total"] == "0"
         assert served.stop() == 0
 
 
