@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "app/lake_claim.h"
+
 namespace shoplake::app {
 
 base::Result<std::unique_ptr<App>> App::open(io::Env& env) {
@@ -9,6 +11,7 @@ base::Result<std::unique_ptr<App>> App::open(io::Env& env) {
   std::unique_ptr<ObjectStore> store;
   if (home.is_in_object_store()) {
     store = SHOPLAKE_TRY(ObjectStore::open(env, home));
+    SHOPLAKE_TRY(claim_lake(env, *store, home));
   }
   return std::unique_ptr<App>(new App(env, std::move(home), find_installation(), std::move(store)));
 }

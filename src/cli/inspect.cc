@@ -146,7 +146,9 @@ base::Result<int> inspect_wal(const std::string& path, app::InspectOptions optio
 }
 
 base::Result<int> inspect_object(const std::string& path, Context& context) {
-  const app::InspectedObject object = SHOPLAKE_TRY(app::inspect_object(io::posix_env(), path));
+  // Only what is in an object store needs the home, which knows how it is reached.
+  io::Env& env = path.starts_with("s3://") ? SHOPLAKE_TRY(context.app())->env() : io::posix_env();
+  const app::InspectedObject object = SHOPLAKE_TRY(app::inspect_object(env, path));
   const int exit_code = object.problem.empty() ? 0 : kDamaged;
   if (context.json) {
     context.print(fmt::format(

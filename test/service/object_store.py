@@ -92,7 +92,7 @@ def moto(folder):
 class Fault:
     """What happens to the next `times` requests that match. Kinds: refuse (the connection breaks before the store hears of it),
     half_request (it breaks within the request's body), lost_answer (… after the store did what was asked), half_answer (within the
-    answer's body), short_answer (the answer ends early, in order), slow (no answer until the client has gone), and a status: 500, 503."""
+    answer's body), short_answer (the answer ends early, in order), slow (no answer until the client has gone), and a status: 500, 501, 503."""
 
     def __init__(self, kind, method=None, match="", times=1):
         self.kind, self.method, self.match, self.times = kind, method, match, times
@@ -199,8 +199,8 @@ class FaultyProxy:
         if kind == "slow":
             self.ending.wait(6)
             return self.reset(handler)
-        if kind in ("500", "503"):
-            code = {"500": "InternalError", "503": "SlowDown"}[kind]
+        if kind in ("500", "501", "503"):
+            code = {"500": "InternalError", "501": "NotImplemented", "503": "SlowDown"}[kind]
             answer = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>on purpose</Message></Error>'.encode()
             return self.answer(handler, int(kind), [("Content-Type", "application/xml")], b"" if method == "HEAD" else answer, len(answer))
         status, headers, bytes_, length = self.forward(method, path, handler.headers, body)

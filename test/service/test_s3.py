@@ -1,8 +1,11 @@
 """A lake in an object store is a lake: the same pipeline gives the same rows on the disk, on versitygw and on moto; outages end in
 success or a plain error, and nothing half-done is seen; a user's query reads its tables and nothing else of the store."""
+import contextlib
 import datetime
 import gzip
+import http.server
 import json
+import threading
 
 import pytest
 from object_store import BUCKET, KEY, KEYS, SECRET, Fault, configure, free_port, in_store
@@ -194,6 +197,56 @@ def test_keys_come_from_settings_profile_or_environment(shoplake, gateway, prefi
     more.write_text("".join(line + "\n" for _, line in numbered(events, "more")[:10]), encoding="utf-8")
     wrong = shoplake("load", "events", more, "--json", check=False)
     assert wrong.returncode == EXIT_ENVIRONMENT and "s3.access_denied" in wrong.stdout + wrong.stderr, repr(wrong)
+
+
+@contextlib.contextmanager
+def answering(answers):
+    """A server of metadata; what it was asked, with headers, and None where it does not know."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def answer(self):
+            asked.append((f"{self.command} {self.path}", {name.lower(): value for name, value in self.headers.items()}))
+            body = answers.get(asked[-1][0])
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or "")))
+            self.end_headers()
+            self.wfile.write((body or "").encode())
+
+        do_GET = do_PUT = answer
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_keys_come_from_the_role_of_a_container_or_machine(shoplake, gateway, prefix, tmp_path, monkeypatch, events):
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    in_store(shoplake, gateway, prefix)
+    keys = json.dumps({"AccessKeyId": KEY, "SecretAccessKey": SECRET, "Expiration": "2099-01-01T00:00:00Z"})
+    roles = "/latest/meta-data/iam/security-credentials/"
+    with answering({"GET /keys": keys}) as (address, asked):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{address}/keys")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer me")
+        shoplake("load", "events", events)
+        assert {request for request, _ in asked} == {"GET /keys"} and asked[0][1]["authorization"] == "Bearer me"
+        assert "keys from the container's endpoint" in shoplake("doctor", check=False).stdout
+    monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+    with answering({"PUT /latest/api/token": "T", f"GET {roles}": "shop", f"GET {roles}shop": keys}) as (address, asked):
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
+        assert shoplake.value("select count(*) from processed.events") == 6000
+        assert [request for request, _ in asked] == ["PUT /latest/api/token", f"GET {roles}", f"GET {roles}shop"]
+        assert asked[-1][1]["x-aws-ec2-metadata-token"] == "T"
 
 
 def test_init_and_doctor_know_the_store(shoplake, gateway, prefix, monkeypatch):

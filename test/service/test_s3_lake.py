@@ -2,6 +2,7 @@
 rollback, retention, quality rules, and PyIceberg as a second writer."""
 import gzip
 import json
+import shutil
 import sqlite3
 import threading
 
@@ -67,6 +68,37 @@ def history(shoplake, table="processed.events"):
     return shoplake("catalog", "history", table, "--json").json()
 
 
+# ── one home a lake ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_lake_belongs_to_one_home(shoplake, shoplake_in, store, prefix, tmp_path):
+    lake, bucket = in_store(shoplake, store, prefix), Bucket(store, prefix)
+    load_events(lake, tmp_path, "one", range(10))
+    other = in_store(shoplake_in(tmp_path / "other"), store, prefix)
+    refused = load_events(other, tmp_path, "two", range(10, 20), check=False)
+    assert refused.returncode == 2 and "home.lake_of_another" in refused.stderr and ".shoplake-home" in refused.stderr, repr(refused)
+    # Killed after the claim and before it was noted, and copied elsewhere, the home is the same.
+    (lake.home / "lake-claimed").unlink()
+    assert lake.value("select count(*) from processed.events") == 10
+    copied = shoplake_in(tmp_path / "copied")
+    shutil.copytree(lake.home, copied.home)
+    (copied.home / "lake-claimed").unlink()
+    assert copied.value("select count(*) from processed.events") == 10
+    # Until it is gone for good.
+    bucket.delete(".shoplake-home")
+    assert other.rows("select 1 as x") == [{"x": 1}]
+    assert lake.value("select count(*) from processed.events") == 10, "it is asked once"
+
+
+def test_a_store_without_conditional_writes_is_used_without_a_claim(shoplake, proxy, gateway, prefix, tmp_path):
+    configure(shoplake.home, proxy.endpoint, f"s3://{BUCKET}/{prefix}")
+    fault = proxy.fail(Fault("501", "PUT", ".shoplake-home"))
+    load_events(shoplake, tmp_path, "one", range(10))
+    assert fault.met == 1 and ".shoplake-home" not in Bucket(gateway, prefix).paths()
+    assert shoplake.value("select count(*) from processed.events") == 10
+    assert ".shoplake-home" not in Bucket(gateway, prefix).paths()
+
+
 # ── dropped files ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -101,6 +133,8 @@ def test_dropped_objects_are_loaded_where_they_are(shoplake, store, prefix):
     assert bucket.get("quarantine/_files/transactions/date=2011-01-02/not.csv") == b"a,b\n1,2\n"
     assert json.loads(bucket.get("quarantine/_files/transactions/date=2011-01-02/not.csv.reason.json"))["reason_code"] == "csv.no_header"
     assert "raw/transactions/date=2011-01-02/not.csv" not in bucket.paths()
+    inspected = lake("inspect", "object", f"s3://{BUCKET}/{prefix}/raw/transactions/date=2011-01-02/b.csv.gz", "--json").json()
+    assert inspected["problem"] is None and inspected["payload_bytes"] == len(HEADER + sale(3, "2011-01-02")), inspected
     groups = lake("quarantine", "ls", "--json").json()
     assert {group["source_object"].rsplit("/", 1)[1] for group in groups if group["is_file"]} == {"not.csv"}
     assert ingest_all(lake)["loaded"] == 0, "nothing is new"
