@@ -176,7 +176,8 @@ class Parser {
       std::uint32_t code = 0;
       const auto [stopped, failed] =
           std::from_chars(digits.data(), digits.data() + digits.size(), code, is_hex ? 16 : 10);
-      if (failed != std::errc() || stopped != digits.data() + digits.size() || code > 0x10FFFF)
+      const bool is_character = code != 0 && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+      if (failed != std::errc() || stopped != digits.data() + digits.size() || !is_character)
         return error("an impossible character");
       append_utf8(out, code);
     } else {

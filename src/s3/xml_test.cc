@@ -20,8 +20,9 @@ TEST(ParseXml, ReadsAnAnswer) {
 }
 
 TEST(ParseXml, RefusesWhatIsNone) {
-  for (const char* bad : {"", "no", "<a>", "<a></b>", "<a>&x;</a>", "<a>&amp</a>", "<a", "<a/>x", "<a><![CDATA[</a>",
-                          "<!DOCTYPE a><a/>", "<a>&#x110000;</a>", "<", "</a>", "<a b='>", "<html><br></html>"}) {
+  for (const char* bad :
+       {"", "no", "<a>", "<a></b>", "<a>&x;</a>", "<a>&amp</a>", "<a", "<a/>x", "<a><![CDATA[</a>", "<!DOCTYPE a><a/>",
+        "<a>&#x110000;</a>", "<a>&#xD800;</a>", "<a>&#0;</a>", "<", "</a>", "<a b='>", "<html><br></html>"}) {
     EXPECT_EQ(parse_xml(bad).error().code, "s3.bad_answer") << bad;
   }
   std::string deep;
