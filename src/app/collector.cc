@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,17 @@ namespace shoplake::app {
 namespace {
 
 using base::Result;
+
+// Operations that only read are not noted.
+void note_control(Auditor& auditor, const collect::ControlCall& call) {
+  if (call.operation.starts_with("List") || call.operation.starts_with("Describe"))
+    return;
+  const auto body = nlohmann::json::parse(call.body, nullptr, false);
+  const auto name = body.is_object() ? body.value("DeliveryStreamName", nlohmann::json()) : nlohmann::json();
+  auditor.record({"api", call.key_id.empty() ? "anonymous" : call.key_id, "firehose." + call.operation,
+                  name.is_string() ? name.get<std::string>() : ""},
+                 call.status < 400 ? std::string(audit::kDone) : std::to_string(call.status));
+}
 
 serve::LiveState state_of(const live::LiveStatus& status) {
   switch (status.state) {
@@ -55,7 +67,17 @@ struct CollectorService::State {
   std::unique_ptr<live::Live> live;
   std::atomic<bool> started{false};
 
+  // Whether what is received is counted or will be: 0 before the start, and while the live path cannot commit.
+  void set_up() const {
+    const bool is_counting =
+        started && live->status().state != live::LiveState::failing && live->status().state != live::LiveState::stopped;
+    metrics.set("shoplake_pipeline_up", {{"stage", "collect"}}, 1);
+    metrics.set("shoplake_pipeline_up", {{"stage", "deliver"}}, started ? 1 : 0);
+    metrics.set("shoplake_pipeline_up", {{"stage", "live"}}, is_counting ? 1 : 0);
+  }
+
   void set_gauges() const {
+    set_up();
     if (!started)
       return;
     const std::int64_t now = app.env().now_micros();
@@ -85,7 +107,7 @@ CollectorService::CollectorService(std::unique_ptr<State> state) : state_(std::m
 CollectorService::~CollectorService() { stop(); }
 
 Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base::Metrics& metrics, http::Server& server,
-                                                                 bool on_loopback) {
+                                                                 bool on_loopback, Auditor& auditor) {
   const Home& home = app.home();
   const CollectorSettings& settings = home.collector;
   auto state = std::make_unique<State>(app, metrics);
@@ -122,10 +144,12 @@ Result<std::unique_ptr<CollectorService>> CollectorService::open(App& app, base:
     options.api_keys = settings.api_keys;
     options.api_secrets = settings.api_secrets;
     options.time_zone = SHOPLAKE_TRY(read_time_zone(app.env(), settings.time_zone).within("collector: time_zone"));
+    options.on_control = [&auditor](const collect::ControlCall& call) { note_control(auditor, call); };
     state->collector = std::make_unique<collect::Collector>(std::move(options));
     state->collector->routes(server);
   }
   describe_consumer_metrics(metrics);
+  metrics.describe_gauge("shoplake_pipeline_up", "1 while a stage of the pipeline works, 0 while it does not.");
   // Metrics are written by the HTTP server only, which ends before this does.
   metrics.before_exposition([raw = state.get()](base::Metrics&) { raw->set_gauges(); });
   return std::unique_ptr<CollectorService>(new CollectorService(std::move(state)));

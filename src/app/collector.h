@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "app/app.h"
+#include "app/audit.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "http/server.h"
@@ -19,10 +20,11 @@ namespace shoplake::app {
 
 class CollectorService {
  public:
-  // Opens log and streams and adds the routes; `on_loopback`: without keys, only such a server takes events. Errors:
-  // wal.locked (another server runs in this home), those of the configuration and of Env.
+  // Opens log and streams and adds the routes; `on_loopback`: without keys, only such a server takes events; `auditor`
+  // notes who administers streams, and outlives it. Errors: wal.locked (another server runs in this home), those of the
+  // configuration and of Env.
   static base::Result<std::unique_ptr<CollectorService>> open(App& app, base::Metrics& metrics, http::Server& server,
-                                                              bool on_loopback);
+                                                              bool on_loopback, Auditor& auditor);
   ~CollectorService();  // stops
 
   // Begins to deliver and to count. Slow: it opens the engine and reads the project.

@@ -25,8 +25,8 @@ using base::Result;
 
 constexpr char kConfigurationFile[] = "shoplake.yml";
 constexpr int kThreadsMax = 1024;
-const std::vector<std::string> kKeys{"collector", "datasets", "lake",    "memory_limit", "project",
-                                     "retention", "s3",       "streams", "threads"};
+const std::vector<std::string> kKeys{"budgets",      "collector", "datasets", "lake", "memory_limit", "project", "retention",
+                                     "s3",           "smtp",      "streams",  "threads", "topics"};
 
 constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. Every key may be left out.
 # Paths that are not absolute are relative to this folder.
@@ -72,6 +72,18 @@ constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. 
 # without a contract of that dataset its records are only delivered to the raw zone.
 #streams:
 #  orders: {dataset: orders, live: off, buffering: {seconds: 60, mebibytes: 5}}
+
+# Who is told. The topics of shoplake: pipeline-notifications, data-quality-alerts, cost-alerts.
+#topics:
+#  data-quality-alerts:
+#    - {email: analysts@example.com}
+#    - {slack: "${SLACK_WEBHOOK_URL}"}
+#  pipeline-notifications:
+#    - {webhook: "https://example.com/hook", secret: "${HOOK_SECRET}"}
+#smtp: {host: mail.example.com, port: 587, user: shoplake, password: "${SMTP_PASSWORD}", from: shoplake@example.com}
+
+# What a day and a month may cost, in dollars, as if it ran on AWS; more is told to cost-alerts.
+#budgets: {daily: 5, monthly: 100}
 )";
 
 std::string absolute(const std::string& path) {
@@ -136,6 +148,15 @@ class Configuration {
     }
     if (key == "s3") {
       return read_object_store(value, path_, home_.object_store);
+    }
+    if (key == "topics") {
+      return read_topics(value, path_, home_.directory, home_.watch);
+    }
+    if (key == "smtp") {
+      return read_smtp(value, path_, home_.directory, home_.watch);
+    }
+    if (key == "budgets") {
+      return read_budgets(value, path_, home_.watch);
     }
     if (!value.IsScalar() || value.Scalar().empty()) {
       return error(value.Mark(), key + " is no single value", "");

@@ -8,6 +8,7 @@
 
 #include "app/collector_settings.h"
 #include "app/object_store_settings.h"
+#include "app/watch_settings.h"
 #include "base/result.h"
 #include "io/env.h"
 #include "maintain/retention.h"
@@ -27,6 +28,7 @@ struct Home {
   CollectorSettings collector;
   maintain::RetentionPolicy retention;
   ObjectStoreSettings object_store;
+  WatchSettings watch;
 
   bool is_in_object_store() const { return lake_root.starts_with("s3://"); }
 };

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/cost.h"
 #include "query/format.h"
 #include "query/point_in_time.h"
 #include "query/runner.h"
@@ -68,11 +69,13 @@ struct Answer {
 Result<Answer> run(App& app, const QueryOptions& options) {
   for (bool is_second = false;; is_second = true) {
     auto runner = SHOPLAKE_TRY(prepare(app, options));
+    QueryMeter meter(app, "cli");
     auto rows = [&] {
       const ProgressReporter reporter(*runner, options.progress);
       return runner->run(options.stop);
     }();
     if (rows.ok()) {
+      meter.end(options.sql);
       return Answer{std::move(runner), std::move(rows).value()};
     }
     // Files of the snapshot may have been expired since the catalog was read; a fresh reading names others.
@@ -134,7 +137,9 @@ Result<std::int64_t> query_bytes(App& app, const QueryOptions& options, QueryFor
       rows = SHOPLAKE_TRY(query::write_parquet(answer, output));
       return {};
     };
+    QueryMeter meter(app, "cli");
     SHOPLAKE_TRY(runner->stream(write, options.stop));
+    meter.end(options.sql);
     return rows;
   }
   const Answer found = SHOPLAKE_TRY(run(app, options));

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -10,8 +13,13 @@
 #include <thread>
 #include <utility>
 
+#include "app/audit.h"
 #include "app/collector.h"
+#include "app/cost.h"
 #include "app/drops.h"
+#include "app/lake_gauges.h"
+#include "app/operations_api.h"
+#include "app/watch_service.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "catalog/rest.h"
@@ -32,6 +40,16 @@ constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
+
+// What a call of the catalog's API changes, for the audit log; nothing if it only reads or reports.
+std::optional<audit::Action> audited(const http::Request& request) {
+  if (request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS" ||
+      request.path.ends_with("/metrics") || request.path.ends_with("/config"))
+    return {};
+  std::string object = http::percent_decode(request.path.substr(kCatalog.size()));
+  std::ranges::replace(object, '\x1f', '.');  // between the parts of a namespace
+  return audit::Action{"api", "anonymous", "catalog." + http::lower_case(request.method), std::move(object)};
+}
 
 http::Response respond(catalog::RestCatalog& catalog, const http::Request& request) {
   catalog::RestRequest call;
@@ -116,18 +134,39 @@ base::Result<void> parse_listen_address(std::string_view text, ServeOptions& opt
 }
 
 struct Server::State {
+  explicit State(App& given_app) : app(given_app), auditor(given_app) {}
+
+  App& app;
+  Auditor auditor;
   base::Metrics metrics;
   std::unique_ptr<serve::Assets> assets;
   std::unique_ptr<serve::LakeReader> lake;
   std::unique_ptr<serve::Dashboard> dashboard;
   std::unique_ptr<catalog::RestCatalog> catalog;
   std::unique_ptr<serve::QueryApi> queries;
+  std::unique_ptr<OperationsApi> operations;
   std::unique_ptr<CollectorService> collector;  // null if the configuration says so
   std::unique_ptr<serve::LiveFeed> live;
   std::unique_ptr<http::Server> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
   std::unique_ptr<DropWatcher> drops;
+  std::unique_ptr<WatchService> watch;  // null if another server of this home watches
+
+  http::Response respond_catalog(const http::Request& request) {
+    http::Response response = respond(*catalog, request);
+    if (const auto action = audited(request))
+      auditor.record(*action, response.status < 400 ? std::string(audit::kDone) : fmt::format("{}", response.status));
+    return response;
+  }
+
+  http::Response respond_query(const http::Request& request) {
+    QueryMeter meter(app, "api");
+    http::Response response = queries->respond(request);
+    if (response.status == 200)
+      meter.end(serve::QueryApi::sql_of(request));
+    return response;
+  }
 
   http::Response readiness() const {
     if (ready)
@@ -162,7 +201,7 @@ struct Server::State {
                    }});
     }
     http->route({.path = std::string(kCatalog),
-                 .handler = [this](const http::Request& request) { return respond(*catalog, request); },
+                 .handler = [this](const http::Request& request) { return respond_catalog(request); },
                  .match = http::Route::Match::prefix,
                  .methods = {},
                  .body_bytes_max = kCommitBytesMax});
@@ -172,8 +211,16 @@ struct Server::State {
     http->route({.path = "/api/live/events",
                  .handler = [this](const http::Request& request) { return live->respond_events(request); },
                  .where = http::Route::Where::io});
+    http->route({.path = "/api/pipeline",
+                 .handler = [this](const http::Request& request) { return operations->pipeline(request); }});
+    http->route({.path = "/api/quality",
+                 .handler = [this](const http::Request& request) { return operations->quality(request); }});
+    http->route({.path = "/api/alarms",
+                 .handler = [this](const http::Request& request) { return operations->alarms(request); }});
+    http->route(
+        {.path = "/api/cost", .handler = [this](const http::Request& request) { return operations->cost(request); }});
     http->route({.path = "/api/query",
-                 .handler = [this](const http::Request& request) { return queries->respond(request); },
+                 .handler = [this](const http::Request& request) { return respond_query(request); },
                  .methods = {"POST"},
                  .body_bytes_max = kQueryBytesMax});
     http->route({.path = std::string(kApi),
@@ -212,7 +259,7 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { stop(); }
 
 base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<State>(app);
   describe(state->metrics, app.env().now_micros());
   state->assets =
       SHOPLAKE_TRY(serve::Assets::load(app.env(), io::join_path(app.installation().share_directory, "web")));
@@ -222,7 +269,13 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     describe_store(state->metrics, *app.object_store());
   state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
   const auto open_engine = [&app] { return app.open_engine(); };
-  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, serve::Dashboard::tables());
+  std::vector<std::string> tables = serve::Dashboard::tables();
+  for (std::string& table : LakeGauges::tables()) {
+    if (std::ranges::find(tables, table) == tables.end())
+      tables.push_back(std::move(table));
+  }
+  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, std::move(tables));
+  state->operations = std::make_unique<OperationsApi>(app, state->metrics, *state->lake);
   state->queries = std::make_unique<serve::QueryApi>(*catalog, open_engine);
   serve::DashboardOptions dashboard_options;
   dashboard_options.stale_after_seconds = options.stale_after_hours * 3600;
@@ -239,7 +292,7 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
   const CollectorSettings& settings = app.home().collector;
   if (settings.enabled) {
-    auto collector = CollectorService::open(app, state->metrics, *state->http, http::is_loopback_name(options.host));
+    auto collector = CollectorService::open(app, state->metrics, *state->http, http::is_loopback_name(options.host), state->auditor);
     if (collector.ok()) {
       state->collector = std::move(collector).value();
     } else if (collector.error().code == "wal.locked") {
@@ -249,6 +302,10 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     } else {
       return std::move(collector).error();
     }
+  } else {  // switched off is not down
+    state->metrics.describe_gauge("shoplake_pipeline_up",
+                                  "1 while a stage of the pipeline works, 0 while it does not.");
+    state->metrics.set("shoplake_pipeline_up", {{"stage", "collect"}}, 1);
   }
   state->live = std::make_unique<serve::LiveFeed>(
       [raw = state.get()] { return raw->collector ? raw->collector->view() : serve::LiveView(); });
@@ -259,6 +316,8 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   if (state->collector || !settings.enabled) {  // else another server of this home does it
     state->drops = std::make_unique<DropWatcher>(app, state->metrics);
     state->drops->start();
+    state->watch = SHOPLAKE_TRY(WatchService::open(app, state->metrics, *state->lake));
+    state->watch->start();
   }
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
@@ -268,6 +327,8 @@ std::uint16_t Server::port() const { return state_->http->port(); }
 bool Server::on_loopback() const { return state_->http->on_loopback(); }
 
 void Server::stop() {
+  if (state_->watch)
+    state_->watch->stop();
   if (state_->drops)
     state_->drops->stop();
   state_->queries->stop();

@@ -38,6 +38,11 @@ void add_inspect(CLI::App& root, Context& context);
 
 void add_flow(CLI::App& root, Context& context);
 
+void add_alarm(CLI::App& root, Context& context);
+void add_topic(CLI::App& root, Context& context);
+void add_cost(CLI::App& root, Context& context);
+void add_audit(CLI::App& root, Context& context);
+
 void add_demo(CLI::App& root, Context& context);
 void add_generate(CLI::App& root, Context& context);
 

@@ -49,8 +49,11 @@ void Context::finish(base::Result<int> outcome) {
   }
   if (outcome.ok()) {
     exit_code = outcome.value();
+    if (exit_code != 0)
+      outcome_code = "failed";
     return;
   }
+  outcome_code = outcome.error().code;
   exit_code = base::exit_code(outcome.error().kind);
   if (json) {
     print(error_as_json(outcome.error()));

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "base/moment.h"
+
 namespace shoplake::cli {
 
 namespace {
@@ -75,6 +77,12 @@ std::string format_rate(std::uint64_t amount, std::int64_t micros, const char* u
     return format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
   }
   return fmt::format("{} {}/s", format_count(std::llround(rate)), unit);
+}
+
+std::string format_minute(std::int64_t micros) {
+  std::string text = base::timestamp_text(micros).substr(0, 16);
+  text[10] = ' ';
+  return text;
 }
 
 std::string format_percent(double share, bool with_sign) {

@@ -11,8 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "app/audit.h"
+#include "app/cost.h"
 #include "base/log.h"
 #include "base/nearest_name.h"
+#include "cli/audited.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -55,6 +58,10 @@ const Command kCommands[] = {
     {"The lake", add_quality},
     {"The lake", add_inspect},
     {"Flows", add_flow},
+    {"Operations", add_alarm},
+    {"Operations", add_topic},
+    {"Operations", add_cost},
+    {"Operations", add_audit},
     {"Set-up", add_init},
     {"Set-up", add_doctor},
     {"Set-up", add_completion},
@@ -156,8 +163,39 @@ base::Error usage_error(const CLI::App& root, const std::vector<std::string>& ar
                           fmt::format("see `{} --help`", name));
 }
 
+// A command that changes something, from its begin to its end: for the audit log and the ledger of costs.
+class NotedCommand {
+ public:
+  // A home that cannot be opened is the command's to tell.
+  void begin(const CLI::App& root, Context& context) {
+    const auto command = audited_command(root);
+    if (!command)
+      return;
+    const auto app = context.app();
+    if (!app.ok())
+      return;
+    app_ = *app;
+    action_ = command->action;
+    began_micros_ = app_->env().monotonic_micros();
+    audited_.emplace(*app_, audit::Action{"cli", app::account_name(), action_, command->object});
+  }
+  void end(const std::string& outcome) {
+    if (app_ == nullptr)
+      return;
+    audited_->end(outcome);
+    app::record_command_cost(*app_, action_, app_->env().monotonic_micros() - began_micros_);
+  }
+
+ private:
+  app::App* app_ = nullptr;
+  std::string action_;
+  std::int64_t began_micros_ = 0;
+  std::optional<app::AuditedAction> audited_;
+};
+
 int run(int argc, char** argv) {
   Context context;
+  NotedCommand noted;
   CLI::App root(kDescription, "shoplake");
   root.formatter(make_help_formatter());
   root.option_defaults()->always_capture_default();
@@ -184,6 +222,7 @@ int run(int argc, char** argv) {
                          !standard_error().interactive);
     interrupts.emplace(!context.quiet && standard_error().interactive);
     context.stop = interrupts->token();
+    noted.begin(root, context);
   });
   try {
     if (arguments.empty()) {
@@ -211,6 +250,7 @@ int run(int argc, char** argv) {
                                     fmt::format("an unexpected exception: {}", error.what()),
                                     "this is a defect of shoplake; please report the command and this message"));
   }
+  noted.end(context.outcome_code);
   if (std::fflush(stdout) != 0 && context.exit_code == 0) {
     context.finish(base::make_error(base::ErrorKind::environment, "cli.output_failed",
                                     "standard output could not be written", "check the disk or pipe that it goes to"));

@@ -14,12 +14,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/metrics.h"
 #include "base/result.h"
+#include "collect/firehose.h"
 #include "collect/ga4_time_zone.h"
 #include "collect/intake.h"
 #include "collect/sigv4.h"
@@ -53,6 +55,7 @@ struct CollectorOptions {
   TimeZone time_zone;                    // of the GA4 property
   std::string ga4_stream = "events";
   CollectorLimits limits;
+  std::function<void(const ControlCall&)> on_control = {};  // after an operation on streams; several at once
 };
 
 class Collector {

@@ -76,12 +76,14 @@ struct Firehose::State {
         streams(*options.streams),
         region(std::move(options.region)),
         signatures_wanted(!options.open),
+        on_control(std::move(options.on_control)),
         verifier(std::move(options.keys), "firehose") {}
 
   Intake& intake;
   Streams& streams;
   std::string region;
   bool signatures_wanted;
+  std::function<void(const ControlCall&)> on_control;
   SignatureVerifier verifier;
 
   void put(PutOperation operation, std::string body, const http::Responder& responder);
@@ -112,6 +114,17 @@ struct BatchCall {
         [records = records, taken, offset = *first] { return aws_response(batch_body(records, taken, offset)); });
   }
 };
+
+// "AKIA…" of "AWS4-HMAC-SHA256 Credential=AKIA…/20261121/us-east-1/firehose/aws4_request, …".
+std::string key_id_of(const http::Request& request) {
+  constexpr std::string_view kCredential = "Credential=";
+  const std::string_view authorization = request.header("authorization").value_or("");
+  const std::size_t begin = authorization.find(kCredential);
+  if (begin == std::string_view::npos)
+    return {};
+  const std::string_view rest = authorization.substr(begin + kCredential.size());
+  return std::string(rest.substr(0, rest.find('/')));
+}
 
 // Too much for now, or for ever at once.
 bool lacks_room(const base::Error& error) { return is_temporary(error) || error.code == "wal.bad_entry"; }
@@ -189,8 +202,13 @@ void Firehose::handle(http::Request&& request, http::Responder responder) const 
     state_->put(operation == "PutRecord" ? PutOperation::record : PutOperation::batch, std::move(request.body),
                 responder);
   } else if (is_control_operation(operation)) {
-    responder.answer_on_worker([state = state_, operation, body = std::move(request.body)] {
-      return control(state->streams, state->region, operation, body);
+    ControlCall call{state_->signatures_wanted ? key_id_of(request) : "", operation, std::move(request.body)};
+    responder.answer_on_worker([state = state_, call = std::move(call)]() mutable {
+      http::Response response = control(state->streams, state->region, call.operation, call.body);
+      call.status = response.status;
+      if (state->on_control)
+        state->on_control(call);
+      return response;
     });
   } else {
     responder.answer(aws_error({400, "UnknownOperationException", fmt::format("shoplake has no {}", operation)}));

@@ -14,6 +14,7 @@
 // Thread safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,14 @@ inline constexpr std::size_t kFirehoseBatchBytesMax = 4 << 20;  // decoded
 // Base64 of a whole batch, with room for the JSON around 500 records.
 inline constexpr std::size_t kFirehoseBodyBytesMax = 8 << 20;
 
+// An operation that administers streams, as it was asked for and answered.
+struct ControlCall {
+  std::string key_id;     // of the signature; empty: unsigned
+  std::string operation;  // "CreateDeliveryStream"
+  std::string body;       // the request's JSON
+  int status = 0;         // of the answer
+};
+
 class Firehose {
  public:
   struct Options {
@@ -39,7 +48,8 @@ class Firehose {
     Streams* streams = nullptr;
     std::string region;
     std::vector<AccessKey> keys;
-    bool open = false;  // signatures are not looked at
+    bool open = false;                                        // signatures are not looked at
+    std::function<void(const ControlCall&)> on_control = {};  // after it; on a worker thread, several at once
   };
   explicit Firehose(Options options);
   ~Firehose();

@@ -137,12 +137,17 @@ QueryApi::~QueryApi() { stop(); }
 
 void QueryApi::stop() { state_->stop.request_stop(); }
 
+std::string QueryApi::sql_of(const http::Request& request) {
+  auto question = parse_question(request, {});
+  return question.ok() ? std::move(question).value().sql : std::string();
+}
+
 http::Response QueryApi::respond(const http::Request& request) {
   if (++state_->running > state_->limits.running_max || state_->stop.stop_requested()) {
     --state_->running;
-    http::Response busy =
-        http::error_response(503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max),
-                       "try again when one has ended");
+    http::Response busy = http::error_response(
+        503, "serve.busy", fmt::format("{} queries are running already", state_->limits.running_max),
+        "try again when one has ended");
     busy.set("Retry-After", "1");
     return busy;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "catalog/catalog.h"
@@ -27,6 +28,8 @@ class QueryApi {
   ~QueryApi();
 
   http::Response respond(const http::Request& request);
+  // The statement that a request holds; empty if it holds none.
+  static std::string sql_of(const http::Request& request);
   // Ends running queries and refuses new ones.
   void stop();
 

@@ -228,6 +228,41 @@ for (const [name, width] of [["phone", 360], ["tablet", 768]]) {
   await page.close();
 }
 
+// --- the pages about the house itself ---
+seen.operations = {};
+for (const name of ["pipeline", "quality", "alarms", "cost"]) {
+  const page = await open(name, {query: `${name}.html`});
+  const found = seen.operations[name] = {
+    light: await page.textContent("#light .light-text"), headings: await texts(page, "main h2"), current: await texts(page, '.pages a[aria-current="page"]'),
+    tables: {}, messages: await texts(page, ".message > p:first-child"), facts: await page.$$eval(".facts > div", (all) => Object.fromEntries(all.map((e) => [e.querySelector("dt").textContent, e.querySelector(".fact").textContent]))),
+    contrast: {light: await lowestTextContrast(page)}, graph: await texts(page, ".flow-graph g title"), edges: await page.$$eval(".flow-graph path.next, .flow-graph path.catch", (all) => all.map((e) => e.getAttribute("class"))),
+  };
+  for (const region of await page.$$(".body .scroll:has(table)"))
+    found.tables[await region.getAttribute("aria-label")] = await region.$eval("table", (table) => [...table.rows].map((row) => [...row.cells].map((c) => c.textContent.trim())));
+  await audit(page, name);
+  await picture(page, `${name}-light`);
+  for (let i = 0; i < 200; ++i) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => { const e = document.activeElement; e.dataset.reached = "yes"; return e === document.body; })) break;
+  }
+  found.missed = await page.$$eval("a[href], button, input, summary, [tabindex='0']", (all) => all.filter((e) => e.checkVisibility() && !e.disabled && !e.dataset.reached).map((e) => e.outerHTML.slice(0, 80)));
+  await page.close();
+  const dark = await open(`${name} dark`, {query: `${name}.html`, scheme: "dark"});
+  found.contrast.dark = await lowestTextContrast(dark);
+  await audit(dark, `${name} dark`);
+  await picture(dark, `${name}-dark`);
+  await dark.close();
+  const phone = await open(`${name} phone`, {query: `${name}.html`, width: 360, height: 780});
+  found.overflow = await overflow(phone);
+  await audit(phone, `${name} phone`);
+  await picture(phone, `${name}-phone`);
+  await phone.close();
+  const empty = await open(`${name} empty`, {query: `${name}.html`, origin: emptyBase});
+  found.empty = {messages: await texts(empty, ".message > p:first-child"), commands: await texts(empty, "main code")};
+  await audit(empty, `${name} empty`);
+  await empty.close();
+}
+
 // --- names that try to be something else ---
 {
   const nasty = ["<img src=x onerror=alert(1)>", "\"><script>alert(1)</script>", "__proto__", "constructor", "${7*7}{{7*7}}", "\u202Eevil\u202C", "a".repeat(300), "日本語 🛒 العربية",

@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -25,7 +26,46 @@ def lake(tmp_path_factory, shoplake_in):
     shoplake("generate", "events", "--events", 40000, "--days", DAYS, "--seed", 11, "--end-date", last_day, "--out", folder / "events.ndjson.gz")
     shoplake("load", "events", folder / "events.ndjson.gz")
     shoplake("build")
+    shoplake("quality", "run", check=False)
+    shoplake("query", "select count(*) from marts.fact_events where user_id = 'u-1'")
+    (shoplake.home / "shoplake.yml").write_text("topics: {pipeline-notifications: [{file: told.ndjson}]}\nbudgets: {daily: 0.01, monthly: 100}\n")
+    shoplake("alarm", "test", "pipeline-down")
+    shoplake("cost")  # makes the tables of flows
+    run_a_flow(shoplake.home / "state.sqlite")
     return shoplake
+
+
+FLOW = {"StartAt": "Load", "States": {
+    "Load": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Next": "Enough?", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Tell"}]},
+    "Enough?": {"Type": "Choice", "Choices": [{"Variable": "$.rows", "NumericGreaterThan": 0, "Next": "Build"}], "Default": "Tell"},
+    "Build": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True},
+    "Tell": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "Next": "Over"},
+    "Over": {"Type": "Fail"}}}
+
+
+def run_a_flow(control_plane):
+    """Two executions as they stand in the control plane: one that succeeded, and a later one that failed in Build."""
+    start = int(datetime.datetime.now(datetime.timezone.utc).timestamp() - 3600) * 1_000_000
+    with sqlite3.connect(control_plane) as database:
+        for number, (name, status) in enumerate((("first", "SUCCEEDED"), ("second", "FAILED"))):
+            begin = start + number * 600_000_000
+            row = database.execute(
+                "insert into flow_executions (flow, name, definition, input, started_by, started_at, status, ended_at, error, cause) values (?, ?, ?, '{}', 'cli', ?, ?, ?, ?, ?)",
+                ("shop_batch", name, json.dumps(FLOW), begin, status, begin + 90_000_000, *(("States.TaskFailed", "no such table") if status == "FAILED" else (None, None))))
+            scheduled = {"type": "TaskScheduled", "taskScheduledEventDetails": {"resourceType": "glue", "resource": "startJobRun.sync"}}
+            events = [entered("Load"), scheduled, {"type": "TaskStarted"}, {"type": "TaskSucceeded"}, exited("Load"), entered("Enough?"), exited("Enough?"), entered("Build")]
+            events += [exited("Build")] if status == "SUCCEEDED" else []
+            for position, event in enumerate(events, 1):
+                document = {"id": position, "previousEventId": position - 1} | event
+                database.execute("insert into flow_events values (?, ?, ?, ?)", (row.lastrowid, position, begin + position * 10_000_000, json.dumps(document)))
+
+
+def entered(name):
+    return {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}}
+
+
+def exited(name):
+    return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": name}}
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +329,72 @@ def test_empty_lake_says_what_fills_it(seen):
     assert seen["empty"]["light"] == "No data yet"
     assert len(seen["empty"]["messages"]) == 5 and set(seen["empty"]["messages"]) == {"No events have been loaded yet."}
     assert set(seen["empty"]["commands"]) == {"shoplake load events FILE.ndjson.gz"}
+
+
+def rows_of(table):
+    """Rows of a shown table as dictionaries by its headings."""
+    headings, *rows = table
+    return [dict(zip(headings, row)) for row in rows]
+
+
+def test_pipeline_page(seen):
+    page = seen["operations"]["pipeline"]
+    assert page["current"] == ["Pipeline"] and page["light"] == "Failed last: shop_batch"
+    stages = {row["Stage"]: row for row in rows_of(page["tables"]["Stages"])}
+    assert {"collect", "log", "deliver", "live", "catalog"} <= set(stages)
+    assert stages["collect"]["State"] == stages["live"]["State"] == "✓ Up"
+    assert [title.split(":")[0] for title in page["graph"]] == ["Load", "Enough?", "Build", "Tell", "Over"]
+    assert sorted(page["edges"]) == ["catch", "next", "next", "next", "next"], "Load → Enough? → Build, Tell; Tell → Over; and what Load catches"
+    second, first = rows_of(page["tables"]["Executions of shop_batch"])
+    assert first["Execution"] == "first" and first["Status"] == "✓ Succeeded" and first["Took"] == "90.0 s"
+    assert second["Status"].startswith("✕ FailedStates.TaskFailed: no such table")
+    assert {row["State"]: row["Status"] for row in rows_of(page["tables"]["States of shop_batch"])} == {
+        "Load": "✓ Succeeded", "Enough?": "✓ Succeeded", "Build": "✕ Failed", "Tell": "– Not reached", "Over": "– Not reached"}
+
+
+def test_quality_page(seen, lake):
+    page = seen["operations"]["quality"]
+    listed = [rule for rule in lake("quality", "ls", "--json").json() if rule["outcome"]]
+    assert page["facts"]["Rules"] == count(len(listed))
+    assert page["facts"]["Fail"] == count(sum(rule["outcome"] in ("fail", "error") for rule in listed))
+    for table in {rule["table"] for rule in listed}:
+        shown = {row["Rule"]: row["Outcome"] for row in rows_of(page["tables"][f"Rules of {table}"])}
+        words = {"pass": "✓ Passes", "fail": "✕ Fails", "error": "✕ Error", "skipped": "– Skipped"}
+        assert shown == {rule["name"]: words[rule["outcome"]] for rule in listed if rule["table"] == table}
+
+
+def test_alarms_page(seen, lake):
+    page = seen["operations"]["alarms"]
+    assert {row["Alarm"] for row in rows_of(page["tables"]["Alarms"])} == {alarm["name"] for alarm in lake("alarm", "ls", "--json").json()}
+    (told,) = [row for row in rows_of(page["tables"]["Notifications"]) if row["Subject"] == "Test of ALARM: pipeline-down"]
+    assert told["Topic"] == "pipeline-notifications" and told["Deliveries"].endswith("told.ndjson: delivered")
+    topics = {row["Topic"]: row for row in rows_of(page["tables"]["Subscriptions"])}
+    assert topics["pipeline-notifications"]["Delivered"] >= "1" and topics["cost-alerts"]["Subscription"] == "– nobody"
+
+
+def test_cost_page(seen, lake):
+    page = seen["operations"]["cost"]
+    assert page["light"] == "Over the daily budget"
+    lines = rows_of(page["tables"]["Cost by day, stage and meter"])
+    assert {"load", "build", "quality run", "query", "flow"} <= {row["Stage"] for row in lines}
+    (flow,) = rows_of(page["tables"]["Cost by flow"])
+    assert (flow["Flow"], flow["Executions"], flow["Transitions"]) == ("shop_batch", "2", "6")
+    queries = rows_of(page["tables"]["Cost by query"])
+    assert "select count(*) from marts.fact_events where user_id = ?" in [row["Query"] for row in queries]
+
+
+def test_operations_pages_fit_and_can_be_read(seen):
+    for name, page in seen["operations"].items():
+        assert page["overflow"] == 0, name
+        assert page["missed"] == [], name
+        for scheme, lowest in page["contrast"].items():
+            assert lowest["ratio"] >= 4.5, (name, scheme, lowest)
+        for scene in (name, f"{name} dark", f"{name} phone", f"{name} empty"):
+            assert seen["accessibility"][scene] == [], scene
+
+
+def test_empty_operations_pages_say_what_fills_them(seen):
+    commands = {name: page["empty"]["commands"] for name, page in seen["operations"].items()}
+    assert "shoplake flow start NAME" in commands["pipeline"]
+    assert "No alarm has changed its state." in seen["operations"]["alarms"]["empty"]["messages"]
+    assert seen["operations"]["cost"]["empty"]["messages"][0] == "Nothing was used on these days."
