@@ -152,11 +152,9 @@ class DayReader {
   std::unique_ptr<io::Database> control_plane_;
 };
 
-Result<std::string> credentials_path(const Ga4IngestOptions& options) {
-  if (!options.credentials.empty())
-    return options.credentials;
-  const char* path = std::getenv("GOOGLE_APPLICATION_CREDENTIALS");
-  return std::string(path == nullptr ? "" : path);
+std::string given_or_of_environment(const std::string& given, const char* variable) {
+  const char* value = given.empty() ? std::getenv(variable) : nullptr;
+  return value == nullptr ? given : value;
 }
 
 Result<void> record(App& app, const ga4api::Run& run) {
@@ -176,11 +174,12 @@ Result<Ga4IngestReport> Ga4Ingest::run(const Ga4IngestOptions& options,
   const std::int64_t begin_micros = env.monotonic_micros();
   Ga4IngestReport report;
   ga4api::ClientOptions client_options = options.client;
-  client_options.property = SHOPLAKE_TRY(ga4api::parse_property(options.property));
+  client_options.property =
+      SHOPLAKE_TRY(ga4api::parse_property(given_or_of_environment(options.property, "GA4_PROPERTY_ID")));
   SHOPLAKE_TRY(ga4api::check_url(client_options.api_url));
   std::optional<Days> days = SHOPLAKE_TRY(named_days(options));
   const bool is_yesterday = !days;
-  const std::string path = SHOPLAKE_TRY(credentials_path(options));
+  const std::string path = given_or_of_environment(options.credentials, "GOOGLE_APPLICATION_CREDENTIALS");
   ga4api::ServiceAccount account = SHOPLAKE_TRY(ga4api::read_service_account(env, path));
   auto lock = env.lock_file(io::join_path(app_.home().directory, kLockFile));
   if (!lock.ok()) {

@@ -32,7 +32,7 @@ inline constexpr int kGa4RereadDays = 3;  // Google revises figures for about tw
 inline constexpr std::int64_t kGa4DaysMax = 400;
 
 struct Ga4IngestOptions {
-  std::string property;     // "123456789" or "properties/123456789"
+  std::string property;     // "123456789" or "properties/123456789"; empty: $GA4_PROPERTY_ID
   std::string credentials;  // path of the service account's key; empty: $GOOGLE_APPLICATION_CREDENTIALS
   std::string date;         // "yesterday" (of the property's time zone) or YYYY-MM-DD…
   std::string from;         // …or both of these, inclusive

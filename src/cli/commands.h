@@ -30,6 +30,7 @@ void add_source(CLI::App& root, Context& context);
 void add_query(CLI::App& root, Context& context);
 void add_serve(CLI::App& root, Context& context);
 void add_catalog(CLI::App& root, Context& context);
+void add_warehouse(CLI::App& root, Context& context);
 void add_quality(CLI::App& root, Context& context);
 void add_catalog_crawl(CLI::App& command, Context& context);
 void add_catalog_lifecycle(CLI::App& command, Context& context);

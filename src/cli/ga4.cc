@@ -146,7 +146,8 @@ void add_ga4(CLI::App& root, Context& context) {
   app::Ga4IngestOptions& wanted = options->ingest;
 
   auto* ingest_command = command->add_subcommand("ingest", "days of a property into processed.ga4_report");
-  ingest_command->add_option("--property", wanted.property, "the property's number")->required()->type_name("ID");
+  ingest_command->add_option("--property", wanted.property, "the property's number; default: $GA4_PROPERTY_ID")
+      ->type_name("ID");
   ingest_command->add_option("--date", wanted.date, "yesterday (in the property's time zone), or a day")
       ->type_name("yesterday|YYYY-MM-DD");
   ingest_command->add_option("--from", wanted.from, "the first of several days")->type_name("YYYY-MM-DD");

@@ -55,6 +55,7 @@ const Command kCommands[] = {
     {"Answers", add_query},
     {"Answers", add_serve},
     {"The lake", add_catalog},
+    {"The lake", add_warehouse},
     {"The lake", add_quality},
     {"The lake", add_inspect},
     {"Flows", add_flow},

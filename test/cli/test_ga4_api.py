@@ -228,9 +228,11 @@ def test_credentials_that_are_wrong(shoplake, api, ingest, tmp_path):
     # The environment names the key, as Google's own tools have it.
     api.write_key()
     fill(api, DAY)
-    arguments = ["ga4", "ingest", "--property", "properties/77", "--date", DAY, "--api-url", api.url]
+    arguments = ["ga4", "ingest", "--date", DAY, "--api-url", api.url]
+    assert shoplake(*arguments, "--json", check=False).json()["error"]["code"] == "ga4.bad_property"
+    arguments += ["--property", "properties/77"]
     assert shoplake(*arguments, "--json", check=False).json()["error"]["code"] == "ga4.credentials"
-    shoplake(*arguments, env={"GOOGLE_APPLICATION_CREDENTIALS": str(api.key_file)})
+    shoplake(*arguments[:-2], env={"GOOGLE_APPLICATION_CREDENTIALS": str(api.key_file), "GA4_PROPERTY_ID": "77"})
     assert rows(shoplake) == 10
 
 

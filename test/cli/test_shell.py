@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 COMMANDS = ["demo", "generate", "load", "ingest", "ga4", "quarantine", "replay", "contract", "build", "run", "test", "seed", "snapshot", "source", "compile", "ls", "docs", "parse",
-            "query", "serve", "catalog", "quality", "inspect", "flow", "alarm", "topic", "cost", "audit", "init", "doctor", "completion"]
+            "query", "serve", "catalog", "warehouse", "quality", "inspect", "flow", "alarm", "topic", "cost", "audit", "init", "doctor", "completion"]
 
 
 def test_the_list_of_commands_is_whole(shoplake):
