@@ -26,6 +26,7 @@ using WorkKey = std::pair<std::int64_t, std::pair<std::int64_t, int>>;  // execu
 struct Running {
   ExecutionRow row;
   Execution execution;
+  bool is_admitted = false;  // by its flow's limit
 };
 
 struct Work {
@@ -98,6 +99,7 @@ struct Orchestrator::State {
   std::vector<WorkKey> heartbeats;
   std::deque<Work> work;
   std::map<WorkKey, std::stop_source> in_work;
+  int waiting_tasks = 0;   // of those in work
   std::uint64_t ends = 0;  // counts executions that ended here
 
   std::vector<std::jthread> workers;
@@ -116,7 +118,7 @@ struct Orchestrator::State {
       auto execution =
           SHOPLAKE_TRY(Execution::restore(std::move(machine).value(), facts_of(stored.row), std::move(input),
                                           stored.branches, stored.last_event_id, *options.env));
-      auto [place, added] = running.emplace(id, Running{std::move(stored.row), std::move(execution)});
+      auto [place, added] = running.emplace(id, Running{std::move(stored.row), std::move(execution), false});
       // Tasks that were running when the process before this one died.
       for (TaskStart& start : place->second.execution.take_starts())
         resume(place->second, std::move(start));
@@ -160,8 +162,18 @@ struct Orchestrator::State {
       is_awake = true;
       changed.notify_all();
     };
+    if (next.task->is_waiting()) {
+      ++waiting_tasks;
+      add_workers(std::min(waiting_tasks, kWaitingTasksMax));
+    }
     work.push_back(std::move(next));
     work_there.notify_one();
+  }
+
+  // So that there are `tasks_at_once` and `more` of them.
+  void add_workers(int more) {
+    while (std::cmp_less(workers.size(), options.tasks_at_once + more))
+      workers.emplace_back([this](const std::stop_token& stop) { do_work(stop); });
   }
 
   void do_work(const std::stop_token& stop) {
@@ -175,6 +187,7 @@ struct Orchestrator::State {
                                                             : next.task->run(next.call);
       lock.lock();
       in_work.erase(next.key);
+      waiting_tasks -= next.task->is_waiting() ? 1 : 0;
       completions.push_back({next.key, std::move(outcome)});
       is_awake = true;
       changed.notify_all();
@@ -207,12 +220,30 @@ struct Orchestrator::State {
     return {};
   }
 
+  // Executions of a flow begin in the order in which they were started, so after a crash those that had begun come
+  // first.
+  void admit() {
+    std::map<std::string, int> begun;
+    for (const auto& [id, each] : running)
+      begun[each.row.flow] += each.is_admitted ? 1 : 0;
+    for (auto& [id, each] : running) {
+      if (each.is_admitted)
+        continue;
+      const int limit = options.executions_at_once ? options.executions_at_once(each.row.flow) : 0;
+      int& count = begun[each.row.flow];
+      each.is_admitted = limit <= 0 || count < limit;
+      count += each.is_admitted ? 1 : 0;
+    }
+  }
+
   // Runs everything as far as it goes, makes it durable, and begins what follows. False: there is more to do at once.
   bool turn(const std::stop_token& stop) {
     bool is_done = true;
     std::vector<ExecutionChanges> all;
+    admit();
     for (auto& [id, each] : running) {
-      is_done &= each.execution.advance(kTransitionsAtOnce);
+      if (each.is_admitted)
+        is_done &= each.execution.advance(kTransitionsAtOnce);
       ExecutionChanges next{.id = id,
                             .changes = each.execution.take_changes(),
                             .status = each.execution.status(),
@@ -220,6 +251,7 @@ struct Orchestrator::State {
                             .output = {},
                             .failure = {}};
       if (next.changes.ended) {
+        is_done = false;  // another of its flow may begin
         next.ended_micros = options.env->now_micros();
         next.failure = each.execution.failure();
         if (next.status == ExecutionStatus::succeeded)
@@ -277,6 +309,8 @@ struct Orchestrator::State {
     std::chrono::microseconds pause = kPollInterval;
     const std::int64_t now = options.env->now_micros();
     for (const auto& [id, each] : running) {
+      if (!each.is_admitted)
+        continue;
       if (const auto at = each.execution.wakes_at_micros())
         pause = std::clamp(std::chrono::microseconds(*at - now), std::chrono::microseconds(0), pause);
     }
@@ -310,8 +344,7 @@ Result<std::unique_ptr<Orchestrator>> Orchestrator::open(const OrchestratorOptio
 
 void Orchestrator::start() {
   State& state = *state_;
-  for (int i = 0; i < state.options.tasks_at_once; ++i)
-    state.workers.emplace_back([&state](const std::stop_token& stop) { state.do_work(stop); });
+  state.add_workers(0);
   state.driver = std::jthread([&state](const std::stop_token& stop) { state.drive(stop); });
 }
 

@@ -5,8 +5,8 @@
 // After a crash each execution goes on in the state it was in: waits keep their times, and a task that was running is
 // begun again under the same id if it is resumable, else its state fails with States.TaskFailed and Retry decides.
 //
-// One thread drives all executions, `tasks_at_once` threads run tasks. If the control plane cannot be written, nothing
-// goes on until it can.
+// One thread drives all executions, `tasks_at_once` threads run tasks, and as many more as there are tasks that wait
+// for others (at most kWaitingTasksMax). If the control plane cannot be written, nothing goes on until it can.
 //
 // Thread safe.
 #pragma once
@@ -19,7 +19,6 @@
 #include <stop_token>
 #include <string>
 
-#include "base/metrics.h"
 #include "base/result.h"
 #include "flow/store.h"
 #include "flow/task.h"
@@ -28,13 +27,16 @@
 namespace shoplake::flow {
 
 inline constexpr std::chrono::milliseconds kPollInterval{500};
+inline constexpr int kWaitingTasksMax = 256;  // further ones take places of those that work
 
 struct OrchestratorOptions {
   io::Env* env = nullptr;
-  std::string control_plane;                        // state.sqlite
-  const TaskRegistry* tasks = nullptr;              // outlives it
-  int tasks_at_once = 8;                            // further ones wait in order
-  base::Metrics* metrics = nullptr;                 // may be null
+  std::string control_plane;            // state.sqlite
+  const TaskRegistry* tasks = nullptr;  // outlives it
+  int tasks_at_once = 8;                // further ones wait in order
+  // How many executions of a flow may run at once; 0, and no function: any number. Further ones wait in the order in
+  // which they were started, and their TimeoutSeconds begin to be looked at when they begin.
+  std::function<int(const std::string& flow)> executions_at_once = {};
   std::function<void(const ExecutionRow&)> on_end;  // after the end is durable; on the driving thread, so be quick
 };
 

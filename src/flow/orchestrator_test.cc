@@ -33,7 +33,7 @@ class OrchestratorTest : public testing::Test {
                 .control_plane = (folder_ / "state.sqlite").string(),
                 .tasks = &tasks_,
                 .tasks_at_once = 8,
-                .metrics = nullptr,
+                .executions_at_once = {},
                 .on_end = {}};
     auto store = Store::open(options_.control_plane);
     ASSERT_TRUE(store.ok()) << base::to_string(store.error());
@@ -152,6 +152,54 @@ TEST_F(OrchestratorTest, IsStoppedByRequest) {
   const ExecutionRow row = end_of(*orchestrator, "one");
   EXPECT_EQ(row.status, ExecutionStatus::aborted);
   EXPECT_EQ(row.cause, "by hand");
+}
+
+TEST_F(OrchestratorTest, AFlowHasAsManyExecutionsAtOnceAsItsLimitSays) {
+  std::atomic<int> now = 0, most = 0;
+  tasks_.add("arn:aws:*", std::make_shared<Function>([&](const TaskCall& call) {
+               const int count = ++now;
+               for (int seen = most; count > seen && !most.compare_exchange_weak(seen, count);) {
+               }
+               for (int i = 0; i < 100; ++i)
+                 std::this_thread::yield();
+               --now;
+               return done(*call.input);
+             }));
+  options_.executions_at_once = [](const std::string& flow) { return flow == "f" ? 2 : 0; };
+  const auto orchestrator = running();
+  for (int i = 0; i < 50; ++i)
+    begin(std::to_string(i), kOneTask);
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(end_of(*orchestrator, std::to_string(i)).status, ExecutionStatus::succeeded);
+  EXPECT_LE(most, 2);
+}
+
+// More executions wait for another one than there are threads that work.
+TEST_F(OrchestratorTest, TasksThatWaitTakeNoPlaceOfThoseThatWork) {
+  class Waiting : public Function {
+   public:
+    using Function::Function;
+    bool is_waiting() const override { return true; }
+  };
+  std::atomic<bool> is_done = false;
+  tasks_.add("arn:aws:wait", std::make_shared<Waiting>([&](const TaskCall&) {
+               while (!is_done)
+                 std::this_thread::yield();
+               return done(1);
+             }));
+  tasks_.add("arn:aws:work", std::make_shared<Function>([&](const TaskCall&) {
+               is_done = true;
+               return done(2);
+             }));
+  options_.tasks_at_once = 1;
+  const auto orchestrator = running();
+  for (int i = 0; i < 3; ++i)
+    begin(std::to_string(i),
+          R"({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:wait", "End": true}}})");
+  begin("work", R"({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:work", "End": true}}})");
+  EXPECT_EQ(end_of(*orchestrator, "work").output, "2");
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(end_of(*orchestrator, std::to_string(i)).output, "1");
 }
 
 TEST_F(OrchestratorTest, AThousandExecutionsBesideEachOther) {

@@ -1,7 +1,7 @@
 // Executions in the control plane (SQLite): what a crash leaves, and what `flow ls|status|history` show. One commit
 // takes the changes of many executions; it is durable when save() returns.
 //
-// Tables (docs/formats/home.md): flow_executions, flow_branches (of running ones), flow_events.
+// Tables (docs/formats/flows.md): flow_executions, flow_branches (of running ones), flow_events.
 //
 // Errors: those of io::Database; flow.execution_exists (already_exists), flow.no_such_execution (not_found).
 // One thread at a time.

@@ -33,6 +33,8 @@ class Task {
   // Whether the work may be begun again under its id after a crash because doing it twice is doing it once. Else the
   // state fails with States.TaskFailed, and its Retry decides.
   virtual bool is_resumable() const = 0;
+  // Whether it mostly waits for others, such as a nested execution: such calls take no place of those that work.
+  virtual bool is_waiting() const { return false; }
   // On a thread of its own; several calls at once. Throws nothing.
   virtual TaskOutcome run(const TaskCall& call) = 0;
 };
