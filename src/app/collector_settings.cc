@@ -9,19 +9,13 @@
 #include <utility>
 
 #include "app/setting_reader.h"
+#include "app/time_zone.h"
 #include "io/env.h"
 
 namespace shoplake::app {
 namespace {
 
 using base::Result;
-
-// "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5": it becomes the name of a file.
-bool is_zone_name(std::string_view name) {
-  return !name.starts_with('/') && name.find("..") == std::string_view::npos &&
-         std::ranges::all_of(
-             name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '+' || c == '-'; });
-}
 
 }  // namespace
 

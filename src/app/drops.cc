@@ -13,6 +13,7 @@
 #include "ingest/file_name.h"
 #include "ingest/file_registry.h"
 #include "ingest/registry.h"
+#include "live/lake_lock.h"
 
 namespace shoplake::app {
 
@@ -22,6 +23,7 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr char kDayFolder[] = "date=";
+constexpr char kLockFile[] = "ingest.lock";
 
 }  // namespace
 
@@ -41,6 +43,9 @@ std::chrono::milliseconds drop_interval(const Home& home) {
 
 Result<DropPass> DropZone::pass() {
   DropPass pass;
+  // One pass at a time: of `shoplake serve`, of a flow, of `shoplake ingest`.
+  const auto lock =
+      SHOPLAKE_TRY(live::lock_when_free(app_.env(), io::join_path(app_.home().directory, kLockFile), options_.stop));
   const std::vector<std::string> datasets =
       options_.datasets.empty() ? SHOPLAKE_TRY(all_datasets(app_)) : options_.datasets;
   for (const std::string& dataset : datasets) {
@@ -99,10 +104,12 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
 }
 
 struct DropWatcher::State {
-  State(App& given_app, base::Metrics& given_metrics) : app(given_app), metrics(given_metrics) {}
+  State(App& given_app, base::Metrics& given_metrics, std::function<void()> given_before_pass)
+      : app(given_app), metrics(given_metrics), before_pass(std::move(given_before_pass)) {}
 
   App& app;
   base::Metrics& metrics;
+  std::function<void()> before_pass;
   std::mutex mutex;
   std::condition_variable_any changed;
   std::string last_error;
@@ -133,6 +140,8 @@ struct DropWatcher::State {
     std::unique_lock lock(mutex);
     while (!stop.stop_requested()) {
       lock.unlock();
+      if (before_pass)
+        before_pass();
       look(stop);
       lock.lock();
       changed.wait_for(lock, stop, drop_interval(app.home()), [] { return false; });
@@ -140,7 +149,8 @@ struct DropWatcher::State {
   }
 };
 
-DropWatcher::DropWatcher(App& app, base::Metrics& metrics) : state_(std::make_unique<State>(app, metrics)) {}
+DropWatcher::DropWatcher(App& app, base::Metrics& metrics, std::function<void()> before_pass)
+    : state_(std::make_unique<State>(app, metrics, std::move(before_pass))) {}
 DropWatcher::~DropWatcher() { stop(); }
 
 void DropWatcher::start() {

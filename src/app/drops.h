@@ -68,8 +68,8 @@ class DropZone {
 
 class DropWatcher {
  public:
-  // Both outlive it.
-  DropWatcher(App& app, base::Metrics& metrics);
+  // Both outlive it. `before_pass` is called before each look: what it sees has not been moved by this look yet.
+  DropWatcher(App& app, base::Metrics& metrics, std::function<void()> before_pass);
   ~DropWatcher();  // stops
 
   void start();

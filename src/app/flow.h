@@ -18,6 +18,9 @@ struct CheckedFlow {
   std::size_t states = 0;               // of the whole machine, inner ones too
 };
 
+// Of the whole machine, inner ones too.
+std::size_t count_states(const flow::StateMachine& machine);
+
 // One for each path, in order.
 std::vector<CheckedFlow> check_flows(io::Env& env, const std::vector<std::string>& paths);
 

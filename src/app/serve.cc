@@ -17,6 +17,8 @@
 #include "app/collector.h"
 #include "app/cost.h"
 #include "app/drops.h"
+#include "app/flows/flow_api.h"
+#include "app/flows/service.h"
 #include "app/lake_gauges.h"
 #include "app/operations_api.h"
 #include "app/watch_service.h"
@@ -39,6 +41,7 @@ constexpr int kIoThreads = 2;
 constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
+constexpr std::uint64_t kFlowBytesMax = 300 * 1024;     // an execution's input has at most 256 KiB
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
 
 // What a call of the catalog's API changes, for the audit log; nothing if it only reads or reports.
@@ -147,6 +150,8 @@ struct Server::State {
   std::unique_ptr<OperationsApi> operations;
   std::unique_ptr<CollectorService> collector;  // null if the configuration says so
   std::unique_ptr<serve::LiveFeed> live;
+  std::unique_ptr<FlowService> flows;
+  std::unique_ptr<FlowApi> flow_api;
   std::unique_ptr<http::Server> http;  // after what its handlers use, so that it goes before
   std::atomic<bool> ready{false};
   std::jthread warm_up;
@@ -205,6 +210,11 @@ struct Server::State {
                  .match = http::Route::Match::prefix,
                  .methods = {},
                  .body_bytes_max = kCommitBytesMax});
+    http->route({.path = std::string(kFlowApi),
+                 .handler = [this](const http::Request& request) { return flow_api->respond(request); },
+                 .match = http::Route::Match::prefix,
+                 .methods = {"GET", "POST"},
+                 .body_bytes_max = kFlowBytesMax});
     http->route({.path = "/api/live",
                  .handler = [this](const http::Request& request) { return live->respond(request); },
                  .where = http::Route::Where::io});
@@ -309,12 +319,15 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   }
   state->live = std::make_unique<serve::LiveFeed>(
       [raw = state.get()] { return raw->collector ? raw->collector->view() : serve::LiveView(); });
+  state->flows = SHOPLAKE_TRY(FlowService::open(app, state->metrics));
+  state->flow_api = std::make_unique<FlowApi>(app, *state->flows);
   state->add_routes();
   SHOPLAKE_TRY(state->http->start());
   State* raw = state.get();
   state->warm_up = std::jthread([raw] { raw->warm(); });
+  state->flows->start();
   if (state->collector || !settings.enabled) {  // else another server of this home does it
-    state->drops = std::make_unique<DropWatcher>(app, state->metrics);
+    state->drops = std::make_unique<DropWatcher>(app, state->metrics, [raw] { raw->flows->note_objects(); });
     state->drops->start();
     state->watch = SHOPLAKE_TRY(WatchService::open(app, state->metrics, *state->lake));
     state->watch->start();
@@ -331,6 +344,7 @@ void Server::stop() {
     state_->watch->stop();
   if (state_->drops)
     state_->drops->stop();
+  state_->flows->stop();
   state_->queries->stop();
   state_->http->stop();
   if (state_->warm_up.joinable())

@@ -38,6 +38,8 @@ void add_catalog_maintenance(CLI::App& command, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 
 void add_flow(CLI::App& root, Context& context);
+void add_flow_show(CLI::App& command, Context& context);
+void add_flow_run(CLI::App& command, Context& context);
 
 void add_alarm(CLI::App& root, Context& context);
 void add_topic(CLI::App& root, Context& context);

@@ -1,4 +1,4 @@
-// shoplake flow validate FILE...: are these state machines right?
+// shoplake flow: its commands; and flow validate FILE...: are these state machines right?
 
 #include <fmt/format.h>
 
@@ -65,7 +65,9 @@ base::Result<int> validate(const std::vector<std::string>& paths, Context& conte
 void add_flow(CLI::App& root, Context& context) {
   auto* command = root.add_subcommand("flow", "state machines in Amazon States Language");
   command->require_subcommand(1);
-  command->footer("Example:\n  shoplake flow validate nightly.asl.json");
+  command->footer("Example:\n  shoplake flow start shop_batch --wait");
+  add_flow_show(*command, context);
+  add_flow_run(*command, context);
   auto paths = std::make_shared<std::vector<std::string>>();
   auto* validate_command =
       command->add_subcommand("validate", "what is wrong with definitions: the place in each, and why");

@@ -20,7 +20,10 @@ Result<std::unique_ptr<io::FileLock>> try_lock(io::Env& env, const std::string& 
   return lock;
 }
 
-Result<std::unique_ptr<io::FileLock>> lock_waiting(io::Env& env, const std::string& path, const std::stop_token& stop) {
+}  // namespace
+
+Result<std::unique_ptr<io::FileLock>> lock_when_free(io::Env& env, const std::string& path,
+                                                     const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any changed;
   while (true) {
@@ -36,12 +39,10 @@ Result<std::unique_ptr<io::FileLock>> lock_waiting(io::Env& env, const std::stri
   }
 }
 
-}  // namespace
-
 Result<std::unique_ptr<LakeLock>> LakeLock::acquire(io::Env& env, const std::string& home_directory,
                                                     std::stop_token stop) {
-  const auto wanted = SHOPLAKE_TRY(lock_waiting(env, wanted_path(home_directory), stop));
-  auto lock = SHOPLAKE_TRY(lock_waiting(env, lock_path(home_directory), stop));
+  const auto wanted = SHOPLAKE_TRY(lock_when_free(env, wanted_path(home_directory), stop));
+  auto lock = SHOPLAKE_TRY(lock_when_free(env, lock_path(home_directory), stop));
   return std::unique_ptr<LakeLock>(new LakeLock(std::move(lock)));
 }
 

@@ -16,6 +16,10 @@ namespace shoplake::live {
 
 using base::Result;
 
+// The lock of that file, once nobody else has it. Error live.lock_cancelled (kind cancelled) if `stop` came first.
+Result<std::unique_ptr<io::FileLock>> lock_when_free(io::Env& env, const std::string& path,
+                                                     const std::stop_token& stop);
+
 class LakeLock {
  public:
   // Waits until the lock is free; live gives it up within one step. Errors: live.lock_cancelled (kind cancelled) if
