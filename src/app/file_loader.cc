@@ -34,6 +34,15 @@ std::string absolute_path(const std::string& path) {
   return s3::is_s3(path) ? path : std::filesystem::absolute(path).lexically_normal().string();
 }
 
+// Who dropped a file may not let others write it; then its bytes are durable when its writer made them so.
+Result<void> make_durable(io::Env& env, const std::string& path) {
+  const auto file = env.append_file(path);
+  if (!file.ok())
+    return {};
+  SHOPLAKE_TRY((*file)->sync());
+  return (*file)->close();
+}
+
 bool is_worth_another_attempt(const base::Error& error) {
   return error.code == "catalog.schema_changed" || error.code == "catalog.commit_conflict";
 }
@@ -110,8 +119,7 @@ Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t
   return work;
 }
 
-LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros,
-                            const std::string& registered_name) {
+LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros, const std::string& registered_name) {
   LoadedFile file;
   const std::int64_t begin_micros = app_.env().monotonic_micros();
   auto work = begin(path, modified_micros, registered_name);
@@ -242,10 +250,12 @@ Result<FileLoader::Removals> FileLoader::plan_removals(const Work& work) {
 
 Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile& file) {
   io::Env& env = app_.env();
-  copy.begin_sync();
-  // An object of the raw zone, such as a delivered one, stays where it is.
+  // An object of the raw zone, dropped there or delivered, stays as it is: writing the copy over it could undo a change
+  // that came meanwhile. What changes it is seen by its time.
   file.raw_object = raw_object_at(work.path);
-  if (file.raw_object.empty()) {
+  const bool stands_in_raw = !file.raw_object.empty();
+  if (!stands_in_raw) {
+    copy.begin_sync();
     const bool has_day = contract_.changed_file == contract::Contract::ChangedFile::replace;
     const std::string day = has_day ? work.key.date : base::date_text(base::day_of(work.now));
     file.raw_object = SHOPLAKE_TRY(ingest::reserve_raw_path(*control_plane_, work.content, day, work.key.name));
@@ -278,9 +288,10 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
   Removals removals;
   auto committed = [&]() -> Result<void> {
     removals = SHOPLAKE_TRY(plan_removals(work));
-    // An object that a store has stays as it is: it was read in one piece, and what replaces it is seen by its time.
-    if (!s3::is_s3(work.path) || raw_object_at(work.path).empty())
+    if (!stands_in_raw)
       SHOPLAKE_TRY(copy.place(io::join_path(app_.home().lake_root, file.raw_object)));
+    else if (!s3::is_s3(work.path))
+      SHOPLAKE_TRY(make_durable(env, work.path));
     return commit(work, removals, schema, quarantine_schema, result, file);
   }();
   if (!committed.ok()) {

@@ -35,10 +35,13 @@ def test_dropped_files_are_loaded_where_they_stand(shoplake, home):
     drop(home, "transactions", "2011-01-02", "b.csv.part", HEADER)
     drop(home, "transactions", "2011-01-02", ".hidden", HEADER)
     drop(home, "transactions", "2011-01-02", "now.csv", HEADER + line(4, "2011-01-02"), age_seconds=0)
+    before = path.stat()
     report = ingest(shoplake)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "what was dropped is not written"
     assert report == {"seen": 5, "unfinished": 3, "loaded": 2, "skipped": 0, "rejected": 0, "rows": 2, "rejected_rows": 1, "exit_code": 0}
     assert shoplake.value("select string_agg(_shoplake_source_object, ' ' order by invoice_no) from processed.transactions") == "raw/transactions/date=2011-01-01/a.csv raw/transactions/date=2011-01-02/a.csv"
-    assert ingest(shoplake, "--strict")["loaded"] == 0, "nothing is new"
+    again = ingest(shoplake, "--strict")
+    assert (again["loaded"], again["skipped"], again["unfinished"]) == (0, 0, 3), "nothing is new, and nothing is read again"
 
     # What was being written is complete now, and one file has changed.
     at = time.time() - 60
