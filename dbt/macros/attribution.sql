@@ -7,7 +7,12 @@
         select conversion_id from {{ changed('int_user_journeys') }}
     )
 {%- endset -%}
-{{ config(meta={'live': {'scope': scope | trim, 'day': 'conversion_date', 'hot_days': live_hot_days()}}) }}
+{%- set reads = [{'ref': 'int_conversions', 'where': scope | trim}, {'ref': 'int_user_journeys', 'where': scope | trim}] -%}
+{{
+    config(
+        meta={'live': {'scope': scope | trim, 'reads': reads, 'day': 'conversion_date', 'hot_days': live_hot_days()}},
+    )
+}}
 
 with
 
@@ -35,9 +40,6 @@ credited as (
     inner join {{ ref('int_user_journeys') }} as journeys
         on conversions.conversion_id = journeys.conversion_id
     where journeys.{{ condition }}
-        {% if is_live() %}
-        and conversions.{{ scope | trim }}
-        {% endif %}
 
 )
 

@@ -6,6 +6,9 @@
       scope      Jinja text of a predicate over the model's own columns: the rows that this batch can change. 'false': rows are
                  only added. 'true': any row of a small table. In live mode the model's SQL gives all its rows within the
                  scope and no others; they replace those of the table.
+      reads      list of {ref, where}: of another live model, only the rows that the predicate `where` (Jinja text over that
+                 model's columns) is true of are needed. In live mode its ref() gives just these. They are found in the order of
+                 the list, and a predicate may ref() what stands before it.
       day        column of the date of a row.
       hot_days   days before the newest that live keeps in memory; without it, the whole table. Rows before these are
                  neither read nor changed.
@@ -13,6 +16,9 @@
     In live mode source() and ref() of a model that is only added to give the rows of this batch; ref() of another live model
     gives its hot rows, this batch included; `this` gives the hot rows within the scope as they were before this batch. Rows
     made in live mode carry the fingerprint 'live', which no day has: the next build computes the days of these rows again.
+
+    Rows are found by key where a predicate says `columns in (select …)`, or several such terms joined by `or`: then the price of
+    a batch is that of the rows it touches. Any other predicate (exists, comparisons) is asked about every row in memory.
 
     dbt-core knows nothing of this: var live is false there.
 -#}

@@ -1,220 +1,18 @@
 #include "live/models.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "live/models_schema.h"
 #include "live/parquet_copy.h"
-#include "model/iceberg_type.h"
 
 namespace shoplake::live {
-namespace {
-
-// One attached database holds everything, since a transaction of the engine writes to one only; it compresses its rows
-// at each checkpoint.
-constexpr const char* kDatabase = "live_rows";
-constexpr const char* kHotSchema = "live_hot";      // hot rows with their places
-constexpr const char* kFilesSchema = "live_files";  // numbers and paths
-constexpr const char* kTickSchema = "live_tick";    // of the running batch
-constexpr const char* kFileColumn = "_shoplake_file";
-constexpr const char* kPositionColumn = "_shoplake_position";
-constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot row
-// Tables of the lake up to this size are read into memory once, larger ones from their files each time.
-constexpr std::int64_t kLakeTableBytesInMemory = 16 << 20;
-
-std::string spelled(const char* schema, const std::string& name) {
-  return engine::quote_identifier(schema) + "." + engine::quote_identifier(name);
-}
-
-std::string join(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string text;
-  for (const std::string& part : parts)
-    text += (text.empty() ? "" : std::string(separator)) + part;
-  return text;
-}
-
-// A counter of the current snapshot's summary.
-std::int64_t summary_number(const catalog::Table& table, const std::string& name) {
-  const auto current = table.metadata->current_snapshot_id();
-  const nlohmann::json& document = table.metadata->document();
-  if (!current || !document.contains("snapshots"))
-    return 0;
-  for (const nlohmann::json& snapshot : document["snapshots"]) {
-    if (snapshot.value("snapshot-id", std::int64_t{0}) == *current)
-      return std::strtoll(snapshot.value("summary", nlohmann::json::object()).value(name, std::string("0")).c_str(),
-                          nullptr, 10);
-  }
-  return 0;
-}
-
-}  // namespace
 
 Models::~Models() { discard(); }
-
-Result<std::unique_ptr<Models>> Models::load(const ModelsOptions& options) {
-  std::unique_ptr<Models> models(new Models(options));
-  SHOPLAKE_TRY(models->open());
-  return models;
-}
-
-Result<void> Models::open() {
-  database_ = SHOPLAKE_TRY(engine::Database::open(options_.engine));
-  session_ = SHOPLAKE_TRY(database_->connect());
-  std::vector<catalog::TableIdentifier> sources;
-  for (const SourceTable& source : options_.sources)
-    sources.push_back(source.table);
-  plan_ = SHOPLAKE_TRY(make_plan({options_.env, options_.catalog, options_.project, sources}, *session_));
-  if (!plan_.missing.empty()) {
-    std::string names;
-    for (const catalog::TableIdentifier& table : plan_.missing)
-      names += (names.empty() ? "" : ", ") + catalog::to_string(table);
-    return base::make_error(base::ErrorKind::not_found, "live.missing_tables",
-                            fmt::format("the live models need tables that do not exist yet: {}", names),
-                            "Run `shoplake build`.");
-  }
-  SHOPLAKE_TRY(session_->execute(fmt::format("ATTACH ':memory:' AS {} (COMPRESS)", kDatabase)));
-  SHOPLAKE_TRY(session_->execute(fmt::format("USE {}", kDatabase)));
-  // Not at every batch, which costs a fifth of it: trim() does it.
-  SHOPLAKE_TRY(session_->execute("SET GLOBAL checkpoint_threshold = '1TB'"));
-  for (const char* schema : {kSourceSchema, kBatchSchema, kNowSchema, kThisSchema, kChangedSchema, kLakeSchema,
-                             kHotSchema, kFilesSchema, kTickSchema})
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE SCHEMA {}", schema)));
-  for (const LakeTable& table : plan_.lake_tables)
-    SHOPLAKE_TRY(load_lake_table(table));
-  for (const SourceTable& source : options_.sources)
-    SHOPLAKE_TRY(load_source(source));
-  for (const Plan::Step& step : plan_.steps) {
-    if (step.model != nullptr) {
-      SHOPLAKE_TRY(load_model(*step.model).within(catalog::to_string(step.model->table)));
-    } else if (!step.view->is_batch) {
-      SHOPLAKE_TRY(
-          session_->execute(fmt::format("CREATE VIEW {} AS {}", spelled(kNowSchema, step.view->name), step.view->sql)));
-    }
-  }
-  SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
-  // The statements of a batch are small: handing them round costs more than it gives.
-  return session_->execute("SET GLOBAL threads = 1");
-}
-
-Result<void> Models::load_lake_table(const LakeTable& table) {
-  const std::string name = spelled(kLakeSchema, table.name);
-  if (table.is_view) {
-    return base::make_error(base::ErrorKind::usage, "live.configuration",
-                            fmt::format("a live model reads the view {}, which is not part of the project",
-                                        catalog::to_string(table.table)),
-                            "Make it a table, or a model of the project.");
-  }
-  const catalog::Table current = SHOPLAKE_TRY(options_.catalog->load_table(table.table));
-  const bool small = summary_number(current, "total-files-size") <= kLakeTableBytesInMemory;
-  return session_
-      ->execute(fmt::format("CREATE {} {} AS SELECT * FROM iceberg_scan({})", small ? "TABLE" : "VIEW", name,
-                            engine::quote_literal(current.metadata_location)))
-      .within(catalog::to_string(table.table));
-}
-
-Result<void> Models::load_source(const SourceTable& source) {
-  const catalog::Table current = SHOPLAKE_TRY(options_.catalog->load_table(source.table));
-  const catalog::Schema& schema = current.metadata->current_schema();
-  Source& shown = sources_[source.table];
-  // A source without records in a batch is an empty relation with the table's columns.
-  std::string columns;
-  for (const catalog::Field& field : schema.fields)
-    columns += fmt::format("{}CAST(NULL AS {}) AS {}", columns.empty() ? "" : ", ", model::duckdb_type(field.type),
-                           engine::quote_identifier(field.name));
-  shown.empty = fmt::format("SELECT {} LIMIT 0", columns);
-  const catalog::Field* time = schema.find(source.time_column);
-  const catalog::Field* day = schema.find(source.day_column);
-  SHOPLAKE_CHECK(time != nullptr && day != nullptr);
-  const std::string moment = time->type.name == "long"
-                                 ? engine::quote_identifier(time->name)
-                                 : fmt::format("epoch_us({})", engine::quote_identifier(time->name));
-  const std::string date = day->type.name == "date" ? engine::quote_identifier(day->name)
-                                                    : fmt::format("CAST(strptime({}, '%Y%m%d') AS DATE)",
-                                                                  engine::quote_identifier(day->name));
-  // Days are the shop's, moments are UTC: there is a day's slack between them.
-  shown.is_recent = moment + " >= {0} AND " + date + " >= CAST(make_timestamp({0}) AS DATE) - 1";
-  return session_->execute(fmt::format("CREATE VIEW {} AS {}", spelled(kSourceSchema, source.table.name), shown.empty));
-}
-
-Result<void> Models::load_model(const LiveModel& model) {
-  Table& table = tables_[model.name];
-  table.model = &model;
-  table.data_directory = SHOPLAKE_TRY(options_.catalog->data_location(model.table));
-  const catalog::Table current = SHOPLAKE_TRY(options_.catalog->load_table(model.table));
-  table.files = SHOPLAKE_TRY(list_table_files(*options_.catalog, current, *session_));
-  std::string columns;
-  for (const catalog::Field& field : model.schema.fields)
-    columns += engine::quote_identifier(field.name) + " " + model::duckdb_type(field.type) + ", ";
-  const std::string bare = columns.substr(0, columns.size() - 2);
-  if (model.appends)
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", spelled(kBatchSchema, model.name), bare)));
-  const std::string changed = spelled(kChangedSchema, "changed_" + model.name);
-  if (model.appends && model.changes_read)
-    SHOPLAKE_TRY(session_->execute(
-        fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, spelled(kBatchSchema, model.name))));
-  if (!model.is_hot)
-    return {};
-  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}{} INTEGER, {} BIGINT)",
-                                             spelled(kHotSchema, model.name), columns, kFileColumn, kPositionColumn)));
-  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", spelled(kNowSchema, model.name),
-                                             model.columns, spelled(kHotSchema, model.name))));
-  SHOPLAKE_TRY(session_->execute(
-      fmt::format("CREATE TABLE {} (number INTEGER, path VARCHAR)", spelled(kFilesSchema, model.name))));
-  if (!model.appends) {
-    const std::string old = spelled(kTickSchema, "old_" + model.name);
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}{} INTEGER, {} BIGINT, {} BIGINT)", old, columns,
-                                               kFileColumn, kPositionColumn, kRowColumn)));
-    SHOPLAKE_TRY(session_->execute(
-        fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", spelled(kThisSchema, model.name), model.columns, old)));
-    const std::string difference = spelled(kTickSchema, "difference_" + model.name);
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", difference, bare)));
-    SHOPLAKE_TRY(
-        session_->execute(fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, difference)));
-  }
-  return load_hot_rows(model, table);
-}
-
-Result<void> Models::load_hot_rows(const LiveModel& model, Table& table) {
-  if (table.files.data.empty())
-    return {};
-  const std::string files_table = spelled(kFilesSchema, model.name);
-  std::vector<std::string> paths, numbered, deletes;
-  for (const auto& [number, file] : table.files.data) {
-    paths.push_back(file.path);
-    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
-  }
-  for (const TableFiles::File& file : table.files.deletes)
-    deletes.push_back(file.path);
-  SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES {}", files_table, join(numbered, ", "))));
-  const std::string read = fmt::format(
-      "read_parquet({}, hive_partitioning = false, union_by_name = true, filename = true, file_row_number = true)",
-      path_list(paths));
-  std::string where = "true";
-  if (model.hot_days > 0) {
-    const std::string day = engine::quote_identifier(model.day);
-    // A day in the future is a clock that is wrong: it must not push the others out.
-    where = fmt::format(
-        "({0} IS NULL OR {0} > (SELECT max({0}) FROM {1} WHERE {0} <= CAST(make_timestamp({2}) AS DATE) + 1) - {3})",
-        day, read, options_.env->now_micros(), model.hot_days);
-  }
-  if (!deletes.empty()) {
-    where += fmt::format(
-        " AND NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
-  }
-  return session_->execute(
-      fmt::format("INSERT INTO {} SELECT {}, files.number, rows.file_row_number FROM {} AS rows JOIN {} AS files ON "
-                  "rows.filename = "
-                  "files.path WHERE {}",
-                  spelled(kHotSchema, model.name), model.casts, read, files_table, where));
-}
-
-// ── a batch ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Result<ModelChanges> Models::run(const Batch& batch) {
   SHOPLAKE_CHECK(!in_batch_);
@@ -312,22 +110,116 @@ Result<void> Models::run_append(const LiveModel& model, Table& table) {
   return rows == 0 ? Result<void>() : write_added(model, table, batch);
 }
 
+namespace {
+
+// Rows nearer to each other than this are read in one go: the engine decompresses 2,048 at a time anyway.
+constexpr std::int64_t kStretchGapRows = 8'192;
+constexpr std::size_t kStretchesMax = 8;
+
+// Stretches of a table, first and last row of each, that hold all of the given rows, which are in order. Most rows that
+// a batch touches were written lately; without it a single old one would have everything after it read.
+std::vector<std::pair<std::int64_t, std::int64_t>> row_stretches(const std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> gaps;
+  for (std::size_t index = 1; index < rows.size(); ++index)
+    gaps.push_back(rows[index] - rows[index - 1]);
+  std::int64_t least = kStretchGapRows;
+  if (gaps.size() >= kStretchesMax) {
+    std::nth_element(gaps.begin(), gaps.begin() + (kStretchesMax - 1), gaps.end(), std::greater<>());
+    least = std::max(least, gaps[kStretchesMax - 1]);
+  }
+  std::vector<std::pair<std::int64_t, std::int64_t>> stretches;
+  for (const std::int64_t row : rows) {
+    if (stretches.empty() || row - stretches.back().second > least)
+      stretches.emplace_back(row, row);
+    stretches.back().second = row;
+  }
+  return stretches;
+}
+
+}  // namespace
+
+// Makes live_tick.found of the rowids of rows among which are all that the predicate is true of, unless the batch has
+// none of its keys.
+Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
+  const std::string hot = spelled(kHotSchema, lookup.table->model->name);
+  const auto rows_made = [](const engine::ResultSet& created) {
+    return created.row_count() == 1 ? created.integer(0, 0) : 0;
+  };
+  *has_keys = lookup.terms.empty();
+  std::vector<std::string> found;
+  for (std::size_t number = 0; number < lookup.terms.size(); ++number) {
+    const KeyTerm& term = lookup.terms[number];
+    const std::string keys = spelled(kTickSchema, fmt::format("keys_{}", number));
+    const engine::ResultSet created = SHOPLAKE_TRY(
+        session_->query(fmt::format("CREATE OR REPLACE TABLE {} AS {}", keys, lookup.table->keys.keys(term))));
+    if (rows_made(created) == 0)
+      continue;
+    *has_keys = true;
+    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE {} IN (SELECT key FROM {})", kRowColumn, hot,
+                                lookup.table->keys.name(term.columns), keys));
+  }
+  if (!*has_keys)
+    return {};
+  if (lookup.terms.empty())
+    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE ({}\n)", kRowColumn, hot, lookup.where));
+  return session_->execute(
+      fmt::format("CREATE OR REPLACE TABLE {} AS {}", spelled(kTickSchema, "found"), join(found, " UNION ")));
+}
+
+// Makes the table `into` of the rows of a lookup. False: the batch has none of its keys, and nothing was made.
+Result<bool> Models::find_rows(const Lookup& lookup, const std::string& columns, const std::string& into) {
+  bool has_keys = false;
+  SHOPLAKE_TRY(find_candidates(lookup, &has_keys));
+  if (!has_keys)
+    return false;
+  const std::string hot = spelled(kHotSchema, lookup.table->model->name);
+  const std::string found = spelled(kTickSchema, "found");
+  const engine::ResultSet listed =
+      SHOPLAKE_TRY(session_->query(fmt::format("SELECT {0} FROM {1} ORDER BY {0}", kRowColumn, found)));
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < listed.row_count(); ++row)
+    rows.push_back(listed.integer(row, 0));
+  std::vector<std::string> stretches;
+  for (const auto& [first, last] : row_stretches(rows))
+    stretches.push_back(
+        fmt::format("SELECT {0} FROM {1} WHERE rowid BETWEEN {2} AND {3} AND rowid IN (SELECT {4} FROM {5})", columns,
+                    hot, first, last, kRowColumn, found));
+  if (stretches.empty())
+    stretches.push_back(fmt::format("SELECT {} FROM {} LIMIT 0", columns, hot));
+  // Of rows that were found by key the predicate has the last word, when they have been read.
+  const std::string all = join(stretches, " UNION ALL ");
+  SHOPLAKE_TRY(session_->execute(
+      lookup.terms.empty()
+          ? fmt::format("CREATE OR REPLACE TABLE {} AS {}", into, all)
+          : fmt::format("CREATE OR REPLACE TABLE {} AS WITH candidates AS MATERIALIZED ({}) SELECT * FROM candidates "
+                        "WHERE ({}\n)",
+                        into, all, lookup.where)));
+  return true;
+}
+
+// Says that the batch changes nothing of a model.
+Result<void> Models::clear(Table& table) {
+  if (table.is_clear)
+    return {};
+  for (const char* name : {"old_", "difference_"})
+    SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {}", spelled(kTickSchema, name + table.model->name))));
+  table.is_clear = true;
+  return {};
+}
+
 Result<void> Models::run_scoped(const LiveModel& model, Table& table) {
   const std::string old = spelled(kTickSchema, "old_" + model.name);
   const std::string difference = spelled(kTickSchema, "difference_" + model.name);
   // The scope is looked for in the hot rows once; `this`, the comparison and the deletes take what was found.
-  // The columns of the scope say which rows; only these are then read in full, and row groups without any are passed.
-  const std::string hot = spelled(kHotSchema, model.name);
-  const std::string found = spelled(kTickSchema, "found");
-  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS SELECT rowid AS {} FROM {} WHERE ({}\n)",
-                                             found, kRowColumn, hot, model.scope)));
-  const engine::ResultSet range = SHOPLAKE_TRY(
-      session_->query(fmt::format("SELECT coalesce(min({0}), 0), coalesce(max({0}), -1) FROM {1}", kRowColumn, found)));
-  SHOPLAKE_TRY(session_->execute(
-      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3}, rowid AS {4} FROM {5} WHERE rowid BETWEEN {6} "
-                  "AND {7} AND rowid IN (SELECT {4} FROM {8})",
-                  old, model.columns, kFileColumn, kPositionColumn, kRowColumn, hot, range.integer(0, 0),
-                  range.integer(0, 1), found)));
+  const std::string columns =
+      fmt::format("{}, {}, {}, rowid AS {}", model.columns, kFileColumn, kPositionColumn, kRowColumn);
+  if (!SHOPLAKE_TRY(find_rows(table.scope, columns, old)))
+    return clear(table);
+  table.is_clear = false;
+  for (const Read& read : table.reads) {
+    if (!SHOPLAKE_TRY(find_rows(read.lookup, read.lookup.table->model->columns, read.relation)))
+      SHOPLAKE_TRY(session_->execute("DELETE FROM " + read.relation));
+  }
   const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
       fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, CAST(sum(_shoplake_sign) AS BIGINT) AS _shoplake_count, "
                   "list({4}) FILTER (_shoplake_sign < 0) AS _shoplake_rows FROM ("
@@ -352,13 +244,6 @@ Result<void> Models::run_scoped(const LiveModel& model, Table& table) {
 }
 
 namespace {
-
-std::string partition_folder(const LiveModel& model, const std::vector<transform::PartitionValue>& values) {
-  std::string folder;
-  for (std::size_t index = 0; index < values.size(); ++index)
-    folder += model.partition_by[index] + "=" + values[index].value_or("null") + "/";
-  return folder;
-}
 
 // The partitions of the rows of a relation, as text; one empty tuple for a table that has none.
 Result<std::vector<std::vector<transform::PartitionValue>>> partitions_of(engine::Session& session,
@@ -407,8 +292,9 @@ Result<void> Models::write_added(const LiveModel& model, Table& table, const std
     file.partition = values;
     const std::int32_t number = table.files.next_number + static_cast<std::int32_t>(table.added.size());
     if (model.is_hot) {
-      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, row_number() OVER () - 1 FROM {}",
-                                                 spelled(kHotSchema, model.name), model.columns, number, rows)));
+      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, row_number() OVER () - 1{} FROM {}",
+                                                 spelled(kHotSchema, model.name), model.columns, number,
+                                                 table.keys.values(), rows)));
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", spelled(kFilesSchema, model.name),
                                                  number, engine::quote_literal(path))));
     }
@@ -481,156 +367,10 @@ void Models::discard() {
     table.added.clear();
     table.added_deletes.clear();
     table.removed_rows.clear();
+    table.is_clear = false;
   }
   for (auto& [name, source] : sources_)
     source.is_shown = true;
-}
-
-// ── compaction ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<std::int32_t>& numbers) {
-  SHOPLAKE_CHECK(!in_batch_ && !numbers.empty());
-  Table& table = tables_.at(model.name);
-  Merge merge;
-  merge.model = &model;
-  merge.merged = numbers;
-  merge.change.table = model.table;
-  merge.change.operation = catalog::TableChange::Operation::overwrite;
-  merge.change.summary = {{"shoplake.live", "compaction"}};
-  if (!model.appends)
-    merge.change.base_snapshot_id = table.files.snapshot_id;
-  std::vector<std::string> paths, deletes, numbered;
-  for (const std::int32_t number : numbers) {
-    const TableFiles::File& file = table.files.data.at(number);
-    paths.push_back(file.path);
-    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
-    merge.change.removed_paths.push_back(file.path);
-  }
-  for (const TableFiles::File& file : table.files.deletes)
-    deletes.push_back(file.path);
-  std::string query = fmt::format(
-      "SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
-      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN (VALUES {}) AS files(number, path) "
-      "ON "
-      "rows.filename = files.path",
-      model.casts, kFileColumn, kPositionColumn, path_list(paths), join(numbered, ", "));
-  if (!deletes.empty())
-    query += fmt::format(
-        " WHERE NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
-  const std::string merged = spelled(kTickSchema, "merged");
-  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
-      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT *, row_number() OVER (ORDER BY {1}, {2}) - 1 AS "
-                  "_shoplake_new_position FROM ({3})",
-                  merged, kFileColumn, kPositionColumn, query)));
-  if (created.row_count() == 1 && created.integer(0, 0) > 0) {
-    const auto& partition = table.files.data.at(numbers.front()).partition;
-    const std::string path =
-        io::join_path(table.data_directory, partition_folder(model, partition) + options_.env->new_uuid() + ".parquet");
-    merge.paths.push_back(path);
-    transform::DataFile file = SHOPLAKE_TRY(copy_rows(
-        *options_.env, *session_,
-        fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged), model.schema, path));
-    file.partition = partition;
-    merge.change.added.push_back(file);
-    merge.files.push_back(std::move(file));
-  }
-  // Delete files go when every file that they name has gone; the rest is written together, for what is left.
-  std::vector<std::string> kept;
-  for (const auto& [number, file] : table.files.data) {
-    if (file.deleted_rows > 0 && std::find(numbers.begin(), numbers.end(), number) == numbers.end())
-      kept.push_back(engine::quote_literal(file.path));
-  }
-  if (!deletes.empty() && (kept.empty() || model.partition_by.empty())) {
-    merge.drops_deletes = true;
-    for (const std::string& path : deletes)
-      merge.change.removed_paths.push_back(path);
-    if (!kept.empty()) {
-      const std::string path = io::join_path(table.data_directory, options_.env->new_uuid() + "-deletes.parquet");
-      merge.paths.push_back(path);
-      transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
-          *options_.env, *session_,
-          fmt::format("SELECT DISTINCT file_path, pos FROM read_parquet({}) WHERE file_path IN ({}) ORDER BY ALL",
-                      path_list(deletes), join(kept, ", ")),
-          path));
-      merge.change.added.push_back(file);
-      merge.files.push_back(std::move(file));
-    }
-  }
-  return merge;
-}
-
-Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
-  const LiveModel& model = *merge.model;
-  Table& table = tables_.at(model.name);
-  table.files.snapshot_id = snapshot_id;
-  std::vector<std::string> numbers;
-  for (const std::int32_t number : merge.merged) {
-    table.files.data.erase(number);
-    numbers.push_back(std::to_string(number));
-  }
-  if (merge.drops_deletes)
-    table.files.deletes.clear();
-  std::optional<std::int32_t> added;
-  for (const transform::DataFile& file : merge.files) {
-    const std::int32_t number = table.files.add(file);
-    if (number >= 0)
-      added = number;
-  }
-  if (!model.is_hot)
-    return session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged")));
-  const std::string hot = spelled(kHotSchema, model.name);
-  const std::string files = spelled(kFilesSchema, model.name);
-  const std::string list = join(numbers, ", ");
-  SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
-  auto done = [&]() -> Result<void> {
-    if (added) {
-      SHOPLAKE_TRY(session_->execute(
-          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
-                      "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
-                      hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
-      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", files, *added,
-                                                 engine::quote_literal(table.files.data.at(*added).path))));
-    }
-    SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE number IN ({})", files, list)));
-    SHOPLAKE_TRY(session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged"))));
-    const engine::ResultSet left =
-        SHOPLAKE_TRY(session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", hot, kFileColumn, list)));
-    SHOPLAKE_CHECK(left.integer(0, 0) == 0);
-    return {};
-  }();
-  if (!done.ok()) {
-    (void)session_->execute("ROLLBACK");
-    return done;
-  }
-  return session_->execute("COMMIT");
-}
-
-void Models::merged(const catalog::TableIdentifier& identifier, const catalog::TableChange& change,
-                    const catalog::CommittedTable& committed) {
-  for (auto& [name, table] : tables_) {
-    if (table.model->table != identifier)
-      continue;
-    std::erase_if(table.files.data, [&](const auto& entry) {
-      return std::find(change.removed_paths.begin(), change.removed_paths.end(), entry.second.path) !=
-             change.removed_paths.end();
-    });
-    for (const transform::DataFile& file : change.added)
-      table.files.add(file);
-    table.files.snapshot_id = committed.snapshot_id;
-  }
-}
-
-Result<void> Models::trim(const std::string& newest) {
-  SHOPLAKE_CHECK(!in_batch_);
-  for (const auto& model : plan_.models) {
-    if (model->is_hot && model->hot_days > 0)
-      SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {} <= CAST({} AS DATE) - {}",
-                                                 spelled(kHotSchema, model->name), engine::quote_identifier(model->day),
-                                                 engine::quote_literal(newest), model->hot_days)));
-  }
-  return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
 }
 
 }  // namespace shoplake::live

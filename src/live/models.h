@@ -8,6 +8,10 @@
 // in the other (as multisets) are removed or added; only these are written, as one data file and one file of position
 // deletes. So a hot row carries the number of its file and its position there.
 //
+// What a model's SQL reads of another one (LiveModel::reads) is put into a table of its own before it runs, found by
+// key as the rows of the scope are (live/key_lookup.h): so a batch costs what it touches, whatever the number of hot
+// rows.
+//
 // Belongs to one thread at a time.
 #pragma once
 
@@ -22,6 +26,7 @@
 #include "catalog/catalog.h"
 #include "engine/session.h"
 #include "io/env.h"
+#include "live/key_lookup.h"
 #include "live/plan.h"
 #include "live/table_files.h"
 #include "transform/data_file.h"
@@ -95,10 +100,26 @@ class Models {
   Result<void> trim(const std::string& newest);
 
  private:
+  struct Table;
+  // The hot rows of a table that a predicate is true of.
+  struct Lookup {
+    const Table* table = nullptr;
+    std::string where;
+    std::vector<KeyTerm> terms;  // empty: every row is asked
+  };
+  struct Read {
+    Lookup lookup;
+    std::string relation;
+  };
   struct Table {
-    const LiveModel* model = nullptr;
+    explicit Table(const LiveModel& of) : model(&of), keys(&of.schema) {}
+    const LiveModel* model;
     TableFiles files;
     std::string data_directory;
+    KeyColumns keys;
+    Lookup scope;             // of a model that does not append
+    std::vector<Read> reads;  // likewise
+    bool is_clear = false;    // live.changed_<model> and live_this.<model> hold nothing
     // Of the running batch:
     std::vector<std::pair<std::int32_t, transform::DataFile>> added;  // with their numbers
     std::vector<transform::DataFile> added_deletes;
@@ -111,13 +132,19 @@ class Models {
   Result<void> load_source(const SourceTable& source);
   Result<void> show_source(const SourceTable& source, const std::vector<std::string>& files,
                            std::int64_t oldest_micros);
-  Result<void> load_model(const LiveModel& model);
-  Result<void> load_hot_rows(const LiveModel& model, Table& table);
+  Result<void> plan_lookups();
+  Result<Lookup> plan_lookup(Table& table, const std::string& where);
+  Result<void> check_lookup(Lookup& lookup);
+  Result<void> create_relations(Table& table);
+  Result<void> load_hot_rows(Table& table);
   Result<void> show_batch(const Batch& batch);
   Result<void> run_steps(ModelChanges& changes);
   Result<void> run_view(const LiveView& view);
   Result<void> run_append(const LiveModel& model, Table& table);
   Result<void> run_scoped(const LiveModel& model, Table& table);
+  Result<bool> find_rows(const Lookup& lookup, const std::string& columns, const std::string& into);
+  Result<void> find_candidates(const Lookup& lookup, bool* has_keys);
+  Result<void> clear(Table& table);
   Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
   Result<void> write_deletes(const LiveModel& model, Table& table);
 

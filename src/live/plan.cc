@@ -178,6 +178,7 @@ class Planner {
       live->hot_days = days->get<std::int64_t>();
     if (live->hot_days < 0 || (live->hot_days > 0 && live->day.empty()))
       return configuration(node, "hot_days needs a day");
+    SHOPLAKE_TRY(use_reads(node, meta, *live));
 
     if (!SHOPLAKE_TRY(options_.catalog->table_exists(live->table))) {
       plan_.missing.push_back(live->table);
@@ -203,6 +204,47 @@ class Planner {
       return configuration(node, fmt::format("the table has no column {}", live->day));
     models_[node.unique_id] = live.get();
     plan_.models.push_back(std::move(live));
+    return {};
+  }
+
+  // Which of them there are is known when all models are: see compile_reads().
+  static Result<void> use_reads(const Node& node, const Json& meta, LiveModel& live) {
+    const auto reads = meta.find("reads");
+    if (reads == meta.end())
+      return {};
+    const auto text = [](const Json& read, const char* name) {
+      const auto found = read.find(name);
+      return found != read.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    if (!reads->is_array())
+      return configuration(node, "reads is no list of {ref, where}");
+    for (const Json& read : *reads) {
+      LiveRead one;
+      one.model = read.is_object() ? text(read, "ref") : std::string();
+      one.where = read.is_object() ? text(read, "where") : std::string();
+      one.relation = live.name + "__" + one.model;
+      if (one.model.empty() || one.where.empty())
+        return configuration(node, "reads is no list of {ref, where}");
+      live.reads.push_back(std::move(one));
+    }
+    return {};
+  }
+
+  // Puts the rows that a model needs of others in the place of these others, and renders which rows that are.
+  Result<void> compile_reads(model::Compiler& compiler, LiveModel& live, model::Compiler::Options& options,
+                             std::map<std::string, model::Relation>& relations) {
+    const Node& node = manifest_.nodes.at(live.id);
+    for (LiveRead& read : live.reads) {
+      const auto found = std::find_if(models_.begin(), models_.end(),
+                                      [&](const auto& model) { return model.second->name == read.model; });
+      const bool is_parent = found != models_.end() && std::find(node.depends_on.begin(), node.depends_on.end(),
+                                                                 found->first) != node.depends_on.end();
+      if (!is_parent || found->second->appends || live.appends)
+        return configuration(
+            node, fmt::format("reads: {} is no model whose rows live changes and that this one refers to", read.model));
+      read.where = trimmed(SHOPLAKE_TRY(compiler.render(node, read.where, options)));
+      relations[found->first] = relation(kReadSchema, read.relation);
+    }
     return {};
   }
 
@@ -244,25 +286,26 @@ class Planner {
       view->is_batch = is_batch(id);
       stand_ins_[id] = relation(view->is_batch ? kBatchSchema : kNowSchema, view->name);
     }
-    const auto compile_node = [&](const std::string& id, const char* schema,
-                                  const std::string& name) -> Result<std::string> {
+    for (const auto& [id, view] : views_) {
       std::map<std::string, model::Relation> relations = stand_ins_;
-      relations["this"] = relation(schema, name);
+      relations["this"] = relation(kNowSchema, view->name);
       compile_options.stand_ins = &relations;
-      return SHOPLAKE_TRY(compiler.compile(manifest_.nodes.at(id), compile_options)).sql;
-    };
-    for (const auto& [id, view] : views_)
-      view->sql = SHOPLAKE_TRY(compile_node(id, kNowSchema, view->name));
+      view->sql = SHOPLAKE_TRY(compiler.compile(manifest_.nodes.at(id), compile_options)).sql;
+    }
     for (const auto& [id, live] : models_) {
-      live->sql = SHOPLAKE_TRY(compile_node(id, live->appends ? kNowSchema : kThisSchema, live->name));
       std::map<std::string, model::Relation> relations = stand_ins_;
+      relations["this"] = relation(live->appends ? kNowSchema : kThisSchema, live->name);
+      compile_options.stand_ins = &relations;
+      SHOPLAKE_TRY(compile_reads(compiler, *live, compile_options, relations));
+      live->sql = SHOPLAKE_TRY(compiler.compile(manifest_.nodes.at(id), compile_options)).sql;
+      relations = stand_ins_;
       relations["this"] = relation(kNowSchema, live->name);
       compile_options.stand_ins = &relations;
       live->scope = trimmed(SHOPLAKE_TRY(compiler.render(manifest_.nodes.at(id), live->scope, compile_options)));
     }
     std::string all;
     for (const auto& [id, live] : models_)
-      all += live->sql + "\n" + live->scope + "\n";
+      all += live->sql + "\n" + live->scope + "\n" + predicates_of(*live);
     for (const auto& [id, view] : views_)
       all += view->sql + "\n";
     for (const auto& [id, live] : models_) {
@@ -270,6 +313,13 @@ class Planner {
       live->changes_read = reads_changes(all, live->name);
     }
     return {};
+  }
+
+  static std::string predicates_of(const LiveModel& live) {
+    std::string text;
+    for (const LiveRead& read : live.reads)
+      text += read.where + "\n";
+    return text;
   }
 
   // Every model after those that it reads, or whose changes it reads.
@@ -293,7 +343,8 @@ class Planner {
     }
     const auto live = models_.find(id);
     const auto view = views_.find(id);
-    const std::string sql = live != models_.end()  ? live->second->sql + live->second->scope
+    const std::string sql = live != models_.end()
+                                ? live->second->sql + live->second->scope + predicates_of(*live->second)
                             : view != views_.end() ? view->second->sql
                                                    : std::string();
     for (const auto& [other, read] : models_) {

@@ -7,6 +7,7 @@
 //   live_batch.<model>    this batch's rows of a model that only appends, or of a view over such
 //   live_now.<model>      the rows of a model that live changes
 //   live_this.<model>     `this`: of these the rows within the scope, as they were before this batch
+//   live_read.<model>__<read>  of another model the rows that this one needs (meta.live.reads)
 //   live.changed_<model>  its rows that this batch added or removed
 //   live_lake.<table>     everything else, as the lake has it
 #pragma once
@@ -31,22 +32,31 @@ inline constexpr const char* kSourceSchema = "live_source";
 inline constexpr const char* kBatchSchema = "live_batch";
 inline constexpr const char* kNowSchema = "live_now";
 inline constexpr const char* kThisSchema = "live_this";
+inline constexpr const char* kReadSchema = "live_read";
 inline constexpr const char* kChangedSchema = "live";
 inline constexpr const char* kLakeSchema = "live_lake";
+
+// What a model needs of another one's rows: its ref() gives these and no others.
+struct LiveRead {
+  std::string model;     // the other's name
+  std::string relation;  // in live_read
+  std::string where;     // predicate over the other's columns
+};
 
 // A table of the lake that live writes models' rows to.
 struct LiveModel {
   std::string id;    // "model.shoplake.fact_sessions"
   std::string name;  // "fact_sessions": what its relations are called
   catalog::TableIdentifier table;
-  bool appends = false;       // its rows are never changed
-  bool is_hot = false;        // its rows are kept in memory
-  bool changes_read = false;  // live.changed_<name> is read
-  std::string scope;          // predicate over its own columns; of one that does not append
-  std::string sql;            // gives all rows of the scope
-  std::string day;            // column, with hot_days
-  std::int64_t hot_days = 0;  // 0: the whole table is hot
-  catalog::Schema schema;     // of the table
+  bool appends = false;         // its rows are never changed
+  bool is_hot = false;          // its rows are kept in memory
+  bool changes_read = false;    // live.changed_<name> is read
+  std::string scope;            // predicate over its own columns; of one that does not append
+  std::string sql;              // gives all rows of the scope
+  std::vector<LiveRead> reads;  // in the order in which they are found: the later may name the earlier
+  std::string day;              // column, with hot_days
+  std::int64_t hot_days = 0;    // 0: the whole table is hot
+  catalog::Schema schema;       // of the table
   std::vector<std::string> partition_by;
   std::string columns;  // "a", "b"
   std::string casts;    // CAST("a" AS BIGINT) AS "a", …

@@ -4,14 +4,21 @@
 {%- endif -%}
 
 {#- Touchpoints of a client and day decide which of them count. -#}
-{%- set scope -%}
-    {% if dedupe == 'none' -%}
-    session_id in (select session_id from {{ changed('fact_sessions') }})
-    {%- else -%}
-    (user_pseudo_id, touchpoint_date) in (select user_pseudo_id, session_start_date from {{ changed('fact_sessions') }})
-    {%- endif %}
-{%- endset -%}
-{{ config(meta={'live': {'scope': scope | trim, 'day': 'touchpoint_date', 'hot_days': live_hot_days()}}) }}
+{%- if dedupe == 'none' -%}
+    {%- set scope = 'session_id in (select session_id from ' ~ changed('fact_sessions') ~ ')' -%}
+    {%- set reads = [{'ref': 'fact_sessions', 'where': scope}, {'ref': 'stg_ga4_sessions', 'where': scope}] -%}
+{%- else -%}
+    {%- set days = '(select user_pseudo_id, session_start_date from ' ~ changed('fact_sessions') ~ ')' -%}
+    {%- set scope = '(user_pseudo_id, touchpoint_date) in ' ~ days -%}
+    {%- set reads = [{'ref': 'fact_sessions', 'where': '(user_pseudo_id, session_start_date) in ' ~ days}] -%}
+{%- endif -%}
+{{
+    config(
+        meta={
+            'live': {'scope': scope, 'reads': reads, 'day': 'touchpoint_date', 'hot_days': live_hot_days()},
+        },
+    )
+}}
 
 with
 
@@ -72,9 +79,6 @@ ranked as (
         1 as occurrence
         {% endif %}
     from candidates
-    {% if is_live() %}
-    where {{ scope }}
-    {% endif %}
 
 ),
 

@@ -3,27 +3,32 @@
     look-back reaches: window_fingerprint is their state. It holds journeys of all conversion events, also of repeated orders:
     which of those counts is decided over all days, in int_conversions; join it.
 -#}
-{#- A touchpoint can change the journeys of its client's conversions from its moment on, and so can an earlier conversion. -#}
+{#-
+    A touchpoint can change the journeys of its client's conversions, and so can another conversion: all of the client's are in
+    the scope.
+-#}
 {%- set scope -%}
     conversion_id in (select conversion_id from {{ changed('stg_ga4_conversions') }})
-    or exists (
-        select 1
-        from (
-            select user_pseudo_id as changed_user, touchpoint_timestamp as changed_from
-            from {{ changed('int_touchpoints') }}
-            union all
-            select user_pseudo_id as changed_user, conversion_timestamp as changed_from
-            from {{ changed('stg_ga4_conversions') }}
-        ) as changes
-        where changed_user = user_pseudo_id and changed_from <= conversion_timestamp
+    or user_pseudo_id in (
+        select user_pseudo_id from {{ changed('int_touchpoints') }}
+        union all
+        select user_pseudo_id from {{ changed('stg_ga4_conversions') }}
     )
 {%- endset -%}
+{%- set clients = "user_pseudo_id in (select user_pseudo_id from {{ ref('stg_ga4_conversions') }})" -%}
 {{
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='conversion_date',
-        meta={'live': {'scope': scope | trim, 'day': 'conversion_date', 'hot_days': live_hot_days()}},
+        meta={
+            'live': {
+                'scope': scope | trim,
+                'reads': [{'ref': 'stg_ga4_conversions', 'where': scope | trim}, {'ref': 'int_touchpoints', 'where': clients}],
+                'day': 'conversion_date',
+                'hot_days': live_hot_days(),
+            },
+        },
     )
 }}
 
@@ -41,7 +46,6 @@ conversions as (
         session_id,
         'live' as window_fingerprint
     from {{ ref('stg_ga4_conversions') }}
-    where {{ scope }}
 
 ),
 {% else %}

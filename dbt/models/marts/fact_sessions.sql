@@ -1,14 +1,22 @@
 {%- set scope = 'session_id in (select session_id from ' ~ changed('stg_ga4_sessions') ~ ')' -%}
-{{ config(meta={'live': {'scope': scope, 'day': 'session_start_date', 'hot_days': live_hot_days()}}) }}
+{{
+    config(
+        meta={
+            'live': {
+                'scope': scope,
+                'reads': [{'ref': 'stg_ga4_sessions', 'where': scope}],
+                'day': 'session_start_date',
+                'hot_days': live_hot_days(),
+            },
+        },
+    )
+}}
 
 with
 
 session_days as (
 
     select * from {{ ref('stg_ga4_sessions') }}
-    {% if is_live() %}
-    where {{ scope }}
-    {% endif %}
 
 ),
 

@@ -1,0 +1,158 @@
+// Models: compaction of their tables, and of the hot rows.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "live/models.h"
+#include "live/models_schema.h"
+#include "live/parquet_copy.h"
+
+namespace shoplake::live {
+
+Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<std::int32_t>& numbers) {
+  SHOPLAKE_CHECK(!in_batch_ && !numbers.empty());
+  Table& table = tables_.at(model.name);
+  Merge merge;
+  merge.model = &model;
+  merge.merged = numbers;
+  merge.change.table = model.table;
+  merge.change.operation = catalog::TableChange::Operation::overwrite;
+  merge.change.summary = {{"shoplake.live", "compaction"}};
+  if (!model.appends)
+    merge.change.base_snapshot_id = table.files.snapshot_id;
+  std::vector<std::string> paths, deletes, numbered;
+  for (const std::int32_t number : numbers) {
+    const TableFiles::File& file = table.files.data.at(number);
+    paths.push_back(file.path);
+    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
+    merge.change.removed_paths.push_back(file.path);
+  }
+  for (const TableFiles::File& file : table.files.deletes)
+    deletes.push_back(file.path);
+  std::string query = fmt::format(
+      "SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
+      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN (VALUES {}) AS files(number, path) "
+      "ON "
+      "rows.filename = files.path",
+      model.casts, kFileColumn, kPositionColumn, path_list(paths), join(numbered, ", "));
+  if (!deletes.empty())
+    query += fmt::format(
+        " WHERE NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
+        "deleted.pos = rows.file_row_number)",
+        path_list(deletes));
+  const std::string merged = spelled(kTickSchema, "merged");
+  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
+      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT *, row_number() OVER (ORDER BY {1}, {2}) - 1 AS "
+                  "_shoplake_new_position FROM ({3})",
+                  merged, kFileColumn, kPositionColumn, query)));
+  if (created.row_count() == 1 && created.integer(0, 0) > 0) {
+    const auto& partition = table.files.data.at(numbers.front()).partition;
+    const std::string path =
+        io::join_path(table.data_directory, partition_folder(model, partition) + options_.env->new_uuid() + ".parquet");
+    merge.paths.push_back(path);
+    transform::DataFile file = SHOPLAKE_TRY(
+        copy_rows(*options_.env, *session_, fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged),
+                  model.schema, path));
+    file.partition = partition;
+    merge.change.added.push_back(file);
+    merge.files.push_back(std::move(file));
+  }
+  // Delete files go when every file that they name has gone; the rest is written together, for what is left.
+  std::vector<std::string> kept;
+  for (const auto& [number, file] : table.files.data) {
+    if (file.deleted_rows > 0 && std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+      kept.push_back(engine::quote_literal(file.path));
+  }
+  if (!deletes.empty() && (kept.empty() || model.partition_by.empty())) {
+    merge.drops_deletes = true;
+    for (const std::string& path : deletes)
+      merge.change.removed_paths.push_back(path);
+    if (!kept.empty()) {
+      const std::string path = io::join_path(table.data_directory, options_.env->new_uuid() + "-deletes.parquet");
+      merge.paths.push_back(path);
+      transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
+          *options_.env, *session_,
+          fmt::format("SELECT DISTINCT file_path, pos FROM read_parquet({}) WHERE file_path IN ({}) ORDER BY ALL",
+                      path_list(deletes), join(kept, ", ")),
+          path));
+      merge.change.added.push_back(file);
+      merge.files.push_back(std::move(file));
+    }
+  }
+  return merge;
+}
+
+Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
+  const LiveModel& model = *merge.model;
+  Table& table = tables_.at(model.name);
+  table.files.snapshot_id = snapshot_id;
+  std::vector<std::string> numbers;
+  for (const std::int32_t number : merge.merged) {
+    table.files.data.erase(number);
+    numbers.push_back(std::to_string(number));
+  }
+  if (merge.drops_deletes)
+    table.files.deletes.clear();
+  std::optional<std::int32_t> added;
+  for (const transform::DataFile& file : merge.files) {
+    const std::int32_t number = table.files.add(file);
+    if (number >= 0)
+      added = number;
+  }
+  if (!model.is_hot)
+    return session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged")));
+  const std::string hot = spelled(kHotSchema, model.name);
+  const std::string files = spelled(kFilesSchema, model.name);
+  const std::string list = join(numbers, ", ");
+  SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
+  auto done = [&]() -> Result<void> {
+    if (added) {
+      SHOPLAKE_TRY(session_->execute(
+          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
+                      "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
+                      hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
+      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", files, *added,
+                                                 engine::quote_literal(table.files.data.at(*added).path))));
+    }
+    SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE number IN ({})", files, list)));
+    SHOPLAKE_TRY(session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged"))));
+    const engine::ResultSet left =
+        SHOPLAKE_TRY(session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", hot, kFileColumn, list)));
+    SHOPLAKE_CHECK(left.integer(0, 0) == 0);
+    return {};
+  }();
+  if (!done.ok()) {
+    (void)session_->execute("ROLLBACK");
+    return done;
+  }
+  return session_->execute("COMMIT");
+}
+
+void Models::merged(const catalog::TableIdentifier& identifier, const catalog::TableChange& change,
+                    const catalog::CommittedTable& committed) {
+  for (auto& [name, table] : tables_) {
+    if (table.model->table != identifier)
+      continue;
+    std::erase_if(table.files.data, [&](const auto& entry) {
+      return std::find(change.removed_paths.begin(), change.removed_paths.end(), entry.second.path) !=
+             change.removed_paths.end();
+    });
+    for (const transform::DataFile& file : change.added)
+      table.files.add(file);
+    table.files.snapshot_id = committed.snapshot_id;
+  }
+}
+
+Result<void> Models::trim(const std::string& newest) {
+  SHOPLAKE_CHECK(!in_batch_);
+  for (const auto& model : plan_.models) {
+    if (model->is_hot && model->hot_days > 0)
+      SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {} <= CAST({} AS DATE) - {}",
+                                                 spelled(kHotSchema, model->name), engine::quote_identifier(model->day),
+                                                 engine::quote_literal(newest), model->hot_days)));
+  }
+  return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
+}
+
+}  // namespace shoplake::live
