@@ -225,7 +225,10 @@ def main():
     parser.add_argument("--rate", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--catch-up", type=int, default=1_000_000)
+    parser.add_argument("--full", action="store_true", help="ten minutes on 100 k and on 10 M events, and ten million events to catch up (80 GB of disk)")
     options = parser.parse_args()
+    if options.full:
+        options.history, options.seconds, options.catch_up = [100_000, 10_000_000], 600, 10_000_000
     with tempfile.TemporaryDirectory(prefix="shoplake-live-") as folder:
         print(json.dumps(measure(options.history, options.rate, options.seconds, options.catch_up, pathlib.Path(folder)), indent=2))
 

@@ -26,7 +26,10 @@
     {{ return(var('live', false)) }}
 {%- endmacro %}
 
-{# Rows of a live model that this batch added or removed. The calling model must also ref() that model, or one above it. #}
+{#
+    Rows of a live model that this batch added or removed, with change_count: how many equal ones were added, negative for removed
+    ones. The calling model must also ref() that model, or one above it.
+#}
 {% macro changed(model) -%}
     {{ return('live.changed_' ~ model) }}
 {%- endmacro %}

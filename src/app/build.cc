@@ -85,7 +85,7 @@ class ModelRun {
     const model::InvocationOptions options = SHOPLAKE_TRY(invocation_options());
     if (command_.kind == Kind::build || command_.kind == Kind::run || command_.kind == Kind::test ||
         command_.kind == Kind::seed || command_.kind == Kind::snapshot) {
-      engine_ = std::async(std::launch::async, [this] { return app_.open_engine(); });  // while the project is read
+      engine_ = std::async(std::launch::async, [this] { return open_engine(); });  // while the project is read
     }
     invocation_ = SHOPLAKE_TRY(model::Invocation::load(options));
     const model::Manifest& manifest = invocation_->manifest();
@@ -265,9 +265,16 @@ class ModelRun {
     return 0;
   }
 
+  Result<std::unique_ptr<engine::Database>> open_engine() const {
+    engine::DatabaseOptions options = app_.engine_options();
+    if (options.memory_limit_bytes == 0)
+      options.memory_limit_bytes = command_.memory_bytes_max;
+    return engine::Database::open(options);
+  }
+
   Result<void> open_lake() {
     catalog::Catalog* catalog = SHOPLAKE_TRY(app_.catalog());
-    database_ = SHOPLAKE_TRY(engine_.valid() ? engine_.get() : app_.open_engine());
+    database_ = SHOPLAKE_TRY(engine_.valid() ? engine_.get() : open_engine());
     session_ = SHOPLAKE_TRY(database_->connect());
     lake_ = SHOPLAKE_TRY(model::Lake::open({&app_.env(), catalog}, *session_));
     return {};

@@ -1,9 +1,10 @@
-// The dbt commands on a home: build, run, test, seed, snapshot, compile, ls, docs, parse and source freshness. The project is the
-// home's (shoplake.yml, else the installation's), or any folder; artifacts go to its target folder.
+// The dbt commands on a home: build, run, test, seed, snapshot, compile, ls, docs, parse and source freshness. The
+// project is the home's (shoplake.yml, else the installation's), or any folder; artifacts go to its target folder.
 //
 // Target folder: --target-path; else <project>/target for a project that was named; else <home>/target.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -30,6 +31,7 @@ struct ModelCommand {
   std::string list_output = "selector";  // ls: selector, name, path, json
   std::string inline_sql;                // compile
   int threads = 0;                       // 0: the home's, else 2
+  std::uint64_t memory_bytes_max = 0;    // of the engine, if the home sets no memory_limit; 0: the engine's default
   bool full_refresh = false;
   bool fail_fast = false;
   bool store_failures = false;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "app/build.h"
@@ -16,10 +19,25 @@ namespace {
 using base::Result;
 
 // What the models' rows may take in memory before the engine spills.
-constexpr std::uint64_t kLiveMemoryBytes = 256ull << 20;
+constexpr std::uint64_t kLiveMemoryBytes = 160ull << 20;
 constexpr int kLiveThreads = 2;
+// The same of the project's models, when they are brought up within the server.
+constexpr std::uint64_t kBuildMemoryBytes = 512ull << 20;
 
-Result<void> run_project(App& app, const ModelCommand& command, std::stop_token stop) {
+// Limits that tests set lower, so that few records reach them (docs/live.md); not for users.
+template <typename Number>
+void set_limit(const char* variable, Number& limit) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr)
+    return;
+  Number given = 0;
+  const char* end = text + std::strlen(text);
+  if (std::from_chars(text, end, given).ptr == end && given > 0)
+    limit = given;
+}
+
+Result<void> run_project(App& app, ModelCommand command, std::stop_token stop) {
+  command.memory_bytes_max = kBuildMemoryBytes;
   std::string report;
   ModelOutput output;
   output.line = [&](std::string_view line) { report.append(line).append("\n"); };
@@ -72,6 +90,9 @@ Result<live::LiveOptions> live_options(App& app, std::vector<live::Stream> strea
   options.engine = app.engine_options();
   options.engine.memory_limit_bytes = kLiveMemoryBytes;
   options.engine.threads = kLiveThreads;
+  set_limit("SHOPLAKE_LIVE_BACKLOG_RECORDS", options.backlog_records_min);
+  set_limit("SHOPLAKE_LIVE_BULK_RECORDS", options.bulk_records_max);
+  set_limit("SHOPLAKE_LIVE_HOT_ROWS", options.hot_rows_max);
   options.project.env = &app.env();
   options.project.project_directory = home.project_directory;
   options.project.target_directory = io::join_path(home.directory, "target/live");

@@ -1,5 +1,6 @@
 #include "app/serve.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -42,6 +43,8 @@ constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
 constexpr std::uint64_t kFlowBytesMax = 300 * 1024;     // an execution's input has at most 256 KiB
+// Of the engine that computes the dashboard; what needs more is spilled.
+constexpr std::uint64_t kDashboardMemoryBytes = 128ull << 20;
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
 
 // What a call of the catalog's API changes, for the audit log; nothing if it only reads or reports.
@@ -85,6 +88,20 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+// A server's peaks pass: what large buffers took goes back to the system at once, and threads share few arenas.
+void bound_heap() {
+  constexpr int kMappedBytes = 1 << 20;
+  constexpr int kArenas = 4;
+  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+  mallopt(M_ARENA_MAX, kArenas);
+}
+
+void set_heap(base::Metrics& metrics) {
+  const struct mallinfo2 heap = mallinfo2();
+  metrics.set("process_heap_bytes", {{"state", "used"}}, static_cast<double>(heap.uordblks + heap.hblkhd));
+  metrics.set("process_heap_bytes", {{"state", "free"}}, static_cast<double>(heap.fordblks));
+}
+
 void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("shoplake_build_info", "Always 1; the labels say which shoplake and which engine run.");
   metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}},
@@ -92,7 +109,11 @@ void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
   metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
   metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
-  metrics.before_exposition([](base::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
+  metrics.describe_gauge("process_heap_bytes", "The C++ heap (without the engine's): in use, and kept for later.");
+  metrics.before_exposition([](base::Metrics& m) {
+    m.set("process_resident_memory_bytes", {}, resident_bytes());
+    set_heap(m);
+  });
 }
 
 // Of this process: what it serves to other engines, and what live and the loader commit.
@@ -269,6 +290,7 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { stop(); }
 
 base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
+  bound_heap();
   auto state = std::make_unique<State>(app);
   describe(state->metrics, app.env().now_micros());
   state->assets =
@@ -279,12 +301,18 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     describe_store(state->metrics, *app.object_store());
   state->catalog = std::make_unique<catalog::RestCatalog>(*catalog);
   const auto open_engine = [&app] { return app.open_engine(); };
+  const auto open_dashboard_engine = [&app] {
+    engine::DatabaseOptions limited = app.engine_options();
+    if (limited.memory_limit_bytes == 0 || limited.memory_limit_bytes > kDashboardMemoryBytes)
+      limited.memory_limit_bytes = kDashboardMemoryBytes;
+    return engine::Database::open(limited);
+  };
   std::vector<std::string> tables = serve::Dashboard::tables();
   for (std::string& table : LakeGauges::tables()) {
     if (std::ranges::find(tables, table) == tables.end())
       tables.push_back(std::move(table));
   }
-  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_engine, std::move(tables));
+  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_dashboard_engine, std::move(tables));
   state->operations = std::make_unique<OperationsApi>(app, state->metrics, *state->lake);
   state->queries = std::make_unique<serve::QueryApi>(*catalog, open_engine);
   serve::DashboardOptions dashboard_options;

@@ -95,7 +95,8 @@ Result<void> CollectorLetterWriter::add(const transform::LogRecord& record) {
   if (!state_)
     SHOPLAKE_TRY(open());
   const Letter letter = read_letter(record.payload);
-  return state_->letters->add({letter.reason, letter.message, record.line, -1, letter.size, letter.bytes});
+  return state_->letters->add(
+      {letter.reason, letter.message, record.line, -1, letter.size, letter.bytes, record.received_at_micros});
 }
 
 Result<CollectorLetters> CollectorLetterWriter::finish() {

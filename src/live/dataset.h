@@ -68,6 +68,7 @@ class Dataset {
   const ingest::DatasetTables& tables() const { return tables_; }
   SourceTable source() const;
   std::int64_t newest_micros() const { return newest_micros_; }
+  std::size_t ids_bytes() const { return seen_.memory_bytes(); }
 
   // Reads the ids of the newest events from the table.
   Result<void> load(engine::Session& session);

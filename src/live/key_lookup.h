@@ -1,7 +1,7 @@
 // Key lookups: how the rows that a predicate is true of are found among many without reading these.
 //
 // A predicate of a live model usually says `columns IN (SELECT …)`: the rows of the keys that a batch touches. For each
-// such list of columns a table of hot rows has one more column, 32 bits of their hash. A lookup compares these 4 bytes
+// such list of columns a table of hot rows has one more column, 44 bits of their hash. A lookup compares these 4 bytes
 // a row, and the predicate is asked only about rows with the hash of a key. So its cost hardly grows with the number of
 // rows, and a hash that is shared by two keys costs a row that is read in vain, nothing else.
 #pragma once
@@ -37,7 +37,8 @@ class KeyColumns {
   // Its name; there is one.
   const std::string& name(const std::vector<std::string>& columns) const;
 
-  std::string definitions() const;  // `, "_shoplake_key_0" UINTEGER, …` or nothing
+  std::string definitions() const;  // `, "_shoplake_key_0" UBIGINT, …` or nothing
+  std::string names() const;        // `, "_shoplake_key_0", …`
   std::string values() const;       // `, <hash of the columns>, …`
   // The distinct hashes of the keys of a term, in one column "key".
   std::string keys(const KeyTerm& term) const;

@@ -62,7 +62,7 @@ TEST_F(KeyLookup, HashesOfKeysAreThoseOfRows) {
   EXPECT_TRUE(keys.add({"number"}));
   EXPECT_TRUE(keys.add({"id", "day"}));
   EXPECT_FALSE(keys.add({"id", "other"}));
-  EXPECT_EQ(keys.definitions(), R"(, "_shoplake_key_0" UINTEGER, "_shoplake_key_1" UINTEGER)");
+  EXPECT_EQ(keys.definitions(), R"(, "_shoplake_key_0" UBIGINT, "_shoplake_key_1" UBIGINT)");
   ASSERT_TRUE(
       session_
           ->execute("CREATE TABLE hot (id VARCHAR, day DATE, number BIGINT" + keys.definitions() +
@@ -79,6 +79,7 @@ TEST_F(KeyLookup, HashesOfKeysAreThoseOfRows) {
   EXPECT_EQ(finds({{"id", "day"}, "SELECT 'a', '2026-11-21'"}), "a");
   EXPECT_EQ(finds({{"number"}, "SELECT 7::INTEGER UNION ALL SELECT 8"}), "a");
   EXPECT_EQ(finds({{"number"}, "SELECT 8"}), "");
+  EXPECT_EQ(finds({{"number"}, "SELECT NULL"}), "");
 }
 
 }  // namespace

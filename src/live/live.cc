@@ -321,6 +321,7 @@ void Live::State::loop(std::stop_token stop) {
 }
 
 void Live::State::maintain_quietly(std::stop_token stop) {
+  writer.measure_memory();
   if (!writer.is_loaded() || takes_bulk())
     return;
   const auto done = compactor.run(stop);

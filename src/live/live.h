@@ -81,6 +81,7 @@ struct LiveOptions {
   std::uint64_t backlog_records_min = 1'000'000;    // from so many waiting records on they are taken in bulk
   std::uint64_t bulk_records_max = 1'000'000;       // of one bulk commit
   std::int64_t retired_files_micros = 600'000'000;  // how long files that no snapshot names are kept for readers
+  std::int64_t hot_rows_max = 131'072;              // of each model's table that are kept in memory (live/models.h)
   int snapshots_kept = 20;                          // of live's own, for each table
 };
 

@@ -38,6 +38,26 @@ TEST(Live, RestartGoesOnWhereTheCommitEnded) {
   expect_as_built(home);
 }
 
+// Few rows stay in memory: what a batch touches again is read from its file, also after the file was merged into
+// another and after a restart.
+TEST(Live, RowsThatAreNotInMemoryAreReadFromTheirFiles) {
+  LiveHome home;
+  LiveOptions options = home.options();
+  options.hot_rows_max = 6;
+  Shop shop(31, 8);
+  for (int round = 0; round < 2; ++round) {
+    const auto opened = Live::open(options);
+    ASSERT_TRUE(opened.ok()) << to_string(opened.error());
+    Live& live = **opened;
+    for (int batch = 0; batch < 40; ++batch) {
+      home.send("events", shop.events(5));
+      EXPECT_TRUE(run(live).models_current) << live.status().message;
+      ASSERT_TRUE(live.maintain_once().ok());
+    }
+  }
+  expect_as_built(home);
+}
+
 TEST(Live, DuplicatesCountOnce) {
   LiveHome home;
   auto live = home.live();

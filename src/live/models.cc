@@ -146,7 +146,7 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
     return created.row_count() == 1 ? created.integer(0, 0) : 0;
   };
   *has_keys = lookup.terms.empty();
-  std::vector<std::string> found;
+  std::vector<std::string> by_key;
   for (std::size_t number = 0; number < lookup.terms.size(); ++number) {
     const KeyTerm& term = lookup.terms[number];
     const std::string keys = spelled(kTickSchema, fmt::format("keys_{}", number));
@@ -155,15 +155,49 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
     if (rows_made(created) == 0)
       continue;
     *has_keys = true;
-    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE {} IN (SELECT key FROM {})", kRowColumn, hot,
-                                lookup.table->keys.name(term.columns), keys));
+    by_key.push_back(fmt::format("{} IN (SELECT key FROM {})", lookup.table->keys.name(term.columns), keys));
   }
   if (!*has_keys)
     return {};
+  if (lookup.table->has_cold)
+    SHOPLAKE_TRY(warm_rows(*lookup.table, by_key));
   if (lookup.terms.empty())
-    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE ({}\n)", kRowColumn, hot, lookup.where));
+    by_key.push_back(fmt::format("({}\n)", lookup.where));
+  std::vector<std::string> found;
+  for (const std::string& condition : by_key)
+    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE {}", kRowColumn, hot, condition));
   return session_->execute(
       fmt::format("CREATE OR REPLACE TABLE {} AS {}", spelled(kTickSchema, "found"), join(found, " UNION ")));
+}
+
+// Reads the cold rows of which one of the conditions is true from their files: they are hot then.
+Result<void> Models::warm_rows(const Table& table, const std::vector<std::string>& by_key) {
+  const std::string cold = spelled(kColdSchema, table.model->name);
+  const std::string found = spelled(kTickSchema, "found_cold");
+  std::vector<std::string> parts;
+  for (const std::string& condition : by_key)
+    parts.push_back(fmt::format("SELECT rowid AS {}, {}, {} FROM {} WHERE {}", kRowColumn, kFileColumn, kPositionColumn,
+                                cold, condition));
+  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS {}", found, join(parts, " UNION "))));
+  const engine::ResultSet files = SHOPLAKE_TRY(
+      session_->query(fmt::format("SELECT {0}, min({1}), max({1}), count(*) FROM {2} GROUP BY {0} ORDER BY {0}",
+                                  kFileColumn, kPositionColumn, found)));
+  if (files.row_count() == 0)
+    return {};
+  std::int64_t rows = 0;
+  for (std::int64_t row = 0; row < files.row_count(); ++row) {
+    const auto number = static_cast<std::int32_t>(files.integer(row, 0));
+    SHOPLAKE_TRY(session_->execute(fmt::format(
+        "INSERT INTO {0} SELECT {1}, {2}, {3}{4} FROM (SELECT {5}, {6} AS {2}, rows.file_row_number AS {3} FROM "
+        "read_parquet({7}, hive_partitioning = false, file_row_number = true) AS rows WHERE rows.file_row_number "
+        "BETWEEN {8} AND {9} AND rows.file_row_number IN (SELECT {3} FROM {10} WHERE {2} = {6}))",
+        spelled(kHotSchema, table.model->name), table.model->columns, kFileColumn, kPositionColumn, table.keys.values(),
+        table.model->casts, number, engine::quote_literal(table.files.data.at(number).path), files.integer(row, 1),
+        files.integer(row, 2), found)));
+    rows += files.integer(row, 3);
+  }
+  base::log::debug("live.warmed", {{"model", table.model->name}, {"rows", rows}, {"files", files.row_count()}});
+  return session_->execute(fmt::format("DELETE FROM {} WHERE rowid IN (SELECT {} FROM {})", cold, kRowColumn, found));
 }
 
 // Makes the table `into` of the rows of a lookup. False: the batch has none of its keys, and nothing was made.

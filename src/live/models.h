@@ -12,6 +12,10 @@
 // key as the rows of the scope are (live/key_lookup.h): so a batch costs what it touches, whatever the number of hot
 // rows.
 //
+// If everything that reads a table names the keys of its rows, only the rows that were touched lately are in memory
+// (hot), about kHotRowsMax at most. Of the others (cold) there are the places and the hashes of their keys, some 16
+// bytes a row; a row whose key a batch touches is read from its file and is hot from then on.
+//
 // Belongs to one thread at a time.
 #pragma once
 
@@ -42,12 +46,16 @@ struct SourceTable {
   std::string day_column;   // of the partition
 };
 
+// Of a table whose other rows can be cold. When it has more, all but the newer half become cold.
+inline constexpr std::int64_t kHotRowsMax = 131'072;
+
 struct ModelsOptions {
   io::Env* env = nullptr;
   catalog::Catalog* catalog = nullptr;
   engine::DatabaseOptions engine;
   model::InvocationOptions project;
   std::vector<SourceTable> sources;
+  std::int64_t hot_rows_max = kHotRowsMax;
 };
 
 // What a batch changes in the models' tables.
@@ -119,6 +127,7 @@ class Models {
     KeyColumns keys;
     Lookup scope;             // of a model that does not append
     std::vector<Read> reads;  // likewise
+    bool has_cold = false;    // rows that are not hot are in live_cold.<model>
     bool is_clear = false;    // live.changed_<model> and live_this.<model> hold nothing
     // Of the running batch:
     std::vector<std::pair<std::int32_t, transform::DataFile>> added;  // with their numbers
@@ -134,7 +143,8 @@ class Models {
                            std::int64_t oldest_micros);
   Result<void> plan_lookups();
   Result<Lookup> plan_lookup(Table& table, const std::string& where);
-  Result<void> check_lookup(Lookup& lookup);
+  Result<void> check_lookups();
+  Result<bool> check_lookup(Lookup& lookup);
   Result<void> create_relations(Table& table);
   Result<void> load_hot_rows(Table& table);
   Result<void> show_batch(const Batch& batch);
@@ -144,6 +154,8 @@ class Models {
   Result<void> run_scoped(const LiveModel& model, Table& table);
   Result<bool> find_rows(const Lookup& lookup, const std::string& columns, const std::string& into);
   Result<void> find_candidates(const Lookup& lookup, bool* has_keys);
+  Result<void> warm_rows(const Table& table, const std::vector<std::string>& by_key);
+  Result<void> cool_rows(const Table& table);
   Result<void> clear(Table& table);
   Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
   Result<void> write_deletes(const LiveModel& model, Table& table);

@@ -59,7 +59,7 @@ Result<void> Models::open() {
   // Not at every batch, which costs a fifth of it: trim() does it.
   SHOPLAKE_TRY(session_->execute("SET GLOBAL checkpoint_threshold = '1TB'"));
   for (const char* schema : {kSourceSchema, kBatchSchema, kNowSchema, kThisSchema, kReadSchema, kChangedSchema,
-                             kLakeSchema, kHotSchema, kFilesSchema, kTickSchema})
+                             kLakeSchema, kHotSchema, kColdSchema, kFilesSchema, kTickSchema})
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE SCHEMA {}", schema)));
   SHOPLAKE_TRY(plan_lookups());
   for (const LakeTable& table : plan_.lake_tables)
@@ -76,10 +76,8 @@ Result<void> Models::open() {
           session_->execute(fmt::format("CREATE VIEW {} AS {}", spelled(kNowSchema, step.view->name), step.view->sql)));
     }
   }
+  SHOPLAKE_TRY(check_lookups());
   for (auto& [name, table] : tables_) {
-    SHOPLAKE_TRY(check_lookup(table.scope));
-    for (Read& read : table.reads)
-      SHOPLAKE_TRY(check_lookup(read.lookup));
     if (table.model->is_hot)
       SHOPLAKE_TRY(load_hot_rows(table).within(catalog::to_string(table.model->table)));
   }
@@ -154,17 +152,43 @@ Result<Models::Lookup> Models::plan_lookup(Table& table, const std::string& wher
   return lookup;
 }
 
-// A query of keys that names columns of the row that it is asked about stands for nothing by itself.
-Result<void> Models::check_lookup(Lookup& lookup) {
+// Which tables can have cold rows: those that are looked up by key and read in no other way.
+Result<void> Models::check_lookups() {
+  for (auto& [name, table] : tables_)
+    table.has_cold = !table.model->appends && !table.model->is_read_whole;
+  const auto check = [&](Lookup& lookup) -> Result<void> {
+    if (!SHOPLAKE_TRY(check_lookup(lookup)))
+      tables_.at(lookup.table->model->name).has_cold = false;
+    return {};
+  };
+  for (auto& [name, table] : tables_) {
+    if (table.model->appends)
+      continue;
+    SHOPLAKE_TRY(check(table.scope));
+    for (Read& read : table.reads)
+      SHOPLAKE_TRY(check(read.lookup));
+  }
+  for (auto& [name, table] : tables_) {
+    if (table.has_cold)
+      SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({} INTEGER, {} BIGINT, {} DATE{})",
+                                                 spelled(kColdSchema, name), kFileColumn, kPositionColumn, kDayColumn,
+                                                 table.keys.definitions())));
+  }
+  return {};
+}
+
+// Whether rows are found by key. A query of keys that names columns of the row that it is asked about stands for
+// nothing by itself.
+Result<bool> Models::check_lookup(Lookup& lookup) {
   for (const KeyTerm& term : lookup.terms) {
     const auto checked = session_->query(fmt::format("SELECT * FROM ({}) LIMIT 0", lookup.table->keys.keys(term)));
     if (checked.ok())
       continue;
     base::log::info("live.no_key_lookup", {{"model", lookup.table->model->name}, {"reason", checked.error().message}});
     lookup.terms.clear();
-    return {};
+    return false;
   }
-  return {};
+  return !lookup.terms.empty();
 }
 
 // ── tables and rows ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,8 +206,8 @@ Result<void> Models::create_relations(Table& table) {
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", spelled(kBatchSchema, model.name), bare)));
   const std::string changed = spelled(kChangedSchema, "changed_" + model.name);
   if (model.appends && model.changes_read)
-    SHOPLAKE_TRY(session_->execute(
-        fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, spelled(kBatchSchema, model.name))));
+    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE VIEW {} AS SELECT {}, CAST(1 AS BIGINT) AS {} FROM {}", changed,
+                                               model.columns, kChangeColumn, spelled(kBatchSchema, model.name))));
   if (!model.is_hot)
     return {};
   SHOPLAKE_TRY(
@@ -200,9 +224,9 @@ Result<void> Models::create_relations(Table& table) {
     SHOPLAKE_TRY(session_->execute(
         fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", spelled(kThisSchema, model.name), model.columns, old)));
     const std::string difference = spelled(kTickSchema, "difference_" + model.name);
-    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({})", difference, bare)));
-    SHOPLAKE_TRY(
-        session_->execute(fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", changed, model.columns, difference)));
+    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}, _shoplake_count BIGINT)", difference, bare)));
+    SHOPLAKE_TRY(session_->execute(fmt::format("CREATE VIEW {} AS SELECT {}, _shoplake_count AS {} FROM {}", changed,
+                                               model.columns, kChangeColumn, difference)));
   }
   for (const Read& read : table.reads)
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} AS SELECT {} FROM {} LIMIT 0", read.relation,
@@ -241,10 +265,13 @@ Result<void> Models::load_hot_rows(Table& table) {
         "deleted.pos = rows.file_row_number)",
         path_list(deletes));
   }
+  const std::string kept = table.has_cold ? fmt::format("{}, {}, {}", kFileColumn, kPositionColumn, day_of(model))
+                                          : fmt::format("{}, {}, {}", model.columns, kFileColumn, kPositionColumn);
   return session_->execute(
-      fmt::format("INSERT INTO {0} SELECT *{1} FROM (SELECT {2}, files.number, rows.file_row_number FROM {3} AS rows "
-                  "JOIN {4} AS files ON rows.filename = files.path WHERE {5})",
-                  spelled(kHotSchema, model.name), table.keys.values(), model.casts, read, files_table, where));
+      fmt::format("INSERT INTO {0} SELECT {1}{2} FROM (SELECT {3}, files.number AS {4}, rows.file_row_number AS {5} "
+                  "FROM {6} AS rows JOIN {7} AS files ON rows.filename = files.path WHERE {8})",
+                  spelled(table.has_cold ? kColdSchema : kHotSchema, model.name), kept, table.keys.values(),
+                  model.casts, kFileColumn, kPositionColumn, read, files_table, where));
 }
 
 }  // namespace shoplake::live

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "live/models.h"
 #include "live/models_schema.h"
 #include "live/parquet_copy.h"
@@ -102,24 +103,29 @@ Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
   }
   if (!model.is_hot)
     return session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged")));
-  const std::string hot = spelled(kHotSchema, model.name);
+  std::vector<std::string> places{spelled(kHotSchema, model.name)};
+  if (table.has_cold)
+    places.push_back(spelled(kColdSchema, model.name));
   const std::string files = spelled(kFilesSchema, model.name);
   const std::string list = join(numbers, ", ");
   SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
   auto done = [&]() -> Result<void> {
     if (added) {
-      SHOPLAKE_TRY(session_->execute(
-          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
-                      "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
-                      hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
+      for (const std::string& rows : places)
+        SHOPLAKE_TRY(session_->execute(
+            fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
+                        "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
+                        rows, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", files, *added,
                                                  engine::quote_literal(table.files.data.at(*added).path))));
     }
     SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE number IN ({})", files, list)));
     SHOPLAKE_TRY(session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged"))));
-    const engine::ResultSet left =
-        SHOPLAKE_TRY(session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", hot, kFileColumn, list)));
-    SHOPLAKE_CHECK(left.integer(0, 0) == 0);
+    for (const std::string& rows : places) {
+      const engine::ResultSet left = SHOPLAKE_TRY(
+          session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", rows, kFileColumn, list)));
+      SHOPLAKE_CHECK(left.integer(0, 0) == 0);
+    }
     return {};
   }();
   if (!done.ok()) {
@@ -146,13 +152,47 @@ void Models::merged(const catalog::TableIdentifier& identifier, const catalog::T
 
 Result<void> Models::trim(const std::string& newest) {
   SHOPLAKE_CHECK(!in_batch_);
-  for (const auto& model : plan_.models) {
-    if (model->is_hot && model->hot_days > 0)
-      SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {} <= CAST({} AS DATE) - {}",
-                                                 spelled(kHotSchema, model->name), engine::quote_identifier(model->day),
-                                                 engine::quote_literal(newest), model->hot_days)));
+  for (const auto& [name, table] : tables_) {
+    const LiveModel& model = *table.model;
+    if (!model.is_hot)
+      continue;
+    const auto forget = [&, named = name](const char* schema, const std::string& day) {
+      return session_->execute(fmt::format("DELETE FROM {} WHERE {} <= CAST({} AS DATE) - {}", spelled(schema, named),
+                                           day, engine::quote_literal(newest), model.hot_days));
+    };
+    if (model.hot_days > 0)
+      SHOPLAKE_TRY(forget(kHotSchema, engine::quote_identifier(model.day)));
+    if (model.hot_days > 0 && table.has_cold)
+      SHOPLAKE_TRY(forget(kColdSchema, kDayColumn));
+    if (table.has_cold)
+      SHOPLAKE_TRY(cool_rows(table));
   }
   return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
+}
+
+// Rows are in the order in which they were written: all but the newer half of what may be hot go.
+Result<void> Models::cool_rows(const Table& table) {
+  const std::string hot = spelled(kHotSchema, table.model->name);
+  const engine::ResultSet counted = SHOPLAKE_TRY(session_->query("SELECT count(*) FROM " + hot));
+  const std::int64_t cooled = counted.integer(0, 0) - options_.hot_rows_max / 2;
+  if (counted.integer(0, 0) <= options_.hot_rows_max)
+    return {};
+  const engine::ResultSet kept =
+      SHOPLAKE_TRY(session_->query(fmt::format("SELECT rowid FROM {} ORDER BY rowid LIMIT 1 OFFSET {}", hot, cooled)));
+  const std::string which = kept.row_count() == 0 ? "true" : fmt::format("rowid < {}", kept.integer(0, 0));
+  base::log::debug("live.cooled", {{"model", table.model->name}, {"rows", cooled}});
+  SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
+  const auto moved = [&]() -> Result<void> {
+    SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {}{} FROM {} WHERE {}",
+                                               spelled(kColdSchema, table.model->name), kFileColumn, kPositionColumn,
+                                               day_of(*table.model), table.keys.names(), hot, which)));
+    return session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, which));
+  }();
+  if (!moved.ok()) {
+    (void)session_->execute("ROLLBACK");
+    return moved;
+  }
+  return session_->execute("COMMIT");
 }
 
 }  // namespace shoplake::live

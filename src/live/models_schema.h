@@ -15,11 +15,14 @@ namespace shoplake::live {
 // at each checkpoint.
 inline constexpr const char* kDatabase = "live_rows";
 inline constexpr const char* kHotSchema = "live_hot";      // hot rows with their places and key hashes
+inline constexpr const char* kColdSchema = "live_cold";    // places and key hashes of rows that are in files only
 inline constexpr const char* kFilesSchema = "live_files";  // numbers and paths
 inline constexpr const char* kTickSchema = "live_tick";    // of the running batch
 inline constexpr const char* kFileColumn = "_shoplake_file";
 inline constexpr const char* kPositionColumn = "_shoplake_position";
-inline constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot row
+inline constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot or cold row
+inline constexpr const char* kDayColumn = "_shoplake_day";  // of a cold row
+inline constexpr const char* kChangeColumn = "change_count";
 
 inline std::string spelled(const char* schema, const std::string& name) {
   return engine::quote_identifier(schema) + "." + engine::quote_identifier(name);
@@ -30,6 +33,11 @@ inline std::string join(const std::vector<std::string>& parts, std::string_view 
   for (const std::string& part : parts)
     text += (text.empty() ? "" : std::string(separator)) + part;
   return text;
+}
+
+// SQL: the day of a row of the model; NULL if its rows have none.
+inline std::string day_of(const LiveModel& model) {
+  return model.hot_days > 0 ? engine::quote_identifier(model.day) : std::string("CAST(NULL AS DATE)");
 }
 
 // "event_date=2026-11-21/": below a table's data folder.

@@ -309,7 +309,8 @@ class Planner {
     for (const auto& [id, view] : views_)
       all += view->sql + "\n";
     for (const auto& [id, live] : models_) {
-      live->is_hot = !live->appends || mentions(all, spelled(kNowSchema, live->name));
+      live->is_read_whole = mentions(all, spelled(kNowSchema, live->name));
+      live->is_hot = !live->appends || live->is_read_whole;
       live->changes_read = reads_changes(all, live->name);
     }
     return {};

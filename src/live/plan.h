@@ -8,7 +8,8 @@
 //   live_now.<model>      the rows of a model that live changes
 //   live_this.<model>     `this`: of these the rows within the scope, as they were before this batch
 //   live_read.<model>__<read>  of another model the rows that this one needs (meta.live.reads)
-//   live.changed_<model>  its rows that this batch added or removed
+//   live.changed_<model>  its rows that this batch added or removed, with change_count: 1, or more if equal ones were
+//                         added; negative for removed ones
 //   live_lake.<table>     everything else, as the lake has it
 #pragma once
 
@@ -51,6 +52,7 @@ struct LiveModel {
   bool appends = false;         // its rows are never changed
   bool is_hot = false;          // its rows are kept in memory
   bool changes_read = false;    // live.changed_<name> is read
+  bool is_read_whole = false;   // by something that does not say which of its rows it needs
   std::string scope;            // predicate over its own columns; of one that does not append
   std::string sql;              // gives all rows of the scope
   std::vector<LiveRead> reads;  // in the order in which they are found: the later may name the earlier

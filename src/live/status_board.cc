@@ -66,6 +66,7 @@ StatusBoard::StatusBoard(io::Env& env, base::Metrics* metrics) : env_(env), metr
                                {0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10});
   metrics_->describe_histogram("shoplake_live_latency_seconds", "From an event's receipt to the commit that counts it.",
                                {0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300});
+  metrics_->describe_gauge("shoplake_live_memory_bytes", "What live keeps in memory, by holder.");
   metrics_->describe_gauge("shoplake_live_stale", "1 while the models wait for the next build.");
   metrics_->describe_counter("shoplake_live_compactions_total", "Merges of small data files, by table.");
   metrics_->describe_counter("shoplake_live_compacted_files_total",
@@ -171,6 +172,11 @@ void StatusBoard::feed(std::vector<event::FeedEvent> events) {
     events.push_back(std::move(older));
   }
   status_.events_seen = std::move(events);
+}
+
+void StatusBoard::memory(const char* holder, std::int64_t bytes) {
+  if (metrics_ != nullptr)
+    metrics_->set("shoplake_live_memory_bytes", {{"holder", holder}}, static_cast<double>(bytes));
 }
 
 LiveStatus StatusBoard::status(std::uint64_t log_end) {

@@ -49,6 +49,7 @@ class StatusBoard {
   void rejected(const std::string& dataset, const std::string& reason, std::int64_t count);
   // Where the time of a batch goes: transform, models, commit.
   void part_done(const char* part, std::int64_t micros);
+  void memory(const char* holder, std::int64_t bytes);
   void step_failed(const base::Error& error);
   void compacted(const std::string& table, std::int64_t files_before, std::int64_t files_after, std::int64_t micros);
   void feed(std::vector<event::FeedEvent> events);  // the newest first

@@ -18,7 +18,8 @@ namespace {
 constexpr int kConflictsMax = 5;
 // An environment that fails (a full disk) fails the batch; what fails so often in a row only in the models is theirs.
 constexpr int kModelFailuresMax = 5;
-constexpr std::uint64_t kSmallMemoryBytes = 192 << 20;
+constexpr std::uint64_t kSmallMemoryBytes = 96 << 20;
+constexpr std::int64_t kMeasureMicros = 5'000'000;
 constexpr std::size_t kFeedEvents = 20;
 constexpr const char* kFeedModel = "fact_events";
 
@@ -59,8 +60,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
     if (datasets_.contains(stream.dataset))
       continue;
     auto dataset = SHOPLAKE_TRY(Dataset::open({options_.env, options_.catalog, options_.datasets_directory,
-                                               stream.dataset, options_.window_events_max,
-                                               options_.hash_key})
+                                               stream.dataset, options_.window_events_max, options_.hash_key})
                                     .within("stream " + stream.name));
     SHOPLAKE_TRY(dataset->load(*session_).within("dataset " + stream.dataset));
     models.sources.push_back(dataset->source());
@@ -74,6 +74,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   models.catalog = options_.catalog;
   models.engine = options_.engine;
   models.project = options_.project;
+  models.hot_rows_max = options_.hot_rows_max;
   auto loaded = Models::load(models);
   if (loaded.ok()) {
     models_ = std::move(loaded).value();
@@ -85,6 +86,29 @@ Result<void> Writer::load(bool* needs_build, Load what) {
     board_.set_stale(loaded.error().message);
   }
   return {};
+}
+
+namespace {
+
+// What an engine's tables and operators take. An engine that does not say takes nothing.
+std::int64_t engine_bytes(engine::Session& session) {
+  const auto answer = session.query("SELECT CAST(sum(memory_usage_bytes) AS BIGINT) FROM duckdb_memory()");
+  return answer.ok() ? answer->integer(0, 0) : 0;
+}
+
+}  // namespace
+
+void Writer::measure_memory() {
+  const std::int64_t now = options_.env->monotonic_micros();
+  if (!loaded_ || now - measured_at_micros_ < kMeasureMicros)
+    return;
+  measured_at_micros_ = now;
+  std::int64_t ids = 0;
+  for (const auto& [name, dataset] : datasets_)
+    ids += static_cast<std::int64_t>(dataset->ids_bytes());
+  board_.memory("event_ids", ids);
+  board_.memory("engine", engine_bytes(*session_));
+  board_.memory("models_engine", models_ ? engine_bytes(models_->session()) : 0);
 }
 
 std::int64_t Writer::newest_micros() const {

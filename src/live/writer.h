@@ -69,6 +69,7 @@ class Writer {
   Dataset* dataset(const std::string& name);
   engine::Session& session() { return *session_; }
   engine::Database& database() { return *database_; }
+  void measure_memory();                          // and tell it as metrics, every few seconds; between two batches
   std::string newest_day() const;                 // of the events, YYYY-MM-DD
   std::vector<event::FeedEvent> newest_events();  // of the last batch, at most 20
 
@@ -89,6 +90,7 @@ class Writer {
   std::string needed_;      // tables that the models lack
   bool loaded_ = false;
   int generation_ = 0;
+  std::int64_t measured_at_micros_ = 0;
   std::function<void()> on_forget_;
 };
 

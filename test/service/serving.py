@@ -47,8 +47,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(shoplake, *arguments):
-    process = shoplake.start("serve", "--port", "0", "--json", *arguments)
+def serving(shoplake, *arguments, env=None):
+    process = shoplake.start("serve", "--port", "0", "--json", *arguments, **({"env": env} if env else {}))
     try:
         line = process.stdout.readline()
         assert line, process.stderr.read()

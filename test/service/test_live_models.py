@@ -25,6 +25,13 @@ LATE_SECONDS_MAX = 23 * 3600
 DAY_MICROS = 86_400_000_000
 
 
+REF = r"\{\{ ref\('(\w+)'\) \}\}"
+
+
+def quoted(relation):
+    return ".".join(f'"{part}"' for part in relation.split("."))
+
+
 class Project:
     """The compiled models of one set of variables."""
 
@@ -44,8 +51,15 @@ class Project:
             node["name"]: {"day": None, "hot_days": None} | node["config"]["meta"]["live"]
             for node in in_order(nodes) if "live" in node["config"].get("meta", {})
         }
-        for settings in self.live.values():
-            settings["scope"] = re.sub(r"\{\{ ref\('(\w+)'\) \}\}", lambda match: self.relations[match[1]], settings["scope"])
+        for model, settings in self.live.items():
+            settings["scope"] = re.sub(REF, lambda match: self.relations[match[1]], settings["scope"])
+            # Of some models only the rows that `where` is true of: in the SQL, and in the predicates that follow.
+            settings["reads"] = [read | {"relation": f"reads.{model}__{read['ref']}"} for read in settings.get("reads", [])]
+            relations = dict(self.relations)
+            for read in settings["reads"]:
+                read["where"] = re.sub(REF, lambda match: relations[match[1]], read["where"])
+                self.sql[model] = self.sql[model].replace(quoted(relations[read["ref"]]), read["relation"])
+                relations[read["ref"]] = read["relation"]
 
 
 def in_order(nodes):
@@ -65,7 +79,7 @@ class Live:
     def __init__(self, project, connection, tables):
         self.project = project
         self.connection = connection
-        for schema in ("processed", "staging", "intermediate", "marts", "live", "cold"):
+        for schema in ("processed", "staging", "intermediate", "marts", "live", "cold", "reads"):
             connection.execute(f"create schema if not exists {schema}")
         for name in project.seeds:
             connection.execute(f"create table {name} as from read_parquet('{tables[name]}')")
@@ -76,7 +90,7 @@ class Live:
             path = tables[project.relations[model]]
             connection.execute(f"create table {project.relations[model]} as from read_parquet('{path}')")
             connection.execute(f"create table cold.{model} as from read_parquet('{path}') limit 0")
-            connection.execute(f"create table live.changed_{model} as from read_parquet('{path}') limit 0")
+            connection.execute(f"create table live.changed_{model} as select *, 0 as change_count from read_parquet('{path}') limit 0")
         for view in project.views:
             connection.execute(f"create view {project.relations[view]} as {project.sql[view]}")
         # What was built is history of models that only append.
@@ -102,8 +116,10 @@ class Live:
             self.connection.execute(f"delete from live.changed_{model}")
             if scope == "false":
                 self.connection.execute(f"insert into {relation} {new}")
-                self.connection.execute(f"insert into live.changed_{model} from {relation}")
+                self.connection.execute(f"insert into live.changed_{model} select *, 1 from {relation}")
                 continue
+            for read in settings["reads"]:
+                self.connection.execute(f"create or replace table {read['relation']} as from {self.project.relations[read['ref']]} where {read['where']}")
             self.connection.execute(f"create or replace temp table fresh as from {relation} limit 0")
             self.connection.execute(f"insert into fresh {new}")
             strays = self.connection.execute(f"select count(*) from fresh where not coalesce({scope}, false)").fetchone()[0]
@@ -112,7 +128,7 @@ class Live:
             self.connection.execute("create or replace temp table removed as (from old) except all (from fresh)")
             self.connection.execute("create or replace temp table added as (from fresh) except all (from old)")
             self.connection.execute(f"create or replace temp table kept as (from {relation}) except all (from removed)")
-            self.connection.execute(f"insert into live.changed_{model} from removed union all from added")
+            self.connection.execute(f"insert into live.changed_{model} select *, -1 from removed union all select *, 1 from added")
             self.connection.execute(f"delete from {relation}")
             self.connection.execute(f"insert into {relation} from kept union all from added")
         for model, settings in self.project.live.items():

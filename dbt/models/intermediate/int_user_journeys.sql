@@ -4,10 +4,10 @@
     which of those counts is decided over all days, in int_conversions; join it.
 -#}
 {#-
-    A touchpoint can change the journeys of its client's conversions, and so can another conversion: all of the client's are in
-    the scope.
+    A touchpoint can change the journeys of its client's conversions from its moment on, and so can an earlier conversion. Not
+    those before it: what they are made of may lie before the hot days.
 -#}
-{%- set scope -%}
+{%- set clients -%}
     conversion_id in (select conversion_id from {{ changed('stg_ga4_conversions') }})
     or user_pseudo_id in (
         select user_pseudo_id from {{ changed('int_touchpoints') }}
@@ -15,7 +15,24 @@
         select user_pseudo_id from {{ changed('stg_ga4_conversions') }}
     )
 {%- endset -%}
-{%- set clients = "user_pseudo_id in (select user_pseudo_id from {{ ref('stg_ga4_conversions') }})" -%}
+{%- set scope -%}
+    ({{ clients }})
+    and (
+        conversion_id in (select conversion_id from {{ changed('stg_ga4_conversions') }})
+        or exists (
+            select 1
+            from (
+                select user_pseudo_id as changed_user, touchpoint_timestamp as changed_from
+                from {{ changed('int_touchpoints') }}
+                union all
+                select user_pseudo_id as changed_user, conversion_timestamp as changed_from
+                from {{ changed('stg_ga4_conversions') }}
+            ) as changes
+            where changed_user = user_pseudo_id and changed_from <= conversion_timestamp
+        )
+    )
+{%- endset -%}
+{%- set of_clients = "user_pseudo_id in (select user_pseudo_id from {{ ref('stg_ga4_conversions') }})" -%}
 {{
     config(
         materialized='incremental',
@@ -24,7 +41,10 @@
         meta={
             'live': {
                 'scope': scope | trim,
-                'reads': [{'ref': 'stg_ga4_conversions', 'where': scope | trim}, {'ref': 'int_touchpoints', 'where': clients}],
+                'reads': [
+                    {'ref': 'stg_ga4_conversions', 'where': clients | trim},
+                    {'ref': 'int_touchpoints', 'where': of_clients},
+                ],
                 'day': 'conversion_date',
                 'hot_days': live_hot_days(),
             },
@@ -46,6 +66,7 @@ conversions as (
         session_id,
         'live' as window_fingerprint
     from {{ ref('stg_ga4_conversions') }}
+    where {{ scope }}
 
 ),
 {% else %}

@@ -1,16 +1,33 @@
-{%- set changed_dates = '(select session_start_date from ' ~ changed('fact_sessions') ~ ')' -%}
-{{ config(meta={'live': {'scope': 'event_date in ' ~ changed_dates}}) }}
+{#- In live mode the sessions that a batch adds and removes are counted on top of what is known of their days. -#}
+{%- set changes = changed('fact_sessions') -%}
+{%- set scope = 'event_date in (select session_start_date from ' ~ changes ~ ')' -%}
+{{ config(meta={'live': {'scope': scope}}) }}
+
+{%- do ref('fact_sessions') -%}
 
 with
 
 sessions as (
 
-    select
-        session_start_date,
-        channel
-    from {{ ref('fact_sessions') }}
     {% if is_live() %}
-    where session_start_date in {{ changed_dates }}
+    select
+        event_date,
+        channel,
+        sessions
+    from {{ this }}
+    where {{ scope }}
+    union all
+    select
+        session_start_date as event_date,
+        channel,
+        change_count as sessions
+    from {{ changes }}
+    {% else %}
+    select
+        session_start_date as event_date,
+        channel,
+        1 as sessions
+    from {{ ref('fact_sessions') }}
     {% endif %}
 
 ),
@@ -18,11 +35,14 @@ sessions as (
 final as (
 
     select
-        session_start_date as event_date,
+        event_date,
         channel,
-        cast(count(*) as {{ dbt.type_bigint() }}) as sessions
+        {{ sum_bigint('sessions') }} as sessions
     from sessions
-    group by session_start_date, channel
+    group by event_date, channel
+    {% if is_live() %}
+    having sum(sessions) > 0
+    {% endif %}
 
 )
 
