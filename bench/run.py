@@ -2,7 +2,7 @@
 """Speed of shoplake against named peers: one input, one machine, one go, runs interleaved; medians, ratios, peak memory.
 
     ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes,
-                                 the transform of flat events, and CSV to Parquet
+                                 the transform of flat events, CSV to Parquet, and a shop's gigabyte of raw files
     ./run bench --full           the same, and 10 M events (about 30 GB of disk)
     ./run bench --events 50000 --repeat 1 --only load        smaller, for trying things out
 
@@ -28,6 +28,7 @@ import clickstream
 import collect
 import live
 import retail
+import shop
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("SHOPLAKE_BIN", ROOT / "build/release/bin/shoplake"))
@@ -268,6 +269,8 @@ def report(results):
         parts.append(clickstream.report(results["clickstream"]))
     if results.get("retail"):
         parts.append(retail.report(results["retail"]))
+    if results.get("shop"):
+        parts.append(shop.report(results["shop"]))
     if "live" in results:
         parts.append(live.report(results["live"]))
     if "catalog" in results:
@@ -286,11 +289,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "live", "catalog"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "live", "catalog"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail", "catalog"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "catalog"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -312,6 +315,8 @@ def main():
             bench.results["clickstream"] = clickstream.run(BINARY, bench.folder, options.repeat, peers, options.events, THREADS, bench.say)
         if "retail" in wanted:
             bench.results["retail"] = retail.run(BINARY, bench.folder, options.repeat, retail.PEERS, THREADS, bench.say)
+        if "shop" in wanted:
+            bench.results["shop"] = shop.run(BINARY, bench.folder, [1, 10] if options.full else [1], bench.say)
         if "catalog" in wanted:
             bench.results["catalog"] = catalog.measure(500, 10_000, 20, 200_000, bench.folder / "catalog", bench.say)
         if "live" in wanted or options.full:

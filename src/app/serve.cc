@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -33,6 +34,7 @@
 #include "serve/lake_reader.h"
 #include "serve/live_feed.h"
 #include "serve/query_api.h"
+#include "serve/shop.h"
 #include "serve/version.h"
 
 namespace shoplake::app {
@@ -148,6 +150,14 @@ void describe_store(base::Metrics& metrics, ObjectStore& store) {
   });
 }
 
+// What the pages and the alarms read of the lake, each once.
+std::vector<std::string> tables_of_pages() {
+  std::set<std::string> tables;
+  for (auto&& some : {serve::Dashboard::tables(), serve::Shop::tables(), LakeGauges::tables()})
+    tables.insert(some.begin(), some.end());
+  return {tables.begin(), tables.end()};
+}
+
 }  // namespace
 
 base::Result<void> parse_listen_address(std::string_view text, ServeOptions& options) {
@@ -168,6 +178,7 @@ struct Server::State {
   std::unique_ptr<serve::Dashboard> dashboard;
   std::unique_ptr<catalog::RestCatalog> catalog;
   std::unique_ptr<serve::QueryApi> queries;
+  std::unique_ptr<serve::Shop> shop;
   std::unique_ptr<OperationsApi> operations;
   std::unique_ptr<CollectorService> collector;  // null if the configuration says so
   std::unique_ptr<serve::LiveFeed> live;
@@ -242,6 +253,8 @@ struct Server::State {
     http->route({.path = "/api/live/events",
                  .handler = [this](const http::Request& request) { return live->respond_events(request); },
                  .where = http::Route::Where::io});
+    http->route(
+        {.path = "/api/shop", .handler = [this](const http::Request& request) { return shop->respond(request); }});
     http->route({.path = "/api/pipeline",
                  .handler = [this](const http::Request& request) { return operations->pipeline(request); }});
     http->route({.path = "/api/quality",
@@ -307,12 +320,8 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
       limited.memory_limit_bytes = kDashboardMemoryBytes;
     return engine::Database::open(limited);
   };
-  std::vector<std::string> tables = serve::Dashboard::tables();
-  for (std::string& table : LakeGauges::tables()) {
-    if (std::ranges::find(tables, table) == tables.end())
-      tables.push_back(std::move(table));
-  }
-  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_dashboard_engine, std::move(tables));
+  state->lake = std::make_unique<serve::LakeReader>(*catalog, open_dashboard_engine, tables_of_pages());
+  state->shop = std::make_unique<serve::Shop>(*state->lake);
   state->operations = std::make_unique<OperationsApi>(app, state->metrics, *state->lake);
   state->queries = std::make_unique<serve::QueryApi>(*catalog, open_engine);
   serve::DashboardOptions dashboard_options;
