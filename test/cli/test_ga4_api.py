@@ -298,3 +298,52 @@ def test_the_kpis_are_built_from_it(shoplake, api, ingest):
         {"channel_group": "Email", "pages_per_session": 3.0, "sessions_per_user": 3.3333, "events_per_session": 7.0}]
     (row,) = shoplake.rows("select count(*) as rows, sum(purchase_revenue_micros) as micros, sum(sessions) as sessions from analytics.ga4_events_cleaned")
     assert row == {"rows": 6, "micros": 6 * 19990000, "sessions": 60}
+
+
+# ── as a task of flows ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+@pytest.fixture
+def daily(shoplake, api, source):
+    """The flow that comes with shoplake, with the address of our server in it: started to its end."""
+    definition = json.loads((source / "flows/ga4_daily.asl.json").read_text())
+    definition["States"]["IngestReport"]["Parameters"]["Payload"]["api_url"] = api.url
+    folder = shoplake.home / "flows"
+    folder.mkdir(parents=True)
+    (folder / "ga4_daily.asl.json").write_text(json.dumps(definition))
+
+    def run(check=True, **input):
+        done = shoplake("flow", "start", "ga4_daily", "--input", json.dumps({"source": "api"} | input), "--wait", "--json", check=False,
+                        env={"GOOGLE_APPLICATION_CREDENTIALS": str(api.key_file), "GA4_PROPERTY_ID": "77"})
+        assert done.returncode == (0 if check else 1), done
+        return done.json()
+    return run
+
+
+def test_the_daily_flow_reads_yesterday_to_the_kpis(shoplake, api, daily):
+    yesterday = api.local_yesterday()
+    for ago in range(3):
+        fill(api, (yesterday - datetime.timedelta(days=ago)).isoformat())
+    ended = daily()
+    assert ended["status"] == "SUCCEEDED"
+    assert ended["output"]["files"] == {"days": 3, "rows": 30, "rejected_rows": 0}
+    assert rows(shoplake) == 30 and shoplake.value("select count(*) from raw.ga4_report") == 30
+    assert shoplake.value("select count(*) from analytics.ga4_events_cleaned") == 18
+    assert shoplake.value("select count(*) from analytics.ga4_kpis_daily") == 9
+    # A day that is named is read alone; one that did not change adds nothing.
+    again = daily(date=yesterday.isoformat(), property="properties/77")
+    assert again["output"]["files"]["days"] == 1 and rows(shoplake) == 30 and len(landed(shoplake)) == 3
+
+
+def test_the_daily_flow_tells_why_it_failed(shoplake, api, daily):
+    fill(api, DAY)
+    api.failures = [403]
+    ended = daily(check=False, date=DAY)
+    assert (ended["status"], ended["error"]) == ("FAILED", "Ga4Forbidden")
+    assert json.loads(ended["cause"])["code"] == "ga4.forbidden" and "secret-token" not in json.dumps(ended)
+    (told,) = shoplake("topic", "history", "pipeline-notifications", "--json").json()
+    assert told["subject"] == "ga4_daily failed"
+    # What passes is tried again: by the exchange, then by the state's Retry.
+    api.failures = ["concurrent", 503]
+    assert daily(date=DAY)["status"] == "SUCCEEDED"
+    wrong = daily(check=False, date="2026-02-30")
+    assert wrong["error"] == "Ga4BadDate"

@@ -13,6 +13,7 @@
 #include "app/maintenance.h"
 #include "app/quality.h"
 #include "app/tasks/file_validation.h"
+#include "app/tasks/ga_ingest_function.h"
 #include "app/tasks/outcome.h"
 #include "base/moment.h"
 #include "flow/store.h"
@@ -231,6 +232,7 @@ std::map<std::string, Function, std::less<>> flow_functions(App& app) {
   };
   add("validate_files", &validate_files);
   add("load", &load_files);
+  add("ga_ingest", &ga_ingest);
   add("quality_checks", &check_quality);
   add("refresh_tables", &refresh_tables);
   add("compact_tables", &compact);

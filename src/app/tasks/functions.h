@@ -4,6 +4,7 @@
 //   validate_files     looks at dropped files: format, contract, size, duplicates; loads the good ones, keeps the bad
 //                      ones in quarantine. Error FilesRejected, QualityBlocked
 //   load               files below the lake into a dataset
+//   ga_ingest          days of a GA4 property by the Data API (ga_ingest_function.h)
 //   quality_checks     evaluates rules. Error QualityCheckFailed
 //   refresh_tables     brings the external tables of namespace raw up to date and reads the tables it is given
 //   compact_tables, expire_snapshots, remove_orphans, apply_retention

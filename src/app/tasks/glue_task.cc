@@ -23,13 +23,14 @@ namespace {
 
 // With their ancestors where nothing before them in a flow builds these. Tests that need tables of two jobs run with
 // the merge.
-constexpr std::array<EtlJob, 7> kJobs{{
+constexpr std::array<EtlJob, 8> kJobs{{
     {"transaction_etl", "+path:models/shop/transaction_etl"},
     {"product_enrichment", "+path:models/shop/product_enrichment"},
     {"clickstream_aggregation", "+path:models/shop/clickstream_aggregation"},
     {"review_cleaning", "+path:models/shop/review_cleaning"},
     {"master_data_merge", "path:models/shop/master_data_merge"},
     {"ga4_models", "+path:models/marts"},
+    {"ga4_report_models", "path:models/ga4_report"},
     {"attribution",
      "+mart_attribution_comparison +mart_attribution_daily +mart_channel_performance "
      "+mart_first_click_attribution +mart_last_click_attribution"},
