@@ -60,6 +60,7 @@ async function settled(page) {
 }
 
 const texts = (page, selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent.trim()));
+const exactTexts = (page, selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent));
 const tableOf = (page, selector) => page.$eval(selector, (table) => [...table.rows].map((row) => [...row.cells].map((c) => c.textContent.trim())));
 const figures = (page) => page.$$eval("[data-figure]", (all) => Object.fromEntries(all.map((e) => [e.dataset.figure, e.textContent])));
 const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -228,17 +229,19 @@ for (const [name, width] of [["phone", 360], ["tablet", 768]]) {
   await page.close();
 }
 
-// --- the pages about the house itself ---
-seen.operations = {};
-for (const name of ["pipeline", "quality", "alarms", "cost"]) {
+// --- the other pages: the shop, and those about the house itself ---
+seen.pages = {};
+for (const name of ["shop", "pipeline", "quality", "alarms", "cost"]) {
   const page = await open(name, {query: `${name}.html`});
-  const found = seen.operations[name] = {
+  const found = seen.pages[name] = {
     light: await page.textContent("#light .light-text"), headings: await texts(page, "main h2"), current: await texts(page, '.pages a[aria-current="page"]'),
     tables: {}, messages: await texts(page, ".message > p:first-child"), facts: await page.$$eval(".facts > div", (all) => Object.fromEntries(all.map((e) => [e.querySelector("dt").textContent, e.querySelector(".fact").textContent]))),
     contrast: {light: await lowestTextContrast(page)}, graph: await texts(page, ".flow-graph g title"), edges: await page.$$eval(".flow-graph path.next, .flow-graph path.catch", (all) => all.map((e) => e.getAttribute("class"))),
   };
   for (const region of await page.$$(".body .scroll:has(table)"))
     found.tables[await region.getAttribute("aria-label")] = await region.$eval("table", (table) => [...table.rows].map((row) => [...row.cells].map((c) => c.textContent.trim())));
+  found.names = await exactTexts(page, ".grid .wide");
+  found.words = await exactTexts(page, ".reviews .words");
   await audit(page, name);
   await picture(page, `${name}-light`);
   for (let i = 0; i < 200; ++i) {

@@ -1,4 +1,5 @@
 """The dashboard in a real browser, on generated data: its figures against `shoplake query`, and how it behaves."""
+import csv
 import datetime
 import decimal
 import itertools
@@ -18,13 +19,14 @@ DAYS = 35
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory, shoplake_in):
+def lake(tmp_path_factory, shoplake_in, test_data):
     """Generated events of the last weeks, loaded and built. The last day ends at 05:00 UTC of the next."""
     folder = tmp_path_factory.mktemp("dashboard")
     shoplake = shoplake_in(folder / "home")
     last_day = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=2)
     shoplake("generate", "events", "--events", 40000, "--days", DAYS, "--seed", 11, "--end-date", last_day, "--out", folder / "events.ndjson.gz")
     shoplake("load", "events", folder / "events.ndjson.gz")
+    fill_shop(shoplake, folder, test_data)
     shoplake("build")
     shoplake("quality", "run", check=False)
     shoplake("query", "select count(*) from marts.fact_events where user_id = 'u-1'")
@@ -33,6 +35,33 @@ def lake(tmp_path_factory, shoplake_in):
     shoplake("cost")  # makes the tables of flows
     run_a_flow(shoplake.home / "state.sqlite")
     return shoplake
+
+
+def odd_texts(test_data):
+    """25 of the naughty strings that a page could stumble over: markup first."""
+    path = test_data / "strings/blns.json"
+    if not path.is_file():
+        pytest.skip("no naughty strings (shared/data/strings)")
+    strings = [text for text in json.loads(path.read_text(encoding="utf-8")) if text.strip() and len(text) <= 400 and "@" not in text and "%40" not in text]
+    return sorted(strings, key=lambda text: ("script" not in text.lower(), strings.index(text)))[::len(strings) // 25][:25]
+
+
+def fill_shop(shoplake, folder, test_data):
+    """A generated shop, and 25 products that earn more and whose reviews are newer than all others, named by odd texts."""
+    for dataset in ("transactions", "products", "reviews"):
+        shoplake("generate", dataset, "--events", 20000, "--days", 20, "--seed", 5, "--out", folder / "shop")
+        shoplake("load", dataset, *sorted((folder / "shop" / dataset).glob("*/*.gz")))
+    texts = list(enumerate(odd_texts(test_data)))
+    products = [{"product_id": f"P{n}", "name": text, "price": 1, "updated_at": "2026-01-01T00:00:00Z"} for n, text in texts]
+    reviews = [{"review_id": f"r{n}", "product_id": f"P{n}", "rating": 4, "text": text, "created_at": f"2026-07-01T00:00:{59 - n:02}Z"} for n, text in texts]
+    for dataset, rows in (("products", products), ("reviews", reviews)):
+        (folder / f"{dataset}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        shoplake("load", dataset, folder / f"{dataset}.ndjson")
+    with open(folder / "transactions.csv", "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"])
+        table.writerows([900000 + n, f"P{n}", text, 1000, "2026-06-29 10:00:00", 1000 - n, 5, "Nowhere"] for n, text in texts)
+    shoplake("load", "transactions", folder / "transactions.csv")
 
 
 FLOW = {"StartAt": "Load", "States": {
@@ -337,8 +366,25 @@ def rows_of(table):
     return [dict(zip(headings, row)) for row in rows]
 
 
+def test_shop_page(seen, lake):
+    page = seen["pages"]["shop"]
+    ((last, net, orders),) = [tuple(row.values()) for row in lake.rows(
+        "select strftime(max(sales_date), '%Y-%m-%d') as d, round(sum(net_revenue), 2) as net, sum(orders) as orders from curated.daily_sales "
+        "where sales_date > (select max(sales_date) from curated.daily_sales) - interval 30 day")]
+    assert page["current"] == ["Shop"] and last == "2026-06-30" and page["light"] == "Sales until 30 Jun 2026"
+    assert (page["facts"]["Net revenue"], page["facts"]["Orders"]) == (money(float(net)), count(int(orders)))
+    assert len(rows_of(page["tables"]["Products by net revenue"])) == 25
+    customers = {row["Segment"]: row["Customers"] for row in rows_of(page["tables"]["Customers by segment"])}
+    assert sum(int(text.replace(",", "")) for text in customers.values()) == lake.value("select count(*) from curated.customer_360")
+
+
+def test_odd_texts_are_shown_as_they_are(seen, test_data):
+    assert seen["pages"]["shop"]["names"] == odd_texts(test_data)
+    assert seen["pages"]["shop"]["words"] == odd_texts(test_data)
+
+
 def test_pipeline_page(seen):
-    page = seen["operations"]["pipeline"]
+    page = seen["pages"]["pipeline"]
     assert page["current"] == ["Pipeline"] and page["light"] == "Failed last: shop_batch"
     stages = {row["Stage"]: row for row in rows_of(page["tables"]["Stages"])}
     assert {"collect", "log", "deliver", "live", "catalog"} <= set(stages)
@@ -353,7 +399,7 @@ def test_pipeline_page(seen):
 
 
 def test_quality_page(seen, lake):
-    page = seen["operations"]["quality"]
+    page = seen["pages"]["quality"]
     listed = [rule for rule in lake("quality", "ls", "--json").json() if rule["outcome"]]
     assert page["facts"]["Rules"] == count(len(listed))
     assert page["facts"]["Fail"] == count(sum(rule["outcome"] in ("fail", "error") for rule in listed))
@@ -364,7 +410,7 @@ def test_quality_page(seen, lake):
 
 
 def test_alarms_page(seen, lake):
-    page = seen["operations"]["alarms"]
+    page = seen["pages"]["alarms"]
     assert {row["Alarm"] for row in rows_of(page["tables"]["Alarms"])} == {alarm["name"] for alarm in lake("alarm", "ls", "--json").json()}
     (told,) = [row for row in rows_of(page["tables"]["Notifications"]) if row["Subject"] == "Test of ALARM: pipeline-down"]
     assert told["Topic"] == "pipeline-notifications" and told["Deliveries"].endswith("told.ndjson: delivered")
@@ -373,7 +419,7 @@ def test_alarms_page(seen, lake):
 
 
 def test_cost_page(seen, lake):
-    page = seen["operations"]["cost"]
+    page = seen["pages"]["cost"]
     assert page["light"] == "Over the daily budget"
     lines = rows_of(page["tables"]["Cost by day, stage and meter"])
     assert {"load", "build", "quality run", "query", "flow"} <= {row["Stage"] for row in lines}
@@ -383,8 +429,8 @@ def test_cost_page(seen, lake):
     assert "select count(*) from marts.fact_events where user_id = ?" in [row["Query"] for row in queries]
 
 
-def test_operations_pages_fit_and_can_be_read(seen):
-    for name, page in seen["operations"].items():
+def test_pages_fit_and_can_be_read(seen):
+    for name, page in seen["pages"].items():
         assert page["overflow"] == 0, name
         assert page["missed"] == [], name
         for scheme, lowest in page["contrast"].items():
@@ -393,8 +439,8 @@ def test_operations_pages_fit_and_can_be_read(seen):
             assert seen["accessibility"][scene] == [], scene
 
 
-def test_empty_operations_pages_say_what_fills_them(seen):
-    commands = {name: page["empty"]["commands"] for name, page in seen["operations"].items()}
+def test_empty_pages_say_what_fills_them(seen):
+    commands = {name: page["empty"]["commands"] for name, page in seen["pages"].items()}
     assert "shoplake flow start NAME" in commands["pipeline"]
-    assert "No alarm has changed its state." in seen["operations"]["alarms"]["empty"]["messages"]
-    assert seen["operations"]["cost"]["empty"]["messages"][0] == "Nothing was used on these days."
+    assert "No alarm has changed its state." in seen["pages"]["alarms"]["empty"]["messages"]
+    assert seen["pages"]["cost"]["empty"]["messages"][0] == "Nothing was used on these days."

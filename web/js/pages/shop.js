@@ -11,7 +11,7 @@ const isBlank = (text) => text === null || text.trim() === "";
 const title = (product) => (isBlank(product.product_name) ? "(no name)" : product.product_name);
 
 function stars(rating) {
-  return h("span", {class: "stars", role: "img", "aria-label": `${rating} of 5 stars`}, "★".repeat(rating), h("span", {class: "none"}, "★".repeat(5 - rating)));
+  return h("span", {class: "stars", role: "img", "aria-label": `${rating} of 5 stars`}, "★".repeat(rating), h("span", {class: "none"}, "☆".repeat(5 - rating)));
 }
 
 const empty = (text) => ({text, command: "shoplake build"});
