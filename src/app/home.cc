@@ -25,8 +25,9 @@ using base::Result;
 
 constexpr char kConfigurationFile[] = "shoplake.yml";
 constexpr int kThreadsMax = 1024;
-const std::vector<std::string> kKeys{"budgets",      "collector", "datasets", "lake", "memory_limit", "project", "retention",
-                                     "s3",           "smtp",      "streams",  "threads", "topics"};
+const std::vector<std::string> kKeys{"budgets",      "collector", "connections", "datasets", "lake",
+                                     "memory_limit", "project",   "retention",   "s3",       "smtp",
+                                     "streams",      "threads",   "topics"};
 
 constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. Every key may be left out.
 # Paths that are not absolute are relative to this folder.
@@ -81,6 +82,10 @@ constexpr char kTemplate[] = R"(# shoplake.yml: the configuration of this home. 
 #  pipeline-notifications:
 #    - {webhook: "https://example.com/hook", secret: "${HOOK_SECRET}"}
 #smtp: {host: mail.example.com, port: 587, user: shoplake, password: "${SMTP_PASSWORD}", from: shoplake@example.com}
+
+# How HTTP tasks of flows authorize: by user and password or by a key in a header, at these hosts alone.
+#connections:
+#  crm: {api_key: {header: X-Api-Key, value: "${CRM_KEY}"}, hosts: [api.example.com]}
 
 # What a day and a month may cost, in dollars, as if it ran on AWS; more is told to cost-alerts.
 #budgets: {daily: 5, monthly: 100}
@@ -139,6 +144,9 @@ class Configuration {
     }
     if (key == "collector") {
       return read_collector(value, path_, home_.directory, home_.collector);
+    }
+    if (key == "connections") {
+      return read_connections(value, path_, home_.directory, home_.connections);
     }
     if (key == "retention") {
       return read_retention(value, path_, home_.retention);

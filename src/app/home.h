@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "app/collector_settings.h"
+#include "app/connection_settings.h"
 #include "app/object_store_settings.h"
 #include "app/watch_settings.h"
 #include "base/result.h"
@@ -29,6 +31,7 @@ struct Home {
   maintain::RetentionPolicy retention;
   ObjectStoreSettings object_store;
   WatchSettings watch;
+  std::vector<Connection> connections;  // of HTTP tasks
 
   bool is_in_object_store() const { return lake_root.starts_with("s3://"); }
 };

@@ -107,7 +107,7 @@ TEST_F(HomeTest, BadConfigurationNamesFileLineAndWhatWasMeant) {
   EXPECT_EQ(unknown.kind, base::ErrorKind::usage);
   EXPECT_EQ(unknown.message, folder_.file("home/shoplake.yml") + ":2: there is no key memory_limt");
   EXPECT_EQ(unknown.advice, "Did you mean memory_limit?");
-  EXPECT_THAT(error_of("colour: red\n").advice, HasSubstr("Known keys: budgets collector datasets lake"));
+  EXPECT_THAT(error_of("colour: red\n").advice, HasSubstr("Known keys: budgets collector connections datasets lake"));
   EXPECT_THAT(error_of("\n\nthreads: many\n").message, HasSubstr(":3: threads: \"many\""));
   EXPECT_THAT(error_of("threads: 0\n").message, HasSubstr("1 to 1024"));
   EXPECT_THAT(error_of("memory_limit: lots\n").message, HasSubstr("\"lots\" is no size"));

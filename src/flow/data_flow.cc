@@ -27,12 +27,18 @@ Result<Json> find(const JsonPath& path, const Scope& scope) {
 }
 
 Result<Json> checked(const State& state, Json value) {
-  if (compact(value).size() > kPayloadBytesMax) {
+  const std::string text = compact(value);
+  if (text.size() > kPayloadBytesMax) {
     return failure(
         "States.DataLimitExceeded",
         fmt::format(
             "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
             state.name));
+  }
+  if (json_depth(text) > kJsonDepthMax) {
+    return failure("States.DataLimitExceeded",
+                   fmt::format("The state/task '{}' returned a result that is nested more than {} deep.", state.name,
+                               kJsonDepthMax));
   }
   return value;
 }

@@ -328,6 +328,8 @@ class MachineReader {
     state.resource = object.text("Resource").value_or("");
     if (state.resource.empty())
       object.say("Resource", "it is missing");
+    else if (!state.resource.starts_with("arn:"))
+      object.say("Resource", "it is no ARN, such as arn:aws:states:::lambda:invoke");
     state.timeout_seconds = object.integer("TimeoutSeconds", 1, kSecondsMax);
     state.heartbeat_seconds = object.integer("HeartbeatSeconds", 1, kSecondsMax);
     state.timeout_path = object.reference("TimeoutSecondsPath");
@@ -499,6 +501,8 @@ CheckedDefinition check_definition(const Json& document) {
 }
 
 CheckedDefinition check_definition_text(std::string_view text) {
+  if (json_depth(text) > kJsonDepthMax)
+    return {nullptr, {{"$", fmt::format("the document is nested more than {} deep", kJsonDepthMax)}}};
   try {
     return check_definition(Json::parse(text, nullptr, true, true));
   } catch (const Json::parse_error& error) {

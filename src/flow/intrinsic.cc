@@ -120,12 +120,12 @@ Result<Json> string_to_json(const Arguments& arguments, io::Env&) {
   const std::string& text = *SHOPLAKE_TRY(text_of("StringToJson", arguments[0]));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     return Json(nullptr);
-  Json value = Json::parse(text, nullptr, false);
-  if (value.is_discarded())
+  auto value = parse_json(text);
+  if (!value)
     return failure(fmt::format("States.StringToJson: \"{}\" is not JSON", text));
-  if (value.is_number_float() && value.get<double>() == 0 && text.find_first_of(".eE") == std::string::npos)
+  if (value->is_number_float() && value->get<double>() == 0 && text.find_first_of(".eE") == std::string::npos)
     return Json(0);  // "-0"
-  return value;
+  return std::move(*value);
 }
 
 Result<Json> json_to_string(const Arguments& arguments, io::Env&) { return Json(compact(arguments[0])); }

@@ -17,6 +17,36 @@ bool equal(const Json& a, const Json& b) {
   return a == b;
 }
 
+std::optional<Json> parse_json(std::string_view text) {
+  if (json_depth(text) > kJsonDepthMax)
+    return std::nullopt;
+  Json value = Json::parse(text, nullptr, false);
+  if (value.is_discarded())
+    return std::nullopt;
+  return value;
+}
+
+int json_depth(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool is_quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (is_quoted) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        is_quoted = false;
+    } else if (c == '"') {
+      is_quoted = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
 std::string compact(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace shoplake::flow

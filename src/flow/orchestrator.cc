@@ -60,13 +60,14 @@ Result<Started> start_execution(Store& store, io::Env& env, const StartRequest& 
   row.flow = request.flow;
   row.name = request.name.empty() ? env.new_uuid() : request.name;
   row.definition = request.definition;
-  Json input = Json::parse(request.input, nullptr, false);
-  if (input.is_discarded()) {
-    return base::make_error(base::ErrorKind::usage, "flow.bad_input",
-                            fmt::format("the input of {} is no JSON", request.flow),
-                            "Give one JSON document, such as {\"day\": \"2026-11-20\"}.");
+  auto input = parse_json(request.input);
+  if (!input) {
+    return base::make_error(
+        base::ErrorKind::usage, "flow.bad_input",
+        fmt::format("the input of {} is no JSON, or nested more than {} deep", request.flow, kJsonDepthMax),
+        "Give one JSON document, such as {\"day\": \"2026-11-20\"}.");
   }
-  row.input = compact(input);
+  row.input = compact(*input);
   row.started_by = request.started_by;
   row.started_micros = env.now_micros();
   if (row.input.size() > kPayloadBytesMax) {
@@ -75,7 +76,7 @@ Result<Started> start_execution(Store& store, io::Env& env, const StartRequest& 
         fmt::format("the input of {} has {} bytes, more than {}", request.flow, row.input.size(), kPayloadBytesMax),
         "Put the data into the lake and give the flow their path.");
   }
-  Execution execution(std::move(machine), facts_of(row), std::move(input), env);
+  Execution execution(std::move(machine), facts_of(row), std::move(*input), env);
   const auto created = SHOPLAKE_TRY(store.create(row, execution.take_changes()));
   return Started{created.id, row.name, created.is_new};
 }

@@ -63,6 +63,10 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
   return size * count;
 }
 
+int look_for_stop(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const std::stop_token*>(stop)->stop_requested() ? 1 : 0;
+}
+
 const char* code_of(CURLcode outcome) {
   switch (outcome) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -103,6 +107,8 @@ class CurlTransport final : public Transport {
       return make_error(ErrorKind::environment, "http.too_large",
                         where + ": the answer has more than " + std::to_string(call.body_bytes_max) + " bytes");
     }
+    if (outcome == CURLE_ABORTED_BY_CALLBACK)
+      return make_error(ErrorKind::cancelled, "http.stopped", where + ": stopped before the answer was there");
     const char* code = code_of(outcome);
     return make_error(ErrorKind::environment, code, where + ": " + (*reason ? reason : curl_easy_strerror(outcome)));
   }
@@ -124,6 +130,11 @@ class CurlTransport final : public Transport {
     curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     if (!call.ca_file.empty())
       curl_easy_setopt(handle, CURLOPT_CAINFO, call.ca_file.c_str());
+    if (call.stop.stop_possible()) {
+      curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &look_for_stop);
+      curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &call.stop);
+      curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    }
     if (call.is_direct)
       curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &take_body);
@@ -144,7 +155,7 @@ class CurlTransport final : public Transport {
 
     if (call.method == "HEAD") {
       curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
-    } else if (call.method == "PUT" || call.method == "POST") {
+    } else if (call.method == "PUT" || call.method == "POST" || !call.body.empty()) {
       curl_easy_setopt(handle, CURLOPT_POST, 1L);
       curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body.size()));
       curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call.body.empty() ? "" : call.body.data());

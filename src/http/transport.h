@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,7 @@ struct Call {
   std::chrono::milliseconds total_timeout{0};  // of the whole exchange; 0: none
   std::uint64_t body_bytes_max = 64ULL << 20;  // of the answer
   bool is_direct = false;                      // past any proxy, for link-local addresses
+  std::stop_token stop = {};                   // ends it within about a second
   std::string ca_file = {};                    // PEM; the only authorities trusted. Empty: the machine's
 };
 
@@ -45,7 +47,7 @@ class Transport {
   virtual ~Transport() = default;
   // Any status is an answer. Errors, all of kind environment: http.cannot_connect (nothing was sent), http.timeout,
   // http.broken and http.truncated (the server may have done what was asked), http.untrusted (its certificate),
-  // http.too_large.
+  // http.too_large; and of kind cancelled, http.stopped.
   virtual base::Result<Answer> send(const Call& call) = 0;
 };
 

@@ -1,7 +1,9 @@
 """`shoplake flow ls|show|start|status|stop|history|backfill` from outside, and what the tasks answer."""
+import http.server
 import json
 import signal
 import sqlite3
+import threading
 
 import pytest
 
@@ -254,3 +256,120 @@ def test_a_killed_command_is_finished_by_the_next(shoplake, tmp_path):
     assert count.read_text() == "x\n"
     types = [event["type"] for event in shoplake("flow", "history", "steps", "k", "--json").json()["events"]]
     assert types.count("TaskScheduled") == 1 and types[-1] == "ExecutionAborted"
+
+
+class WebServer:
+    """Answers /orders with what it got, /gone with 410, /slow never; keeps the requests."""
+
+    def __init__(self):
+        self.requests, self.released, self.asked = [], threading.Event(), threading.Event()
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                server.requests.append((self.command, self.path, dict(self.headers), body))
+                server.asked.set()
+                if self.path == "/slow":
+                    server.released.wait(60)
+                status = 410 if self.path == "/gone" else 200
+                answer = json.dumps({"path": self.path, "key": self.headers.get("X-Api-Key"), "body": body, "status": status}).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def web():
+    server = WebServer()
+    yield server
+    server.close()
+
+
+def test_http_tasks_call_servers_by_their_connections(shoplake, run, web, tmp_path, monkeypatch):
+    monkeypatch.setenv("CRM_KEY", "s3cret-key")
+    shoplake.home.mkdir(parents=True)
+    (shoplake.home / "shoplake.yml").write_text(
+        'connections:\n  crm: {api_key: {header: X-Api-Key, value: "${CRM_KEY}"}, hosts: [127.0.0.1], query: {tenant: a b}}\n')
+    arn = "arn:aws:events:eu-central-1:111111111111:connection/crm/81210c42-8af1-456b-9c4a-6ff02fc664ac"
+
+    def call(method, path, connection=arn, **more):
+        return machine("A", A=task("http:invoke", Parameters={
+            "ApiEndpoint": web.url + path, "Method": method, "Authentication": {"ConnectionArn": connection}} | more))
+    output = run(call("PATCH", "/orders", RequestBody={"n.$": "$.n", "tags": ["x", "y"]}, Transform={
+        "RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "REPEAT"}}), {"n": 3})["output"]
+    ((method, path, headers, body),) = web.requests
+    assert (method, path, body, headers["X-Api-Key"]) == ("PATCH", "/orders?tenant=a%20b", "n=3&tags=x&tags=y", "s3cret-key")
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert (output["StatusCode"], output["StatusText"], output["Headers"]["content-type"]) == (200, "OK", ["application/json"])
+    assert output["ResponseBody"] == {"path": "/orders?tenant=a%20b", "key": "***", "body": "n=3&tags=x&tags=y", "status": 200}
+    gone = run(call("GET", "/gone", "open"), code=1)
+    assert gone["error"] == "Events.ConnectionResource.ResourceNotFound" and "`connections` in shoplake.yml" in gone["cause"]
+    (shoplake.home / "shoplake.yml").write_text("connections: {open: {}}\n")
+    gone = run(call("DELETE", "/gone", "open"), code=1)
+    assert gone["error"] == "States.Http.StatusCode.410" and json.loads(gone["cause"])["status"] == 410
+    assert run(call("GET", "/orders", "open", Headers={"Authorization": "Bearer x"}), code=1)["error"] == "States.Runtime"
+    # Who waits for a server may be stopped, and no one listens any more.
+    path = tmp_path / "slow.asl.json"
+    path.write_text(json.dumps(call("GET", "/slow", "open")))
+    web.asked.clear()
+    process = shoplake.start("flow", "start", "--file", path, "--name", "s", "--wait")
+    assert web.asked.wait(60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    shoplake("flow", "stop", "slow", "s")
+    web.close()
+    refused = run(call("GET", "/orders", "open"), code=1)
+    assert refused["error"] == "States.Http.Socket"
+    # No history, log or table shows the key.
+    for file in shoplake.home.rglob("*"):
+        if file.is_file():
+            assert b"s3cret-key" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("connections, words", [
+    ("{crm: {basic: {user: me}}}", "basic needs user and password"),
+    ("{crm: {basic: {user: a, password: b}, api_key: {header: X, value: y}}}", "not both"),
+    ("{crm: {api_key: {header: 'a b', value: y}}}", "a header's name"),
+    ("{crm: {api_key: {header: X, value: '${NOT_IN_THE_ENVIRONMENT}'}}}", "the environment has no NOT_IN_THE_ENVIRONMENT"),
+    ("{crm: {oauth: {}}}", "oauth"), ("[crm]", "no mapping"), ("{a/b: {}}", "is no name"),
+    ("{crm: {hosts: ['https://api.example.com']}}", "is no host"), ("{crm: {headers: {'A b': x}}}", "header")])
+def test_connections_that_are_wrong(shoplake, connections, words):
+    shoplake.home.mkdir(parents=True)
+    (shoplake.home / "shoplake.yml").write_text(f"connections: {connections}\n")
+    wrong = shoplake("flow", "ls", check=False)
+    assert wrong.returncode == 2 and words in wrong.stderr and "home.configuration" in wrong.stderr, wrong
+
+
+def test_documents_that_are_nested_too_deep(shoplake, run, tmp_path):
+    """They are bad input, not a stack that overflows."""
+    deep = "[" * 60000 + "]" * 60000
+    path = tmp_path / "pass.asl.json"
+    path.write_text(json.dumps(machine("A", A={"Type": "Pass", "Parameters": {"v.$": "States.StringToJson($.text)"}, "End": True})))
+    wrong = shoplake("flow", "start", "--file", path, "--input", deep, check=False)
+    assert wrong.returncode == 2 and "flow.bad_input" in wrong.stderr
+    failed = run(json.loads(path.read_text()), {"text": deep}, code=1)
+    assert failed["error"] == "States.IntrinsicFailure" and failed["status"] == "FAILED"
+    nests = machine("Deeper", Deeper={"Type": "Pass", "Parameters": {"v.$": "$"}, "Next": "Again"}, Done={"Type": "Succeed"},
+                    Again={"Type": "Choice", "Choices": [{"Variable": "$.never", "IsPresent": True, "Next": "Done"}], "Default": "Deeper"})
+    assert run(nests, code=1)["error"] == "States.DataLimitExceeded"
+    path.write_text(deep)
+    assert shoplake("flow", "validate", path, check=False).returncode == 2

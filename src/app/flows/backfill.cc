@@ -146,14 +146,14 @@ class BackfillRun {
 
 Result<BackfillReport> backfill_flow(App& app, const Backfill& request) {
   const Range range = SHOPLAKE_TRY(range_of(request));
-  flow::Json input = flow::Json::parse(request.input, nullptr, false);
-  if (!input.is_object())
+  auto input = flow::parse_json(request.input);
+  if (!input || !input->is_object())
     return make_error(ErrorKind::usage, "flow.bad_input", "the input of a backfill is no JSON object",
                       "Each day's execution gets its members and \"date\".");
   const FlowDescription flow = SHOPLAKE_TRY(describe_flow(app, request.flow, request.file));
   if (request.on_begin)
     request.on_begin(flow.file.flow, range.last - range.first + 1);
-  return BackfillRun(app, request, std::move(input), flow.file.flow).run(range);
+  return BackfillRun(app, request, std::move(*input), flow.file.flow).run(range);
 }
 
 }  // namespace shoplake::app

@@ -83,7 +83,7 @@ const Trigger* FlowApi::trigger_of(const http::Request& request, const std::stri
 }
 
 http::Response FlowApi::start(const http::Request& request, const std::string& flow) {
-  const Json body = request.body.empty() ? Json::object() : Json::parse(request.body, nullptr, false);
+  const Json body = request.body.empty() ? Json::object() : flow::parse_json(request.body).value_or(Json());
   const Trigger& trigger = *trigger_of(request, flow);
   if (!body.is_object() || (body.contains("name") && !body["name"].is_string()) ||
       (body.contains("input") && !body["input"].is_object())) {

@@ -6,6 +6,7 @@
 #include "app/tasks/command_task.h"
 #include "app/tasks/functions.h"
 #include "app/tasks/glue_task.h"
+#include "app/tasks/http_task.h"
 #include "app/tasks/lambda_task.h"
 
 namespace shoplake::app {
@@ -27,6 +28,8 @@ flow::TaskRegistry make_task_registry(App& app, Publisher& publisher, Executions
                std::make_shared<StartExecutionTask>(executions, Answer::text));
   registry.add("arn:aws:states:::states:startExecution.sync:2",
                std::make_shared<StartExecutionTask>(executions, Answer::json));
+  registry.add("arn:aws:states:::http:invoke",
+               std::make_shared<HttpTask>(app.home().connections, http::make_transport()));
   registry.add("arn:aws:states:::shoplake:command", std::make_shared<CommandTask>(app.home().directory));
   return registry;
 }
