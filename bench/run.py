@@ -2,7 +2,7 @@
 """Speed of shoplake against named peers: one input, one machine, one go, runs interleaved; medians, ratios, peak memory.
 
     ./run bench                  load of 1,000,000 events, build of the demo's data, start-up times, cost over size to 1 M, what the collector takes,
-                                 the transform of flat events, CSV to Parquet, and a shop's gigabyte of raw files
+                                 the transform of flat events, CSV to Parquet, a shop's gigabyte of raw files, and flows
     ./run bench --full           the same, and 10 M events (about 30 GB of disk)
     ./run bench --events 50000 --repeat 1 --only load        smaller, for trying things out
 
@@ -26,6 +26,7 @@ import urllib.request
 import catalog
 import clickstream
 import collect
+import flows
 import live
 import retail
 import shop
@@ -275,6 +276,8 @@ def report(results):
         parts.append(live.report(results["live"]))
     if "catalog" in results:
         parts.append(catalog.report(results["catalog"]))
+    if "flows" in results:
+        parts.append(flows.report(results["flows"]))
     return "\n".join(parts)
 
 
@@ -289,11 +292,11 @@ def main():
     parser.add_argument("--full", action="store_true", help="also 10 M events")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "live", "catalog"], action="append")
+    parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "live", "catalog", "flows"], action="append")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
-    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "catalog"]
+    wanted = options.only or ["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "catalog", "flows"]
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.results |= {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine()}
@@ -319,6 +322,8 @@ def main():
             bench.results["shop"] = shop.run(BINARY, bench.folder, [1, 10] if options.full else [1], bench.say)
         if "catalog" in wanted:
             bench.results["catalog"] = catalog.measure(500, 10_000, 20, 200_000, bench.folder / "catalog", bench.say)
+        if "flows" in wanted:
+            bench.results["flows"] = flows.run(10_000, 1_000, 100_000, options.repeat, bench.folder / "flows", bench.say)
         if "live" in wanted or options.full:
             histories = [100_000, 10_000_000] if options.full else [100_000, 1_000_000]
             bench.results["live"] = live.measure(histories, 5000, 600 if options.full else 60, 10_000_000 if options.full else 1_000_000, bench.folder, bench.say)

@@ -85,8 +85,11 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
       continue;
     if (SHOPLAKE_TRY(ingest::is_placed(*control_plane, object, entry.size_bytes)))
       continue;
-    if (ingest::is_unfinished_name(io::file_name(entry.name)) || now - entry.modified_micros < kSettleMicros) {
+    const bool is_unfinished = ingest::is_unfinished_name(io::file_name(entry.name));
+    if (is_unfinished || now - entry.modified_micros < kSettleMicros) {
       ++pass.unfinished;
+      if (!is_unfinished)
+        pass.settling[object] = entry.modified_micros + kSettleMicros;
       continue;
     }
     if (!loader)

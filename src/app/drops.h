@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -39,11 +40,12 @@ struct DropOptions {
 };
 
 struct DropPass {
-  std::int64_t seen = 0;        // files, of all datasets
-  std::int64_t unfinished = 0;  // by their name or their age: looked at again by the next pass
-  std::int64_t loaded = 0;      // …and
-  std::int64_t skipped = 0;     // their content was loaded before
-  std::int64_t rejected = 0;    // as a whole
+  std::int64_t seen = 0;                         // files, of all datasets
+  std::int64_t unfinished = 0;                   // by their name or their age: looked at again by the next pass
+  std::map<std::string, std::int64_t> settling;  // those of them that are too young: from when on they are not
+  std::int64_t loaded = 0;                       // …and
+  std::int64_t skipped = 0;                      // their content was loaded before
+  std::int64_t rejected = 0;                     // as a whole
   std::int64_t rows = 0;
   std::int64_t rejected_rows = 0;
 };

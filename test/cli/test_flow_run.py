@@ -126,10 +126,10 @@ def test_functions_answer_as_lambda_does(shoplake, run, test_data):
     (folder / file.name).write_bytes(file.read_bytes())
     invoke = machine("A", A=task("lambda:invoke", Parameters={"FunctionName": "validate_files:live", "Payload": {
         "datasets": ["transactions"], "objects": [f"raw/transactions/date=2010-12-01/{file.name}"]}}))
-    # A file that was just written is not looked at yet: it is neither rejected nor loaded.
+    # A file that was just written is not looked at yet; one that was asked for is waited for.
     output = run(invoke)["output"]
     assert (output["StatusCode"], output["ExecutedVersion"]) == (200, "$LATEST")
-    assert output["Payload"]["rejected"] == 0
+    assert (output["Payload"]["loaded"], output["Payload"]["rejected"]) == (1, 0) and output["Payload"]["rows"] > 1000
     bare = {"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:lambda:eu-central-1:111111111111:function:forget_executions", "End": True}}}
     assert run(bare)["output"] == {"executions_removed": 0}
     unknown = run(machine("A", A=task("lambda:invoke", Parameters={"FunctionName": "validate_fles"})), code=1)

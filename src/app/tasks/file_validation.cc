@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,6 +13,7 @@
 #include "app/drops.h"
 #include "app/tasks/outcome.h"
 #include "base/moment.h"
+#include "ga4api/exchange.h"
 #include "ingest/file_registry.h"
 #include "quality/audit.h"
 
@@ -26,6 +28,7 @@ namespace {
 
 constexpr std::size_t kListedMax = 100;
 constexpr std::size_t kNamedMax = 3;  // in an error
+constexpr int kPassesMax = 30;        // about a minute, for files that do not cease to change
 
 struct Request {
   std::vector<std::string> datasets;
@@ -109,6 +112,30 @@ Result<Findings> look_up(App& app, const Request& request) {
   return findings;
 }
 
+// The given objects that are too young to be looked at are waited for: a flow that their arrival has started would find
+// nothing to do.
+Result<void> look_at_drops(App& app, const flow::TaskCall& call, const Request& request) {
+  const auto pause = ga4api::interruptible_pause(call.stop);
+  for (int pass_count = 1;; ++pass_count) {
+    DropOptions options;
+    options.datasets = request.datasets;
+    options.stop = call.stop;
+    options.on_file = [&](const std::string&, const LoadedFile&) { call.heartbeat(); };
+    const DropPass pass = SHOPLAKE_TRY(DropZone(app, std::move(options)).pass());
+    std::int64_t settled_at_micros = 0;
+    for (const std::string& object : request.objects) {
+      if (const auto found = pass.settling.find(object); found != pass.settling.end())
+        settled_at_micros = std::max(settled_at_micros, found->second);
+    }
+    if (settled_at_micros == 0 || pass_count == kPassesMax)
+      return {};
+    call.heartbeat();
+    const std::int64_t wait_micros = settled_at_micros - app.env().now_micros();
+    if (wait_micros > 0 && !pause(std::chrono::milliseconds(wait_micros / 1'000 + 1)))
+      return make_error(ErrorKind::cancelled, "files.interrupted", "Stopped before all files were complete");
+  }
+}
+
 base::Error error_of(const Findings& findings) {
   const bool is_quality = findings.rejected == 0;
   const std::int64_t count = findings.rejected + findings.blocked;
@@ -127,11 +154,7 @@ base::Error error_of(const Findings& findings) {
 
 Result<Json> validate_files(App& app, const flow::TaskCall& call, const Json& payload) {
   const Request request = SHOPLAKE_TRY(request_of(payload));
-  DropOptions options;
-  options.datasets = request.datasets;
-  options.stop = call.stop;
-  options.on_file = [&](const std::string&, const LoadedFile&) { call.heartbeat(); };
-  SHOPLAKE_TRY(DropZone(app, std::move(options)).pass());
+  SHOPLAKE_TRY(look_at_drops(app, call, request));
   Findings findings = SHOPLAKE_TRY(look_up(app, request));
   if (request.fails && findings.rejected + findings.blocked > 0)
     return error_of(findings);

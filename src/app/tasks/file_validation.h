@@ -8,8 +8,9 @@
 //
 // It looks at the drop folders of the datasets (all of them, if none is named), which loads what is new, and reports on
 // the given objects and on every file that was looked at since the given time, whoever did it: so the answer is the
-// same again after a crash. Errors, unless on_rejected is "continue": files.rejected; quality.blocked, where all that
-// is wrong is that block rules keep files out. A given object that is nowhere counts as rejected.
+// same again after a crash. Given objects that are too young to be looked at (kSettleMicros) are waited for. Errors,
+// unless on_rejected is "continue": files.rejected; quality.blocked, where all that is wrong is that block rules keep
+// files out. A given object that is nowhere counts as rejected.
 #pragma once
 
 #include "app/app.h"
