@@ -20,11 +20,13 @@
 #include "model/config.h"
 #include "model/freshness.h"
 #include "model/invocation.h"
+#include "model/reuse.h"
 #include "model/runner.h"
 #include "model/selector.h"
 #include "model/yaml.h"
 #include "quality/audit.h"
 #include "quality/results.h"
+#include "serve/version.h"
 
 namespace shoplake::app {
 namespace {
@@ -319,8 +321,34 @@ class ModelRun {
     options.tests_gate = command_.kind == Kind::build;
     options.stop = stop_;
     options.audit = auditor_.get();
+    options.reuse = reuse_.get();
+    options.keep_unchanged = !command_.rebuild;
+    if (reuse_ != nullptr)
+      options.settings = settings();
     options.with_overrides = [this](const Json& overrides) { return invocation_->renderer_with(overrides); };
     return options;
+  }
+
+  // `build` and `run` leave out what would give the same again; the other commands do what they are called.
+  Result<void> open_reuse() {
+    const auto& nodes = invocation_->manifest().nodes;
+    const bool has_hooks = std::any_of(nodes.begin(), nodes.end(), [](const auto& each) {
+      return each.second.type == model::ResourceType::operation && !each.second.tags.empty() &&
+             each.second.tags[0] == "on-run-start";  // it may do anything to what the models see
+    });
+    if ((command_.kind == Kind::build || command_.kind == Kind::run) && !has_hooks) {
+      reuse_ = SHOPLAKE_TRY(model::Reuse::open(
+          lake_->catalog(),
+          fmt::format("shoplake {}, DuckDB {}", serve::shoplake_version(), engine::Database::version())));
+    }
+    return {};
+  }
+
+  std::string settings() const {
+    std::string text = invocation_->project().merged_vars(invocation_->options().vars).dump() + command_.target;
+    for (const auto& [name, value] : invocation_->options().environment)
+      text += fmt::format("\n{}={}", name, value);
+    return text;
   }
 
   // The block rules of the tables that are built, if there are any.
@@ -376,6 +404,7 @@ class ModelRun {
     if (!compiling)
       SHOPLAKE_TRY(create_sources());
     SHOPLAKE_TRY(open_lake());
+    SHOPLAKE_TRY(open_reuse());
     if (nodes.empty()) {
       SHOPLAKE_TRY(invocation_->write_manifest());
       SHOPLAKE_TRY(write_results({}));
@@ -517,6 +546,7 @@ class ModelRun {
   std::unique_ptr<engine::Session> session_;
   std::unique_ptr<quality::Auditor> auditor_;
   std::unique_ptr<model::Lake> lake_;
+  std::unique_ptr<model::Reuse> reuse_;
 };
 
 }  // namespace

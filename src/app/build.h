@@ -16,6 +16,10 @@
 
 namespace shoplake::app {
 
+// The engine's share of a build, where the home sets no memory_limit: with what it does not count (readers, writers,
+// the allocator's reserve) the process stays below 1.5 GiB. Beyond it the engine spills.
+inline constexpr std::uint64_t kBuildMemoryBytes = 1ull << 30;
+
 struct ModelCommand {
   enum class Kind { build, run, test, seed, snapshot, compile, ls, docs, parse, freshness };
   Kind kind = Kind::build;
@@ -28,11 +32,12 @@ struct ModelCommand {
   std::string target = "dev";
   std::string project_directory;  // empty: the home's
   std::string target_path;
-  std::string list_output = "selector";  // ls: selector, name, path, json
-  std::string inline_sql;                // compile
-  int threads = 0;                       // 0: the home's, else 2
-  std::uint64_t memory_bytes_max = 0;    // of the engine, if the home sets no memory_limit; 0: the engine's default
+  std::string list_output = "selector";                // ls: selector, name, path, json
+  std::string inline_sql;                              // compile
+  int threads = 0;                                     // 0: the home's, else 2
+  std::uint64_t memory_bytes_max = kBuildMemoryBytes;  // of the engine, if the home sets no memory_limit
   bool full_refresh = false;
+  bool rebuild = false;  // build, run: also what has not changed
   bool fail_fast = false;
   bool store_failures = false;
   bool compile_docs = true;  // docs: false with --no-compile

@@ -140,6 +140,8 @@ void BuildConsole::finished(int index, int total, const model::Manifest& manifes
               {"unique_id", result.unique_id},
               {"status", model::name(result.status)},
               {"seconds", seconds(result)}};
+    if (result.kept)
+      json["kept"] = true;
     if (result.rows)
       json["rows"] = *result.rows;
     if (result.failures)
@@ -155,6 +157,12 @@ void BuildConsole::finished(int index, int total, const model::Manifest& manifes
   const std::string_view type = manifest.resource_type(result.unique_id);
   const std::string time = fmt::format("in {:.2f}s", seconds(result));
   const auto failures = result.failures.value_or(0);
+  if (result.kept) {
+    const bool is_test = result.status == NodeStatus::pass;
+    progress_line(index, total, (is_test ? "PASS " : "OK kept ") + what, Tone::good,
+                  fmt::format("{} {}", is_test ? "PASS, UNCHANGED" : "UNCHANGED", time));
+    return;
+  }
   switch (result.status) {
     case NodeStatus::success:
       if (type == "seed") {
@@ -234,7 +242,7 @@ void BuildConsole::freshness_finished(int index, int total, const model::Source&
 int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::NodeResult>& results,
                       double elapsed_seconds) {
   std::map<std::string, std::size_t> kinds;
-  std::size_t pass = 0, warn = 0, error = 0, skip = 0;
+  std::size_t pass = 0, warn = 0, error = 0, skip = 0, kept = 0;
   for (const model::NodeResult& result : results) {
     std::string kind(manifest.resource_type(result.unique_id));
     if (const auto node = manifest.nodes.find(result.unique_id); node != manifest.nodes.end()) {
@@ -248,6 +256,7 @@ int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::
       kind = "unit test";
     }
     ++kinds[kind];
+    kept += result.kept ? 1 : 0;
     switch (result.status) {
       case NodeStatus::success:
       case NodeStatus::pass: ++pass; break;
@@ -262,6 +271,7 @@ int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::
                       {"warn", warn},
                       {"error", error},
                       {"skip", skip},
+                      {"kept", kept},
                       {"total", results.size()},
                       {"seconds", elapsed_seconds}}
                      .dump());
@@ -274,6 +284,8 @@ int BuildConsole::end(const model::Manifest& manifest, const std::vector<model::
   line("");
   line(fmt::format("Finished running {} in {} hours {} minutes and {:.2f} seconds ({:.2f}s).", join(parts),
                    whole / 3600, whole / 60 % 60, elapsed_seconds - whole / 60 * 60, elapsed_seconds));
+  if (kept > 0)
+    line(fmt::format("{} of {} unchanged and kept", kept, results.size()));
   line("");
   if (error == 0 && warn == 0) {
     line(output_.paint(Tone::good, "Completed successfully"));

@@ -22,7 +22,7 @@ using base::Result;
 constexpr std::uint64_t kLiveMemoryBytes = 160ull << 20;
 constexpr int kLiveThreads = 2;
 // The same of the project's models, when they are brought up within the server.
-constexpr std::uint64_t kBuildMemoryBytes = 512ull << 20;
+constexpr std::uint64_t kServedBuildMemoryBytes = 512ull << 20;
 
 // Limits that tests set lower, so that few records reach them (docs/live.md); not for users.
 template <typename Number>
@@ -37,7 +37,7 @@ void set_limit(const char* variable, Number& limit) {
 }
 
 Result<void> run_project(App& app, ModelCommand command, std::stop_token stop) {
-  command.memory_bytes_max = kBuildMemoryBytes;
+  command.memory_bytes_max = kServedBuildMemoryBytes;
   std::string report;
   ModelOutput output;
   output.line = [&](std::string_view line) { report.append(line).append("\n"); };

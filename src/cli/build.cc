@@ -88,7 +88,9 @@ void add_build(CLI::App& root, Context& context) {
   add_selection_options(command, *options);
   command.add_option("--resource-type", options->resource_types, "only these: model, seed, snapshot, test, unit_test");
   command.add_option("--exclude-resource-type", options->exclude_resource_types, "all but these");
-  command.add_flag("-f,--full-refresh", options->full_refresh, "build incremental models anew");
+  command.add_flag("-f,--full-refresh", options->full_refresh,
+                   "build everything, also what has not changed, and incremental models anew");
+  command.add_flag("--rebuild", options->rebuild, "build and test also what has not changed");
   command.add_flag("--store-failures", options->store_failures, "keep the rows that fail a test as a table");
   add_run_options(command, *options);
   add_project_options(command, *options);
@@ -101,7 +103,9 @@ void add_run(CLI::App& root, Context& context) {
   const auto options = new_options(Kind::run);
   CLI::App& command = *root.add_subcommand("run", "the models of the dbt project, without tests");
   add_selection_options(command, *options);
-  command.add_flag("-f,--full-refresh", options->full_refresh, "build incremental models anew");
+  command.add_flag("-f,--full-refresh", options->full_refresh,
+                   "build everything, also what has not changed, and incremental models anew");
+  command.add_flag("--rebuild", options->rebuild, "build and test also what has not changed");
   add_run_options(command, *options);
   add_project_options(command, *options);
   finish_command(command, options, context,

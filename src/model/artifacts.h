@@ -33,6 +33,7 @@ struct NodeResult {
   std::string relation_name;
   std::string compiled_code;
   bool compiled = false;
+  bool kept = false;  // nothing was done, because nothing has changed
 };
 
 struct ArtifactMetadata {

@@ -21,6 +21,8 @@ class Audit {
   // invocation sees them. An error keeps the rows out and is what is told of the node.
   virtual base::Result<void> check(engine::Session& session, Lake& lake, const RelationName& table,
                                    const std::string& rows) = 0;
+  // What check() asks of that table: a text that differs when it asks something else.
+  virtual std::string rules(const RelationName& table) const = 0;
 };
 
 }  // namespace shoplake::model

@@ -219,6 +219,47 @@ Result<void> Lake::refresh(engine::Session& session, const RelationName& name) {
   return {};
 }
 
+// ── versions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void Lake::add_versions(std::string_view sql, ReadVersions& versions) {
+  const std::vector<RelationName> names = possible_relations(sql);
+  const std::lock_guard lock(mutex_);
+  for (const RelationName& name : names)
+    add_version_locked(name, versions);
+}
+
+void Lake::add_version(const RelationName& name, ReadVersions& versions) {
+  const std::lock_guard lock(mutex_);
+  add_version_locked(folded(name), versions);
+}
+
+void Lake::add_version_locked(const RelationName& name, ReadVersions& versions) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || versions.contains(name))
+    return;
+  const Entry& entry = found->second;
+  if (entry.kind == Kind::table) {
+    versions[name] = entry.write > 0 ? RelationVersion{"", entry.write} : RelationVersion{entry.metadata_location, 0};
+    return;
+  }
+  versions[name] = {"view " + entry.sql, 0};
+  for (const RelationName& used : possible_relations(entry.sql))
+    add_version_locked(used, versions);
+}
+
+bool Lake::settle(ReadVersions& versions) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, version] : versions) {
+    if (version.write == 0)
+      continue;
+    const auto published = published_.find(version.write);
+    if (published == published_.end())
+      return false;
+    version = {published->second, 0};
+  }
+  return true;
+}
+
 // ── reading sizes ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::uint64_t Lake::input_bytes(std::string_view sql) {

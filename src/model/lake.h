@@ -73,7 +73,17 @@ struct UnpublishedTable {
   std::vector<std::string> partition_by;
   std::string folder;
   bool small = false;
+  int write = 0;  // see RelationVersion
 };
+
+// What a relation is at the moment, exactly: the metadata file of a table, the SQL of a view. A table that this
+// invocation has written and not published yet has no metadata file: it is known by the number of that write.
+struct RelationVersion {
+  std::string content;
+  int write = 0;  // 0: none
+  friend bool operator==(const RelationVersion&, const RelationVersion&) = default;
+};
+using ReadVersions = std::map<RelationName, RelationVersion>;  // names in lower case
 
 struct LakeOptions {
   io::Env* env = nullptr;
@@ -96,6 +106,12 @@ class Lake {
   Result<std::vector<engine::Column>> columns(engine::Session& session, const RelationName& name);
   // The same of a query.
   Result<std::vector<engine::Column>> describe(engine::Session& session, std::string_view sql);
+  // Every relation of the lake that a statement may read, views looked through, as this invocation sees it. Adds to
+  // `versions`.
+  void add_versions(std::string_view sql, ReadVersions& versions);
+  void add_version(const RelationName& name, ReadVersions& versions);
+  // Puts the metadata files that publishing gave in the place of writes; false if one of them was not published.
+  bool settle(ReadVersions& versions);
   // Takes the catalog's current state of one table instead of that of open().
   Result<void> refresh(engine::Session& session, const RelationName& name);
 
@@ -127,6 +143,7 @@ class Lake {
     std::vector<engine::Column> columns;  // empty: not known yet
     std::uint64_t size_bytes = 0;         // of a table's data files; 0: not known yet
     bool size_known = false;
+    int write = 0;  // of a table that is not published yet
   };
   struct Copied {
     std::vector<transform::DataFile> files;
@@ -144,6 +161,7 @@ class Lake {
   Result<std::vector<engine::Column>> describe_prepared(engine::Session& session, std::string_view sql);
   std::uint64_t input_bytes(std::string_view sql);
   std::uint64_t input_bytes_locked(std::string_view sql, std::set<RelationName>& seen);
+  void add_version_locked(const RelationName& name, ReadVersions& versions);
   Result<Copied> copy(engine::Session& session, const std::string& sql, const catalog::Schema& schema,
                       const std::vector<std::string>& partition_by, const std::string& folder, bool small);
   Result<void> make_durable(std::span<const transform::DataFile> files, std::set<std::string> folders);
@@ -162,6 +180,8 @@ class Lake {
   std::set<std::string> schemas_;     // that exist in the engine
   std::set<std::string> namespaces_;  // that exist in the catalog
   std::atomic<int> batch_count_ = 0;
+  std::atomic<int> write_count_ = 0;
+  std::map<int, std::string> published_;  // metadata file of each write
 };
 
 }  // namespace shoplake::model

@@ -124,6 +124,8 @@ Result<UnpublishedTable> Lake::write_table(engine::Session& session, const Table
   table.change.set_properties = write.properties;
   table.change.create = catalog::CreateTable{schema, write.partition_by, write.properties, {}};
 
+  table.write = ++write_count_;
+
   const std::lock_guard lock(mutex_);
   SHOPLAKE_TRY(replace_engine_view(
       session, write.name,
@@ -134,11 +136,13 @@ Result<UnpublishedTable> Lake::write_table(engine::Session& session, const Table
   entry.columns = stored.columns;
   entry.size_bytes = static_cast<std::uint64_t>(copied.bytes);
   entry.size_known = true;
+  entry.write = table.write;
   return table;
 }
 
 void Lake::note_published(const UnpublishedTable& table, const std::string& metadata_location) {
   const std::lock_guard lock(mutex_);
+  published_[table.write] = metadata_location;
   entries_[folded(table.name)].metadata_location = metadata_location;
 }
 

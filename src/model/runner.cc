@@ -11,9 +11,11 @@
 
 #include <fmt/format.h>
 
+#include "base/digest.h"
 #include "model/config.h"
 #include "model/model_contract.h"
 #include "model/publisher.h"
+#include "model/repeatable.h"
 #include "model/seed.h"
 #include "model/shared_scan.h"
 #include "model/snapshot.h"
@@ -194,11 +196,80 @@ struct Runner::State {
     made.insert_or_assign(node.unique_id, std::move(publication));
   }
 
+  // ── what need not be done again ───────────────────────────────────────────────────────────────────────────────
+
+  std::optional<Work> work(const Node& node, const std::string& sql) const {
+    if (options.reuse == nullptr || options.compile_only || (node.type == ResourceType::test && stores_failures(node)))
+      return std::nullopt;
+    const bool is_audited = options.audit != nullptr && node.is_refable();
+    return work_of(lake, node, sql, is_audited ? options.audit->rules({node.schema, node.alias}) : std::string());
+  }
+
+  // True if the node's work was found complete before: then its result says so and nothing is left to do.
+  bool keep(const std::optional<Work>& work, NodeResult& result) const {
+    if (!work || options.full_refresh || !options.keep_unchanged || !options.reuse->is_complete(*work))
+      return false;
+    result.kept = true;
+    result.message = "unchanged, kept";
+    result.adapter_response = {{"_message", "unchanged, kept"}};
+    return true;
+  }
+
+  // The node was done with what `before` says; if that is still what is there, it need not be done again. `is_settled`:
+  // only if its table was left as it was.
+  void complete(const Node& node, const std::optional<Work>& before, const std::string& sql, bool is_settled = false) {
+    std::optional<Work> after = before ? work(node, sql) : std::nullopt;
+    if (after && reads_the_same(node, *before, *after) && (!is_settled || leaves_table(node, *before, *after)))
+      options.reuse->complete(*std::move(after));
+  }
+
+  // An incremental model is looked at as a run of now would see it.
+  Result<bool> keep_incremental(Compiler& compiler, Node& node, NodeResult& result) {
+    if (options.reuse == nullptr || options.compile_only || options.full_refresh || !options.keep_unchanged ||
+        config_flag(node.config, "full_refresh", false) || lake.kind({node.schema, node.alias}) != Lake::Kind::table)
+      return false;
+    result.compile_started_us = now();
+    Compiler::Options compile_options;
+    compile_options.is_incremental = true;
+    const CompiledNode compiled = SHOPLAKE_TRY(compiler.compile(node, compile_options).within("compile"));
+    if (!keep(work(node, compiled.sql), result))
+      return false;
+    note_compiled(node, result, compiled.sql);
+    result.compile_finished_us = result.started_us = now();
+    result.relation_name = relation_name(node.schema, node.alias);
+    return true;
+  }
+
+  // After an incremental model has run: what the next run would do is known if this one had nothing to do, or if the
+  // model says that it settles.
+  void complete_incremental(Compiler& compiler, const Node& node, const std::optional<Work>& before,
+                            const std::string& sql, bool is_incremental) {
+    if (!before || (!settles(node) && !is_incremental))
+      return;
+    if (!settles(node)) {
+      complete(node, before, sql, /*is_settled=*/true);
+      return;
+    }
+    const std::optional<Work> after = work(node, sql);
+    if (!after || !reads_the_same(node, *before, *after))
+      return;
+    Compiler::Options compile_options;
+    compile_options.is_incremental = true;
+    const Result<CompiledNode> next = compiler.compile(node, compile_options);
+    std::optional<Work> next_work = next.ok() ? work(node, next->sql) : std::nullopt;
+    if (next_work)
+      options.reuse->complete(*std::move(next_work));
+  }
+
+  // ── building ──────────────────────────────────────────────────────────────────────────────────────────────────
+
   Result<void> build_model(engine::Session& session, Node& node, NodeResult& result) {
     const RelationName relation{node.schema, node.alias};
     const std::string materialized = node.materialized();
     const bool full_refresh = config_flag(node.config, "full_refresh", options.full_refresh);
     Compiler compiler(manifest, renderer, &lake, &session, log());
+    if (materialized == "incremental" && SHOPLAKE_TRY(keep_incremental(compiler, node, result)))
+      return {};
     for (int attempt = 1;; ++attempt) {
       Compiler::Options compile_options;
       if (materialized == "incremental") {
@@ -213,6 +284,10 @@ struct Runner::State {
       note_compiled(node, result, compiled->sql);
       result.compile_finished_us = result.started_us = now();
       if (options.compile_only || materialized == "ephemeral")
+        return {};
+      result.relation_name = relation_name(node.schema, node.alias);
+      const std::optional<Work> before = work(node, compiled->sql);
+      if (materialized != "incremental" && keep(before, result))
         return {};
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", compile_options));
       SHOPLAKE_TRY(check_contract(lake, session, node, compiled->sql));
@@ -262,20 +337,28 @@ struct Runner::State {
         succeeded(result, *written);
       }
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "post-hook", compile_options));
+      if (materialized == "incremental") {
+        complete_incremental(compiler, node, before, compiled->sql, compile_options.is_incremental);
+      } else {
+        complete(node, before, compiled->sql);
+      }
       result.message = "OK";
-      result.relation_name = relation_name(node.schema, node.alias);
       return {};
     }
   }
 
   Result<void> build_seed(engine::Session& session, Node& node, NodeResult& result) {
     result.started_us = now();
+    const std::optional<Work> before = work(node, node.checksum);
+    if (keep(before, result))
+      return {};
     const std::string query = SHOPLAKE_TRY(seed_query(session, node));
     UnpublishedTable table = SHOPLAKE_TRY(write_audited(session, table_write(node, query)));
     succeeded(result, table.written);
     result.message = fmt::format("INSERT {}", table.written.rows);
     publish_later(node, {std::move(table), {}, {}, {}});
     result.relation_name = relation_name(node.schema, node.alias);
+    complete(node, before, node.checksum);
     return {};
   }
 
@@ -293,6 +376,9 @@ struct Runner::State {
       result.compile_finished_us = result.started_us = now();
       if (options.compile_only)
         return {};
+      const std::optional<Work> before = work(node, compiled.sql);
+      if (keep(before, result))
+        return {};
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "pre-hook", {}));
       SHOPLAKE_TRY(await_published_inputs(node.unique_id));
       const Result<Written> written =
@@ -302,6 +388,7 @@ struct Runner::State {
         continue;
       succeeded(result, SHOPLAKE_TRY(written));
       SHOPLAKE_TRY(run_node_hooks(session, compiler, node, "post-hook", {}));
+      complete(node, before, compiled.sql, /*is_settled=*/true);
       result.message = "OK";
       result.relation_name = relation_name(node.schema, node.alias);
       return {};
@@ -344,14 +431,14 @@ struct Runner::State {
       result.started_us = now();
     if (options.compile_only)
       return {};
+    const std::optional<Work> before = work(node, node.compiled_code);
+    if (keep_passed(before, result))
+      return {};
     std::string main = node.compiled_code;
     SHOPLAKE_TRY(lake.prepare(session, main));
     if (const std::string limit = config_text(node.config, "limit"); !limit.empty())
       main = fmt::format("select * from (\n{}\n) dbt_internal_limited limit {}", main, limit);
-    const std::string stored_as = config_text(node.config, "store_failures_as");
-    const bool store = stored_as.empty() ? config_flag(node.config, "store_failures", options.store_failures)
-                                         : stored_as != "ephemeral";
-    if (store) {
+    if (stores_failures(node)) {
       SHOPLAKE_TRY(await_published_inputs(node.unique_id));
       SHOPLAKE_TRY(lake.replace_table(session, table_write(node, main)));
       result.relation_name = relation_name(node.schema, node.alias);
@@ -369,11 +456,73 @@ struct Runner::State {
     }
     judge(node, result, answer.integer(0, 0), answer.text(0, 1).value_or("") == "true",
           answer.text(0, 2).value_or("") == "true");
+    if (result.status == NodeStatus::pass)
+      complete(node, before, node.compiled_code);
     return {};
+  }
+
+  bool stores_failures(const Node& test) const {
+    const std::string stored_as = config_text(test.config, "store_failures_as");
+    return stored_as.empty() ? config_flag(test.config, "store_failures", options.store_failures)
+                             : stored_as != "ephemeral";
+  }
+
+  // Only what has passed is kept of tests.
+  bool keep_passed(const std::optional<Work>& work, NodeResult& result) const {
+    if (!keep(work, result))
+      return false;
+    result.status = NodeStatus::pass;
+    result.failures = 0;
+    return true;
+  }
+
+  // Everything that is rendered, and with what: a unit test may call any of it.
+  const std::string& project_digest() {
+    const std::lock_guard lock(digest_mutex);
+    if (digest.empty()) {
+      base::Digest all(base::Digest::Algorithm::sha256);
+      const auto add = [&](std::string_view text) { all.update(fmt::format("{}:{}", text.size(), text)); };
+      add(options.settings);
+      for (const auto& [id, node] : manifest.nodes) {
+        for (const std::string& part : {id, node.checksum, node.raw_code, node.config.dump()})
+          add(part);
+      }
+      for (const MacroInfo& macro : renderer.macros()) {
+        add(macro.unique_id);
+        add(macro.original_text);
+      }
+      digest = all.finish_hex();
+    }
+    return digest;
+  }
+  std::mutex digest_mutex;
+  std::string digest;
+
+  // The relations lend a unit test the names and types of their columns.
+  std::optional<Work> unit_work(const UnitTest& test) {
+    const auto model = manifest.nodes.find(test.model_id);
+    if (options.reuse == nullptr || options.compile_only || model == manifest.nodes.end())
+      return std::nullopt;
+    Work work{test.unique_id, project_digest(), {}};
+    for (const UnitTest::Given& given : test.given)
+      work.code += fmt::format("\n{} {} {} {}", given.input, given.format, given.rows.dump(), given.fixture);
+    work.code += fmt::format("\n{} {} {} {}", test.expect_format, test.expect_rows.dump(), test.expect_fixture,
+                             test.overrides.dump());
+    for (const std::string& id : model->second.depends_on) {
+      if (const auto node = manifest.nodes.find(id); node != manifest.nodes.end())
+        lake.add_version({node->second.schema, node->second.alias}, work.reads);
+      if (const auto source = manifest.sources.find(id); source != manifest.sources.end())
+        lake.add_version({source->second.schema, source->second.identifier}, work.reads);
+    }
+    lake.add_version({model->second.schema, model->second.alias}, work.reads);
+    return work;
   }
 
   Result<void> run_unit(engine::Session& session, const UnitTest& test, NodeResult& result) {
     result.started_us = now();
+    std::optional<Work> work = unit_work(test);
+    if (keep_passed(work, result))
+      return {};
     const UnitTestOutcome outcome =
         SHOPLAKE_TRY(run_unit_test(test, manifest, renderer, options.with_overrides, lake, session));
     result.compiled = true;
@@ -386,6 +535,8 @@ struct Runner::State {
     result.status = outcome.passed ? NodeStatus::pass : NodeStatus::fail;
     if (!outcome.passed)
       result.message = outcome.difference;
+    if (outcome.passed && work && is_repeatable(outcome.sql))
+      options.reuse->complete(*std::move(work));
     return {};
   }
 
@@ -516,12 +667,20 @@ struct Runner::State {
   void run_tests_together(engine::Session& session, const std::vector<std::string>& ids,
                           std::vector<NodeResult>& group) {
     std::vector<std::size_t> counted;
+    std::map<std::size_t, std::optional<Work>> works;
+    std::set<std::size_t> kept;
     std::string list;
     for (std::size_t index = 0; index < ids.size(); ++index) {
       Node& node = manifest.nodes.at(ids[index]);
       const Result<void> compiled = compile_test(session, node, group[index]);
       if (!compiled.ok())
         continue;  // run_one() will say why
+      works[index] = work(node, node.compiled_code);
+      if (keep_passed(works[index], group[index])) {
+        kept.insert(index);
+        group[index].finished_us = now();
+        continue;
+      }
       list += fmt::format("{}{}", list.empty() ? "" : ", ", *countable(node));
       counted.push_back(index);
     }
@@ -548,7 +707,8 @@ struct Runner::State {
         result.started_us = begin;
         result.finished_us = end;
         judge(manifest.nodes.at(ids[index]), result, 0, false, false);
-      } else {
+        complete(manifest.nodes.at(ids[index]), works[index], result.compiled_code);
+      } else if (!kept.contains(index)) {
         run_one(session, ids[index], result);
       }
     }
@@ -647,6 +807,20 @@ struct Runner::State {
       results.push_back(std::move(result));
       --unfinished;
     }
+  }
+
+  // That it could not be kept costs the next run time, nothing else.
+  void save_reuse() {
+    if (options.reuse == nullptr)
+      return;
+    std::set<std::string> succeeded;
+    for (const NodeResult& result : results) {
+      if (!blocks(result.status))
+        succeeded.insert(result.unique_id);
+    }
+    if (const Result<void> saved = options.reuse->save(lake, succeeded, now()); !saved.ok())
+      listener.message(fmt::format("What was done is not noted, so the next run does it again: {} ({})",
+                                   saved.error().message, saved.error().code));
   }
 
   void stop_if_failed(const NodeResult& result) {
@@ -773,6 +947,7 @@ Result<std::vector<NodeResult>> Runner::run(const std::set<std::string>& selecte
     state.work(*sessions[0], 0);
   }
   state.publisher.reset();
+  state.save_reuse();
   return std::move(state.results);
 }
 

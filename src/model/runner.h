@@ -16,6 +16,7 @@
 #include "model/compiler.h"
 #include "model/graph.h"
 #include "model/lake.h"
+#include "model/reuse.h"
 #include "model/unit_tests.h"
 
 namespace shoplake::model {
@@ -49,7 +50,10 @@ struct RunnerOptions {
   std::int64_t retry_first_us = kRetryFirstUs;
   std::stop_token stop;
   RendererWithOverrides with_overrides;
-  Audit* audit = nullptr;  // of every table that is built
+  Audit* audit = nullptr;      // of every table that is built
+  Reuse* reuse = nullptr;      // where it is noted what need not be done again
+  bool keep_unchanged = true;  // leave out what `reuse` knows to be complete; not with full_refresh
+  std::string settings;        // what templates see beside the project's own texts: vars, target, environment
 };
 
 class Runner {

@@ -16,7 +16,7 @@ class Scanner {
  public:
   explicit Scanner(std::string_view sql) : sql_(sql) {}
 
-  std::vector<RelationName> scan() {
+  void scan() {
     while (at_ < sql_.size()) {
       if (skip_space_or_comment() || skip_literal())
         continue;
@@ -29,8 +29,10 @@ class Scanner {
         ++at_;
       }
     }
-    return std::move(found_);
   }
+
+  std::vector<RelationName> take_relations() { return std::move(found_); }
+  std::set<std::string> take_called() { return std::move(called_); }
 
  private:
   bool starts_with(std::string_view text) const { return sql_.substr(at_).starts_with(text); }
@@ -103,6 +105,8 @@ class Scanner {
       while (at_ < sql_.size() && skip_space_or_comment()) {
       }
       if (at_ == sql_.size() || sql_[at_] != '.') {
+        if (at_ < sql_.size() && sql_[at_] == '(')
+          called_.insert(name);
         at_ = end;
         break;
       }
@@ -129,10 +133,21 @@ class Scanner {
   std::size_t at_ = 0;
   std::set<RelationName> known_;
   std::vector<RelationName> found_;
+  std::set<std::string> called_;
 };
 
 }  // namespace
 
-std::vector<RelationName> possible_relations(std::string_view sql) { return Scanner(sql).scan(); }
+std::vector<RelationName> possible_relations(std::string_view sql) {
+  Scanner scanner(sql);
+  scanner.scan();
+  return scanner.take_relations();
+}
+
+std::set<std::string> called_names(std::string_view sql) {
+  Scanner scanner(sql);
+  scanner.scan();
+  return scanner.take_called();
+}
 
 }  // namespace shoplake::model

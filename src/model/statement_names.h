@@ -3,6 +3,7 @@
 // every statement of a run.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +20,9 @@ struct RelationName {
 // dotted one (catalog.schema.table, table.column and schema.table look alike). So it is a superset of what the
 // statement reads: look the names up among the relations that there are. Literals and comments are passed over.
 std::vector<RelationName> possible_relations(std::string_view sql);
+
+// The names that a parenthesis follows, in lower case, each once: every function that the statement calls is among
+// them.
+std::set<std::string> called_names(std::string_view sql);
 
 }  // namespace shoplake::model

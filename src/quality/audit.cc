@@ -53,6 +53,15 @@ const RuleSet* Auditor::find(const std::string& table) const {
   return found == options_.sets.end() ? nullptr : &*found;
 }
 
+std::string Auditor::rules(const model::RelationName& table) const {
+  std::string text;
+  if (const RuleSet* set = find(table.schema + "." + table.identifier)) {
+    for (const QualityRule& rule : set->rules)
+      text += rule.name + "\n" + rule.text + "\n";
+  }
+  return text;
+}
+
 bool Auditor::concerns(const std::string& table) const { return find(table) != nullptr; }
 
 Result<void> Auditor::check(engine::Session& session, const Subject& subject,

@@ -47,6 +47,7 @@ class Auditor final : public model::Audit {
                      const std::function<Result<void>(std::string_view sql)>& prepare);
   Result<void> check(engine::Session& session, model::Lake& lake, const model::RelationName& table,
                      const std::string& rows) override;
+  std::string rules(const model::RelationName& table) const override;
 
   // Rows that were audited were not published after all.
   void not_published(const std::string& table);

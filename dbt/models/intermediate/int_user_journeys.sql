@@ -39,6 +39,7 @@
         incremental_strategy='delete+insert',
         unique_key='conversion_date',
         meta={
+            'settles': true,
             'live': {
                 'scope': scope | trim,
                 'reads': [

@@ -9,7 +9,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='event_date',
-        meta={'live': {'scope': 'false', 'day': 'event_date'}},
+        meta={'settles': true, 'live': {'scope': 'false', 'day': 'event_date'}},
     )
 }}
 

@@ -12,7 +12,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='event_date',
-        meta={'live': {'scope': scope, 'day': 'event_date', 'hot_days': live_hot_days()}},
+        meta={'settles': true, 'live': {'scope': scope, 'day': 'event_date', 'hot_days': live_hot_days()}},
     )
 }}
 

@@ -4,6 +4,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='event_date',
+        meta={'settles': true},
     )
 }}
 {%- set events = source('clickstream', 'clickstream') -%}

@@ -4,6 +4,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='catalogue_date',
+        meta={'settles': true},
     )
 }}
 

@@ -4,6 +4,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='review_date',
+        meta={'settles': true},
     )
 }}
 

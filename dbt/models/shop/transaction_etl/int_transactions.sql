@@ -5,6 +5,7 @@
         incremental_strategy='delete+insert',
         unique_key='invoice_date',
         partition_by=['year', 'month', 'day'],
+        meta={'settles': true},
     )
 }}
 
