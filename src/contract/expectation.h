@@ -11,7 +11,7 @@ namespace shoplake::contract {
 struct Expectation {
   enum class Severity {
     warn,
-    block,  // what fails is not published
+    block,  // `shoplake quality run` fails; a load is held back by the block rules of rule sets only (docs/quality.md)
   };
   std::string text;  // as the contract spells the rule
   dqdl::Rule rule;
