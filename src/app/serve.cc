@@ -1,6 +1,5 @@
 #include "app/serve.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -21,6 +20,7 @@
 #include "app/drops.h"
 #include "app/flows/flow_api.h"
 #include "app/flows/service.h"
+#include "app/heap.h"
 #include "app/lake_gauges.h"
 #include "app/operations_api.h"
 #include "app/watch_service.h"
@@ -44,7 +44,7 @@ constexpr int kIoThreads = 2;
 constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
-constexpr std::uint64_t kFlowBytesMax = 300 * 1024;     // an execution's input has at most 256 KiB
+constexpr std::uint64_t kFlowBytesMax = 300 * 1024;  // an execution's input has at most 256 KiB
 // Of the engine that computes the dashboard; what needs more is spilled.
 constexpr std::uint64_t kDashboardMemoryBytes = 128ull << 20;
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
@@ -90,20 +90,6 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-// A server's peaks pass: what large buffers took goes back to the system at once, and threads share few arenas.
-void bound_heap() {
-  constexpr int kMappedBytes = 1 << 20;
-  constexpr int kArenas = 4;
-  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-  mallopt(M_ARENA_MAX, kArenas);
-}
-
-void set_heap(base::Metrics& metrics) {
-  const struct mallinfo2 heap = mallinfo2();
-  metrics.set("process_heap_bytes", {{"state", "used"}}, static_cast<double>(heap.uordblks + heap.hblkhd));
-  metrics.set("process_heap_bytes", {{"state", "free"}}, static_cast<double>(heap.fordblks));
-}
-
 void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("shoplake_build_info", "Always 1; the labels say which shoplake and which engine run.");
   metrics.set("shoplake_build_info", {{"version", serve::shoplake_version()}, {"duckdb", engine::Database::version()}},
@@ -111,11 +97,7 @@ void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
   metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
   metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
-  metrics.describe_gauge("process_heap_bytes", "The C++ heap (without the engine's): in use, and kept for later.");
-  metrics.before_exposition([](base::Metrics& m) {
-    m.set("process_resident_memory_bytes", {}, resident_bytes());
-    set_heap(m);
-  });
+  metrics.before_exposition([](base::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
 }
 
 // Of this process: what it serves to other engines, and what live and the loader commit.
@@ -173,6 +155,7 @@ struct Server::State {
   App& app;
   Auditor auditor;
   base::Metrics metrics;
+  Heap heap{metrics};
   std::unique_ptr<serve::Assets> assets;
   std::unique_ptr<serve::LakeReader> lake;
   std::unique_ptr<serve::Dashboard> dashboard;
@@ -303,7 +286,6 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { stop(); }
 
 base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
-  bound_heap();
   auto state = std::make_unique<State>(app);
   describe(state->metrics, app.env().now_micros());
   state->assets =
@@ -339,7 +321,8 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   state->http = std::make_unique<http::Server>(std::move(http_options), app.env(), state->metrics);
   const CollectorSettings& settings = app.home().collector;
   if (settings.enabled) {
-    auto collector = CollectorService::open(app, state->metrics, *state->http, http::is_loopback_name(options.host), state->auditor);
+    auto collector =
+        CollectorService::open(app, state->metrics, *state->http, http::is_loopback_name(options.host), state->auditor);
     if (collector.ok()) {
       state->collector = std::move(collector).value();
     } else if (collector.error().code == "wal.locked") {

@@ -14,7 +14,7 @@ using base::ErrorKind;
 using base::make_error;
 using nlohmann::json;
 
-constexpr std::size_t kMetadataCacheEntries = 512;
+constexpr std::size_t kMetadataCacheTables = 512;
 constexpr std::size_t kNameBytesMax = 255;
 constexpr std::size_t kIdleConnectionsMax = 8;
 constexpr const char* kStandardNamespaces[] = {"raw",          "processed", "curated",   "staging",
@@ -238,9 +238,10 @@ Result<std::string> CatalogState::default_location(io::Database& database, const
 Result<std::shared_ptr<const TableMetadata>> CatalogState::load_metadata(const std::string& location) {
   {
     const std::lock_guard lock(mutex);
-    if (const auto found = metadata_cache.find(location); found != metadata_cache.end()) {
-      found->second.second = ++cache_clock;
-      return found->second.first;
+    const auto found = metadata_cache.find(io::parent_path(location));
+    if (found != metadata_cache.end() && found->second.location == location) {
+      found->second.used_at = ++cache_clock;
+      return found->second.metadata;
     }
   }
   const std::string text = SHOPLAKE_TRY(storage.read(location).within("metadata file"));
@@ -251,13 +252,13 @@ Result<std::shared_ptr<const TableMetadata>> CatalogState::load_metadata(const s
 
 void CatalogState::remember(const std::string& location, std::shared_ptr<const TableMetadata> metadata) {
   const std::lock_guard lock(mutex);
-  if (metadata_cache.size() >= kMetadataCacheEntries) {
-    const auto oldest =
-        std::min_element(metadata_cache.begin(), metadata_cache.end(),
-                         [](const auto& left, const auto& right) { return left.second.second < right.second.second; });
-    metadata_cache.erase(oldest);
+  metadata_cache.insert_or_assign(io::parent_path(location),
+                                  CachedMetadata{location, std::move(metadata), ++cache_clock});
+  if (metadata_cache.size() > kMetadataCacheTables) {
+    metadata_cache.erase(std::min_element(
+        metadata_cache.begin(), metadata_cache.end(),
+        [](const auto& left, const auto& right) { return left.second.used_at < right.second.used_at; }));
   }
-  metadata_cache[location] = {std::move(metadata), ++cache_clock};
 }
 
 // ---- Catalog -------------------------------------------------------------------------------------------------------

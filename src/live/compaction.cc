@@ -125,8 +125,11 @@ Result<void> Compactor::run(std::stop_token stop) {
     return {};
   SHOPLAKE_TRY(trim_hot());
   SHOPLAKE_TRY(finish_merge(false));
-  if (!SHOPLAKE_TRY(merge_hot()) && !stop.stop_requested())
-    SHOPLAKE_TRY(expire());
+  // One of them a step, by turns: under a steady stream there is always something to merge.
+  is_turn_of_expiry_ = !is_turn_of_expiry_;
+  const bool is_done = SHOPLAKE_TRY(is_turn_of_expiry_ ? expire() : merge_hot());
+  if (!is_done && !stop.stop_requested())
+    SHOPLAKE_TRY(is_turn_of_expiry_ ? merge_hot() : expire());
   if (!job_)
     SHOPLAKE_TRY(begin_merge());
   return remove_retired();

@@ -83,6 +83,7 @@ class Compactor {
   StatusBoard& board_;
   Writer& writer_;
   std::map<catalog::TableIdentifier, Counter> counters_;
+  bool is_turn_of_expiry_ = false;
   std::unique_ptr<Job> job_;
   std::int64_t removed_at_micros_ = 0;
   int batches_since_trim_ = 0;

@@ -53,6 +53,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   engine::DatabaseOptions engine = options_.engine;
   engine.memory_limit_bytes =
       engine.memory_limit_bytes == 0 ? kSmallMemoryBytes : std::min(engine.memory_limit_bytes, kSmallMemoryBytes);
+  engine.threads = 1;  // it copies beside the batches; with more, a copy holds several batches of wide rows
   database_ = SHOPLAKE_TRY(engine::Database::open(engine));
   session_ = SHOPLAKE_TRY(database_->connect());
   ModelsOptions models;
