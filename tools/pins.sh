@@ -37,7 +37,7 @@ apt_build=(
   ca-certificates g++ cmake ninja-build ccache pkg-config git unzip
   python3 python3-pip python3-venv
   libboost1.81-dev libsimdjson-dev libdeflate-dev libisal-dev libsqlite3-dev libyaml-cpp-dev libcli11-dev
-  libfmt-dev libspdlog-dev libssl-dev libcurl4-openssl-dev libpq-dev nlohmann-json3-dev libgtest-dev libgmock-dev
+  libfmt-dev libspdlog-dev libssl-dev libcurl4-openssl-dev libpq-dev libjemalloc-dev nlohmann-json3-dev libgtest-dev libgmock-dev
 )
 apt_rust=(rustc-web cargo-web)          # where no cargo of 1.85 or newer is found
 apt_database=(postgresql-15)           # for test/service/test_warehouse.py; started by the test alone

@@ -1,44 +1,35 @@
 #include "app/heap.h"
 
-#include <malloc.h>
+#include <cstddef>
+#include <cstdint>
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
+// jemalloc's; null where the program is linked without it.
+extern "C" int mallctl(const char* name, void* old, std::size_t* old_bytes, void* now, std::size_t now_bytes)
+    __attribute__((weak));
 
 namespace shoplake::app {
 namespace {
 
-constexpr int kMappedBytes = 1 << 20;  // what is so large is given back when it is freed
-constexpr int kArenas = 4;             // each keeps free memory of its own
-constexpr std::size_t kFreeBytesMax = 32 << 20;
-constexpr std::chrono::seconds kTrimEvery{30};
-
-void count(base::Metrics& metrics) {
-  const struct mallinfo2 heap = mallinfo2();
-  metrics.set("process_heap_bytes", {{"state", "used"}}, static_cast<double>(heap.uordblks + heap.hblkhd));
-  metrics.set("process_heap_bytes", {{"state", "free"}}, static_cast<double>(heap.fordblks));
-}
-
-void keep(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  while (!stop.stop_requested()) {
-    changed.wait_for(lock, stop, kTrimEvery, [] { return false; });
-    if (mallinfo2().fordblks > kFreeBytesMax)
-      malloc_trim(0);
-  }
+double statistic(const char* name) {
+  std::size_t value = 0, bytes = sizeof(value);
+  return mallctl(name, &value, &bytes, nullptr, 0) == 0 ? static_cast<double>(value) : 0;
 }
 
 }  // namespace
 
-Heap::Heap(base::Metrics& metrics) {
-  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-  mallopt(M_ARENA_MAX, kArenas);
-  metrics.describe_gauge("process_heap_bytes", "C++ heap without the engine's: used, and free (kept for later).");
-  metrics.before_exposition(count);
-  keeper_ = std::jthread(keep);
+void describe_heap(base::Metrics& metrics) {
+  if (mallctl == nullptr)
+    return;
+  metrics.describe_gauge("process_heap_bytes",
+                         "Heap: used, the engine's memory included, and kept by the allocator beside it.");
+  metrics.before_exposition([](base::Metrics& m) {
+    std::uint64_t epoch = 1;  // asks for statistics of now
+    std::size_t bytes = sizeof(epoch);
+    (void)mallctl("epoch", &epoch, &bytes, &epoch, bytes);
+    const double used = statistic("stats.allocated");
+    m.set("process_heap_bytes", {{"state", "used"}}, used);
+    m.set("process_heap_bytes", {{"state", "kept"}}, statistic("stats.resident") - used);
+  });
 }
 
 }  // namespace shoplake::app

@@ -1,20 +1,12 @@
-// The C++ heap of a server that runs for months: bounded in what it keeps for later, and counted.
+// The heap of a server that runs for months, as a gauge. Who allocates is jemalloc; main.cc says how.
 #pragma once
-
-#include <thread>
 
 #include "base/metrics.h"
 
 namespace shoplake::app {
 
-class Heap {
- public:
-  // Bounds the heap of the whole process, counts it as process_heap_bytes{state}, and gives back to the system, every
-  // half minute, what is free in it if that is much. `metrics` outlives it.
-  explicit Heap(base::Metrics& metrics);
-
- private:
-  std::jthread keeper_;
-};
+// Describes and keeps process_heap_bytes{state}: `used` is what is allocated, the engine's included; `kept` is what the
+// allocator holds beside it. Without jemalloc (under a sanitizer) there is none.
+void describe_heap(base::Metrics& metrics);
 
 }  // namespace shoplake::app

@@ -23,6 +23,11 @@
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 
+// Read by jemalloc before anything else: few arenas, and memory that is not used any more goes back to the system
+// within a second, by a thread of its own. The environment's MALLOC_CONF goes before it.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 namespace shoplake::cli {
 
 namespace {
