@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "model/artifacts.h"
+#include "model/repeatable.h"
 
 namespace shoplake::model {
 namespace {
@@ -155,6 +156,8 @@ class CompileHost : public Host {
   Result<Json> run_query(const std::string& sql) override {
     if (compiler_.session_ == nullptr)
       return Json{{"columns", Json::array()}, {"rows", Json::array()}};
+    if (!only_reads(sql))
+      compiler_.lake_->note_effect();
     SHOPLAKE_TRY(compiler_.lake_->prepare(*compiler_.session_, sql));
     return result_to_json(SHOPLAKE_TRY(compiler_.session_->query(sql)));
   }

@@ -100,6 +100,10 @@ class Lake {
   Result<void> prepare(engine::Session& session, std::string_view sql);
   // The same for one relation; false if the lake does not have it.
   Result<bool> ensure(engine::Session& session, const RelationName& name);
+  // A statement of the project was run that may have left something in the engine (a macro, a setting, a temporary
+  // table): what is computed from now on may depend on it, and no name in its SQL says so.
+  void note_effect() { has_effects_ = true; }
+  bool has_effects() const { return has_effects_; }
   enum class Kind { table, view };
   std::optional<Kind> kind(const RelationName& name);
   // Names and types of a relation's columns; none if the lake does not have it.
@@ -135,6 +139,7 @@ class Lake {
   catalog::Catalog& catalog() { return *options_.catalog; }
 
  private:
+  std::atomic<bool> has_effects_ = false;
   struct Entry {
     Kind kind = Kind::table;
     std::string metadata_location;  // of a table

@@ -1,6 +1,6 @@
-// What a dbt project says, after parsing: nodes (models, seeds, snapshots, data tests, operations), sources, unit tests,
-// exposures, macros and documentation blocks, with configuration, names and dependencies resolved. A value; written
-// once by parse_project(), read by selection, execution and the artifacts. Source:
+// What a dbt project says, after parsing: nodes (models, seeds, snapshots, data tests, operations), sources, unit
+// tests, exposures, macros and documentation blocks, with configuration, names and dependencies resolved. A value;
+// written once by parse_project(), read by selection, execution and the artifacts. Source:
 // https://docs.getdbt.com/reference/artifacts/manifest-json
 #pragma once
 
@@ -45,7 +45,8 @@ struct Node {
   std::string original_file_path;  // below the package: "models/staging/stg_ga4_events.sql"
   int line = 0;                    // in original_file_path, for what YAML declares
   std::vector<std::string> fqn;    // "shoplake", "staging", "stg_ga4_events"
-  std::string checksum;            // sha256 of the file
+  std::string checksum;            // sha256 of the file, as dbt has it: without white space around it
+  std::string content_digest;      // of a seed: sha256 of all its bytes
 
   std::string raw_code;       // the template
   std::string compiled_code;  // set by compilation
@@ -170,7 +171,8 @@ struct Manifest {
   std::vector<Node> disabled;
   std::vector<std::string> warnings;  // "models/x.yml:3: …", each once
 
-  // A model, seed or snapshot by name, as ref() finds it from `package`: the package's own, then the project's, then any.
+  // A model, seed or snapshot by name, as ref() finds it from `package`: the package's own, then the project's, then
+  // any.
   const Node* find_ref(const RefCall& call, std::string_view package) const;
   const Source* find_source(const SourceCall& call, std::string_view package) const;
   std::string_view resource_type(const std::string& unique_id) const;

@@ -441,6 +441,8 @@ class ProjectParser {
     node.unique_id = fmt::format("{}.{}.{}", model::name(type), package.name, node.name);
     node.fqn = make_fqn(package.name, node.path, {node.name});
     node.checksum = base::sha256_hex(trim(file.text));
+    if (type == ResourceType::seed)
+      node.content_digest = base::sha256_hex(file.text);
     return node;
   }
 

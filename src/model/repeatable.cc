@@ -1,6 +1,8 @@
 #include "model/repeatable.h"
 
 #include <algorithm>
+#include <cctype>
+#include <initializer_list>
 #include <iterator>
 
 #include "model/lake_sql.h"
@@ -16,6 +18,33 @@ const std::set<std::string, std::less<>> kWords{
     "current_catalog",   "current_date", "current_role",       "current_schema", "current_time",
     "current_timestamp", "current_user", "information_schema", "localtime",      "localtimestamp",
     "pg_catalog",        "sample",       "session_user",       "tablesample",    "user"};
+
+// White space to the engine, parts of names to whoever looks for names: U+00A0, U+2000 to U+200B, U+202F, U+205F,
+// U+2060, U+3000, U+FEFF; and a carriage return alone, which ends a comment.
+bool has_odd_spaces(std::string_view sql) {
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    const std::string_view rest = sql.substr(i, 3);
+    if (rest.starts_with("\xC2\xA0") || rest == "\xE2\x80\xAF" || rest == "\xE2\x81\x9F" || rest == "\xE2\x81\xA0" ||
+        rest == "\xE3\x80\x80" || rest == "\xEF\xBB\xBF" ||
+        (rest.size() == 3 && rest.starts_with("\xE2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8B))
+      return true;
+    if (sql[i] == '\r' && (i + 1 == sql.size() || sql[i + 1] != '\n'))
+      return true;
+  }
+  return false;
+}
+
+// from 'orders': a relation, or a file, by a text.
+bool reads_by_text(std::string_view lower_sql) {
+  for (const std::string_view word : {"from", "join"}) {
+    for (std::size_t at = lower_sql.find(word); at != std::string_view::npos; at = lower_sql.find(word, at + 1)) {
+      const std::size_t next = lower_sql.find_first_not_of(" \t\r\n", at + word.size());
+      if (next != std::string_view::npos && lower_sql[next] == '\'')
+        return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -57,6 +86,17 @@ const std::set<std::string, std::less<>>& unrepeatable_functions() {
   return kNames;
 }
 
+bool only_reads(std::string_view sql) {
+  std::string_view rest = sql;
+  while (!rest.empty() && (std::isspace(static_cast<unsigned char>(rest.front())) != 0 || rest.front() == '('))
+    rest.remove_prefix(1);
+  const std::string begin = lower(rest.substr(0, 8));
+  const bool is_query = std::ranges::any_of(
+      std::initializer_list<std::string_view>{"select", "with", "from", "describe", "values", "show", "table"},
+      [&](std::string_view word) { return begin.starts_with(word); });
+  return is_query && rest.find(';') == std::string_view::npos;
+}
+
 bool is_repeatable(std::string_view sql) {
   const auto is_state = [](const std::string& name) {
     return kWords.contains(name) || name.starts_with("duckdb_") || name.starts_with("pragma_") ||
@@ -72,7 +112,8 @@ bool is_repeatable(std::string_view sql) {
   }
   // A file that stands where a relation can stand is read.
   const std::string text = lower(sql);
-  return std::none_of(std::begin(kFileEndings), std::end(kFileEndings),
+  return !has_odd_spaces(sql) && !reads_by_text(text) &&
+         std::none_of(std::begin(kFileEndings), std::end(kFileEndings),
                       [&](std::string_view ending) { return text.find(ending) != std::string::npos; });
 }
 

@@ -15,4 +15,7 @@ const std::set<std::string, std::less<>>& unrepeatable_functions();
 // like such a function makes it false too: it is never wrongly true.
 bool is_repeatable(std::string_view sql);
 
+// Whether a statement is one query, which leaves nothing behind. False where that is not plain from its first word.
+bool only_reads(std::string_view sql);
+
 }  // namespace shoplake::model

@@ -33,7 +33,8 @@ struct Work {
 
 // The work of a model, seed, snapshot or data test at this moment; `sql` is its compiled query (of a seed: the digest
 // of its file) and `rules` what its rows are audited by. None if doing it again may give something else, or does more
-// than making its table: clocks and chance, files and catalogs that the query reads, hooks.
+// than making its table: clocks and chance, files and catalogs that the query reads, hooks, rules that ask other tables
+// or runs, and everything after a statement that may have left something in the engine.
 std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql, const std::string& rules);
 // Whether two moments of the same work differ in nothing but the node's own table.
 bool reads_the_same(const Node& node, Work one, Work other);

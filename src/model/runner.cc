@@ -148,6 +148,7 @@ struct Runner::State {
     if (!node.config.contains(key) || !node.config[key].is_array())
       return {};
     for (const Json& hook : node.config[key]) {
+      lake.note_effect();
       const std::string sql = SHOPLAKE_TRY(compiler.render(node, hook.value("sql", ""), compile_options)
                                                .within(fmt::format("{} of {}", key, node.name)));
       if (sql.find_first_not_of(" \t\r\n;") == std::string::npos)
@@ -349,7 +350,7 @@ struct Runner::State {
 
   Result<void> build_seed(engine::Session& session, Node& node, NodeResult& result) {
     result.started_us = now();
-    const std::optional<Work> before = work(node, node.checksum);
+    const std::optional<Work> before = work(node, node.content_digest);
     if (keep(before, result))
       return {};
     const std::string query = SHOPLAKE_TRY(seed_query(session, node));
@@ -358,7 +359,7 @@ struct Runner::State {
     result.message = fmt::format("INSERT {}", table.written.rows);
     publish_later(node, {std::move(table), {}, {}, {}});
     result.relation_name = relation_name(node.schema, node.alias);
-    complete(node, before, node.checksum);
+    complete(node, before, node.content_digest);
     return {};
   }
 
@@ -476,53 +477,8 @@ struct Runner::State {
     return true;
   }
 
-  // Everything that is rendered, and with what: a unit test may call any of it.
-  const std::string& project_digest() {
-    const std::lock_guard lock(digest_mutex);
-    if (digest.empty()) {
-      base::Digest all(base::Digest::Algorithm::sha256);
-      const auto add = [&](std::string_view text) { all.update(fmt::format("{}:{}", text.size(), text)); };
-      add(options.settings);
-      for (const auto& [id, node] : manifest.nodes) {
-        for (const std::string& part : {id, node.checksum, node.raw_code, node.config.dump()})
-          add(part);
-      }
-      for (const MacroInfo& macro : renderer.macros()) {
-        add(macro.unique_id);
-        add(macro.original_text);
-      }
-      digest = all.finish_hex();
-    }
-    return digest;
-  }
-  std::mutex digest_mutex;
-  std::string digest;
-
-  // The relations lend a unit test the names and types of their columns.
-  std::optional<Work> unit_work(const UnitTest& test) {
-    const auto model = manifest.nodes.find(test.model_id);
-    if (options.reuse == nullptr || options.compile_only || model == manifest.nodes.end())
-      return std::nullopt;
-    Work work{test.unique_id, project_digest(), {}};
-    for (const UnitTest::Given& given : test.given)
-      work.code += fmt::format("\n{} {} {} {}", given.input, given.format, given.rows.dump(), given.fixture);
-    work.code += fmt::format("\n{} {} {} {}", test.expect_format, test.expect_rows.dump(), test.expect_fixture,
-                             test.overrides.dump());
-    for (const std::string& id : model->second.depends_on) {
-      if (const auto node = manifest.nodes.find(id); node != manifest.nodes.end())
-        lake.add_version({node->second.schema, node->second.alias}, work.reads);
-      if (const auto source = manifest.sources.find(id); source != manifest.sources.end())
-        lake.add_version({source->second.schema, source->second.identifier}, work.reads);
-    }
-    lake.add_version({model->second.schema, model->second.alias}, work.reads);
-    return work;
-  }
-
   Result<void> run_unit(engine::Session& session, const UnitTest& test, NodeResult& result) {
     result.started_us = now();
-    std::optional<Work> work = unit_work(test);
-    if (keep_passed(work, result))
-      return {};
     const UnitTestOutcome outcome =
         SHOPLAKE_TRY(run_unit_test(test, manifest, renderer, options.with_overrides, lake, session));
     result.compiled = true;
@@ -535,8 +491,6 @@ struct Runner::State {
     result.status = outcome.passed ? NodeStatus::pass : NodeStatus::fail;
     if (!outcome.passed)
       result.message = outcome.difference;
-    if (outcome.passed && work && is_repeatable(outcome.sql))
-      options.reuse->complete(*std::move(work));
     return {};
   }
 
