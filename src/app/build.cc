@@ -323,8 +323,6 @@ class ModelRun {
     options.audit = auditor_.get();
     options.reuse = reuse_.get();
     options.keep_unchanged = !command_.rebuild;
-    if (reuse_ != nullptr)
-      options.settings = settings();
     options.with_overrides = [this](const Json& overrides) { return invocation_->renderer_with(overrides); };
     return options;
   }
@@ -342,13 +340,6 @@ class ModelRun {
           fmt::format("shoplake {}, DuckDB {}", serve::shoplake_version(), engine::Database::version())));
     }
     return {};
-  }
-
-  std::string settings() const {
-    std::string text = invocation_->project().merged_vars(invocation_->options().vars).dump() + command_.target;
-    for (const auto& [name, value] : invocation_->options().environment)
-      text += fmt::format("\n{}={}", name, value);
-    return text;
   }
 
   // The block rules of the tables that are built, if there are any.

@@ -97,8 +97,8 @@ void describe(base::Metrics& metrics, std::int64_t started_micros) {
   metrics.describe_gauge("process_start_time_seconds", "When the process started, in seconds since 1970.");
   metrics.set("process_start_time_seconds", {}, static_cast<double>(started_micros) / 1e6);
   metrics.describe_gauge("process_resident_memory_bytes", "Resident memory.");
-  describe_heap(metrics);
   metrics.before_exposition([](base::Metrics& m) { m.set("process_resident_memory_bytes", {}, resident_bytes()); });
+  describe_heap(metrics);
 }
 
 // Of this process: what it serves to other engines, and what live and the loader commit.

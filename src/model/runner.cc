@@ -11,11 +11,9 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "model/config.h"
 #include "model/model_contract.h"
 #include "model/publisher.h"
-#include "model/repeatable.h"
 #include "model/seed.h"
 #include "model/shared_scan.h"
 #include "model/snapshot.h"

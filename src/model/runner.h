@@ -53,7 +53,6 @@ struct RunnerOptions {
   Audit* audit = nullptr;      // of every table that is built
   Reuse* reuse = nullptr;      // where it is noted what need not be done again
   bool keep_unchanged = true;  // leave out what `reuse` knows to be complete; not with full_refresh
-  std::string settings;        // what templates see beside the project's own texts: vars, target, environment
 };
 
 class Runner {
