@@ -332,6 +332,14 @@ void Server::stop() {
   }
   for (const auto& thread : state.threads)
     thread->thread = std::jthread();
+  // A thread may have stopped before it came to what was posted to it: no socket outlives this, or a client would be
+  // let in by the system and wait for ever.
+  error_code ignored;
+  state.acceptor->close(ignored);
+  for (const auto& thread : state.threads) {
+    for (const auto& connection : thread->connections)
+      connection->close();
+  }
 }
 
 }  // namespace shoplake::http

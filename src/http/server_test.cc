@@ -395,6 +395,23 @@ TEST_F(HttpServerTest, StopLetsRequestsFinishAndClosesIdleConnections) {
   EXPECT_THAT(answer, HasSubstr("Connection: close"));
 }
 
+// The threads may be stopped before they come to closing what they were told to close.
+TEST_F(HttpServerTest, NobodyIsLetInOnceItHasStopped) {
+  for (int round = 0; round < 200; ++round) {
+    start();
+    const std::uint16_t port = server_->port();
+    server_->stop();
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const bool is_let_in = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    ::close(socket);
+    ASSERT_FALSE(is_let_in) << "in round " << round;
+  }
+}
+
 TEST_F(HttpServerTest, SaysThatThePortIsTaken) {
   start();
   ServerOptions options;
