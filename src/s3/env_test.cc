@@ -151,6 +151,22 @@ TEST_F(S3EnvTest, AFailedPartIsAnErrorAndLeavesNothing) {
   EXPECT_TRUE(store_.objects.empty());
 }
 
+// The writer may learn of it while it writes on: the error stays, nothing that comes after it is taken.
+TEST_F(S3EnvTest, AFailedPartIsAnErrorOfEveryCallAfterIt) {
+  store_.fail(Fault::unavailable, "partNumber=2&", 3);
+  auto file = begin("s3://bucket/x", text(150));
+  Result<void> appended;
+  for (int more = 0; more < 10'000 && appended.ok(); ++more)
+    appended = file->append(text(50));
+  ASSERT_FALSE(appended.ok());
+  EXPECT_EQ(file->append(text(50)).error().code, "s3.unavailable");
+  for (int again = 0; again < 2; ++again)
+    EXPECT_EQ(file->sync().error().code, "s3.unavailable");
+  file.reset();
+  EXPECT_TRUE(store_.uploads.empty());
+  EXPECT_TRUE(store_.objects.empty());
+}
+
 TEST_F(S3EnvTest, AnUploadThatMayBeCompleteIsNotAborted) {
   store_.fail(Fault::broken_before, "POST /bucket/x?uploadId", 3);
   auto file = begin("s3://bucket/x", text(150));

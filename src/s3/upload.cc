@@ -40,9 +40,23 @@ class ObjectWriter final : public io::WritableFile {
   }
 
   Result<void> sync() override {
-    if (is_done_)
-      return {};
+    if (!std::exchange(is_done_, true))
+      outcome_ = finish();
+    return outcome_;
+  }
+
+  Result<void> close() override {
+    if (is_done_ || staged_ || upload_)
+      return sync();
     is_done_ = true;
+    send_later_(location_, std::exchange(buffer_, {}));  // waits where too many are on their way
+    release_small();
+    return {};
+  }
+
+ private:
+  // Sends what is left; the object is there then.
+  Result<void> finish() {
     if (staged_) {
       SHOPLAKE_TRY(staged_->close());
       staged_.reset();
@@ -63,16 +77,6 @@ class ObjectWriter final : public io::WritableFile {
     return written.ok() ? Result<void>() : Result<void>(written.error());
   }
 
-  Result<void> close() override {
-    if (is_done_ || staged_ || upload_)
-      return sync();
-    is_done_ = true;
-    send_later_(location_, std::exchange(buffer_, {}));  // waits where too many are on their way
-    release_small();
-    return {};
-  }
-
- private:
   bool reserve_small(std::uint64_t bytes) {
     if (transfers_.small_bytes.fetch_add(bytes) + bytes > transfers_.options.transfer.small_files_bytes) {
       transfers_.small_bytes -= bytes;
@@ -118,6 +122,7 @@ class ObjectWriter final : public io::WritableFile {
   }
 
   Result<void> append_parts(std::string_view bytes) {
+    SHOPLAKE_TRY(upload_->check());
     while (!bytes.empty()) {
       const std::uint64_t room = upload_->next_part_bytes() - std::min(upload_->next_part_bytes(), buffer_.size());
       const std::string_view taken = bytes.substr(0, room);
@@ -140,6 +145,7 @@ class ObjectWriter final : public io::WritableFile {
   std::string buffer_;
   std::uint64_t reserved_ = 0;  // of transfers_.small_bytes
   bool is_done_ = false;
+  Result<void> outcome_;  // once it is done: a file that could not be sent stays so
   bool is_stream_ = false;
   std::unique_ptr<PartUpload> upload_;
   std::unique_ptr<io::WritableFile> staged_;
@@ -175,8 +181,7 @@ Result<void> PartUpload::begin() {
 }
 
 Result<void> PartUpload::add(std::function<Result<std::string>()> make) {
-  if (has_failed_)
-    return collect_all();
+  SHOPLAKE_TRY(check());
   const int number = next_number_++;
   auto task = std::make_shared<std::packaged_task<Result<UploadedPart>()>>(
       [this, number, make = std::move(make)]() -> Result<UploadedPart> {
@@ -194,24 +199,23 @@ Result<void> PartUpload::add(std::function<Result<std::string>()> make) {
   return {};
 }
 
+Result<void> PartUpload::check() { return has_failed_ ? collect_all() : Result<void>(); }
+
 Result<void> PartUpload::collect_all() {
-  std::optional<base::Error> failure;
-  for (auto& part : parts_) {
-    if (!part.valid())
-      continue;
-    auto done = part.get();
-    if (!done.ok() && !failure)
-      failure = std::move(done).error();
+  for (; !parts_.empty(); parts_.pop_front()) {
+    auto done = parts_.front().get();
+    if (done.ok())
+      uploaded_.push_back(std::move(done).value());
+    else if (!failure_)
+      failure_ = std::move(done).error();
   }
-  return failure ? Result<void>(*failure) : Result<void>();
+  return failure_ ? Result<void>(*failure_) : Result<void>();
 }
 
 Result<void> PartUpload::complete() {
-  std::vector<UploadedPart> uploaded;
-  for (auto& part : parts_)
-    uploaded.push_back(SHOPLAKE_TRY(part.get()));
+  SHOPLAKE_TRY(collect_all());
   // Also where the outcome is not known: what may be complete must not be aborted.
-  auto completed = transfers_.client.complete_upload(location_, upload_id_, uploaded);
+  auto completed = transfers_.client.complete_upload(location_, upload_id_, uploaded_);
   is_complete_ = completed.ok() || completed.error().code == "s3.unavailable";
   return completed;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,8 @@ struct Transfers {
 // The size of part `number` (from 1): they grow, so that kPartsMax of them are as much as an object may have.
 std::uint64_t part_size(std::uint64_t part_bytes, int number);
 
-// One upload in parts. Parts go beside each other; an error shows at the next call. Without complete() it is aborted.
+// One upload in parts. Parts go beside each other; an error shows at the next call and at all after it. Without
+// complete() it is aborted.
 class PartUpload {
  public:
   PartUpload(Transfers& transfers, Location location) : transfers_(transfers), location_(std::move(location)) {}
@@ -47,9 +49,12 @@ class PartUpload {
   std::uint64_t next_part_bytes() const { return part_size(transfers_.options.transfer.part_bytes, next_number_); }
   // `make` gives the part's bytes; it runs on another thread.
   Result<void> add(std::function<Result<std::string>()> make);
+  // The error of a part that failed, if one is known.
+  Result<void> check();
   Result<void> complete();
 
  private:
+  // Waits for all parts that are on their way. Error: of the first part that failed.
   Result<void> collect_all();
 
   Transfers& transfers_;
@@ -57,7 +62,9 @@ class PartUpload {
   std::string upload_id_;
   int next_number_ = 1;
   std::atomic<bool> has_failed_ = false;
-  std::deque<std::future<Result<UploadedPart>>> parts_;
+  std::deque<std::future<Result<UploadedPart>>> parts_;  // on their way
+  std::vector<UploadedPart> uploaded_;                   // in order
+  std::optional<base::Error> failure_;
   bool is_complete_ = false;
 };
 
