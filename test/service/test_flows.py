@@ -1,4 +1,4 @@
-"""Flows in `shoplake serve`: shop_batch started by dropped files, its Catch paths, schedules, HTTP, and a definition that others read."""
+"""Flows in `shoplake serve`: shop_batch started by dropped files, who is told of it, its Catch paths, HTTP, and commands beside a server."""
 import json
 import os
 import pathlib
@@ -7,6 +7,7 @@ import sqlite3
 import time
 
 import pytest
+from receivers import SmtpServer, Webhook, running
 from sending import wait_until
 from serving import serving
 
@@ -102,41 +103,73 @@ def ended(shoplake, flow, count):
     return executions(shoplake, flow)
 
 
+def subscribe(shoplake, smtp, hook):
+    """Each topic has an address of its own at both receivers, so that where something arrives says what it was published to."""
+    (shoplake.home / "shoplake.yml").write_text(f"""
+topics:
+  pipeline-notifications:
+    - {{email: pipeline@example.com}}
+    - {{webhook: "{hook.address}/pipeline-notifications"}}
+  data-quality-alerts:
+    - {{email: quality@example.com}}
+    - {{webhook: "{hook.address}/data-quality-alerts"}}
+smtp: {{host: 127.0.0.1, port: {smtp.port}, security: none, from: shoplake@example.com}}
+""")
+    return {"pipeline-notifications": "pipeline@example.com", "data-quality-alerts": "quality@example.com"}
+
+
 def test_dropped_files_start_shop_batch(triggered, files):
+    """From the drop to the receivers' sockets: success, a bad file, a planted quality failure."""
     shoplake = triggered
-    with serving(shoplake) as served:
-        for object, path in files.items():
-            drop(shoplake, object, path, age_seconds=60)
-        rows = ended(shoplake, "shop_batch", 1)
-        assert [row["status"] for row in rows] == ["SUCCEEDED"], rows
-        assert rows[0]["input"]["objects"] == sorted(files) and rows[0]["started_by"] == f"object:{min(files)}"
-        assert rows[0]["output"]["files"]["rejected"] == 0
-        for table in TABLES:
-            assert served.query(f"select count(*) as n from {table}")[1]["rows"], table
-        ((topic, subject, message),) = notifications(shoplake)
-        assert (topic, subject, message["status"]) == ("pipeline-notifications", "shop_batch succeeded", "succeeded")
+    with running(SmtpServer(), Webhook()) as (smtp, hook):
+        address_of = subscribe(shoplake, smtp, hook)
+        with serving(shoplake) as served:
+            def told(number):
+                """The notification of this number, which stands in the outbox and has arrived once by mail and once at the webhook."""
+                topic, subject, message = notifications(shoplake)[number - 1]
+                wait_until(lambda: len(smtp.mails) >= number and len(hook.requests) >= number, f"notification {number} arrives twice")
+                assert (len(notifications(shoplake)), len(smtp.mails), len(hook.requests)) == (number, number, number)
+                mail, (path, _, body) = smtp.message(number - 1), hook.requests[number - 1]
+                posted = json.loads(body)
+                assert smtp.mails[number - 1]["to"] == [f"TO:<{address_of[topic]}>"] and path == f"/{topic}"
+                assert mail["Subject"] == posted["Subject"] == subject and mail["X-Shoplake-Topic"] == topic
+                assert mail["X-Shoplake-Notification-Id"] == posted["MessageId"]
+                assert json.loads(posted["Message"]) == message == json.JSONDecoder().raw_decode(mail.get_content())[0]
+                return topic, subject, message
 
-        # A bad file: the Catch path, and the pipeline's topic.
-        drop(shoplake, "raw/transactions/date=2010-12-24/bad.csv", b"this is\nno,file of transactions\n", age_seconds=60)
-        rows = ended(shoplake, "shop_batch", 2)
-        assert (rows[1]["status"], rows[1]["error"]) == ("FAILED", "FilesRejected"), rows[1]
-        assert "bad.csv" in rows[1]["cause"]
-        topic, subject, message = notifications(shoplake)[1]
-        assert (topic, subject, message["error"]) == ("pipeline-notifications", "shop_batch failed", "FilesRejected")
+            for object, path in files.items():
+                drop(shoplake, object, path, age_seconds=60)
+            rows = ended(shoplake, "shop_batch", 1)
+            assert [row["status"] for row in rows] == ["SUCCEEDED"], rows
+            assert rows[0]["input"]["objects"] == sorted(files) and rows[0]["started_by"] == f"object:{min(files)}"
+            assert rows[0]["output"]["files"]["rejected"] == 0
+            for table in TABLES:
+                assert served.query(f"select count(*) as n from {table}")[1]["rows"], table
+            topic, subject, message = told(1)
+            assert (topic, subject, message["status"]) == ("pipeline-notifications", "shop_batch succeeded", "succeeded")
+            assert message["files"]["loaded"] == len(files)
 
-        # A planted quality failure: the topic of data quality.
-        quality = shoplake.home / "quality"
-        shutil.copytree(SHIPPED_RULES, quality)
-        (quality / "planted.yml").write_text("tables:\n  - table: curated.transactions\n    rules:\n      - {rule: RowCount < 10, severity: warn}\n"
-                                             "  - table: processed.products\n    rules:\n      - {rule: RowCount < 1, severity: block}\n")
-        day = next(object for object in files if "transactions" in object)
-        drop(shoplake, "raw/transactions/date=2010-12-25/again.csv.gz", files[day], age_seconds=60)
-        rows = ended(shoplake, "shop_batch", 3)
-        assert (rows[2]["status"], rows[2]["error"]) == ("FAILED", "QualityCheckFailed"), rows[2]
-        topic, subject, message = notifications(shoplake)[2]
-        assert (topic, subject) == ("data-quality-alerts", "shop_batch: data quality") and "RowCount < 1" in message["cause"]
-        assert len(notifications(shoplake)) == 3
-        assert served.stop() == 0
+            # A bad file: the Catch path, and the pipeline's topic.
+            drop(shoplake, "raw/transactions/date=2010-12-24/bad.csv", b"this is\nno,file of transactions\n", age_seconds=60)
+            rows = ended(shoplake, "shop_batch", 2)
+            assert (rows[1]["status"], rows[1]["error"]) == ("FAILED", "FilesRejected"), rows[1]
+            assert "bad.csv" in rows[1]["cause"]
+            topic, subject, message = told(2)
+            assert (topic, subject, message["error"]) == ("pipeline-notifications", "shop_batch failed", "FilesRejected")
+
+            # A planted quality failure: the topic of data quality.
+            quality = shoplake.home / "quality"
+            shutil.copytree(SHIPPED_RULES, quality)
+            (quality / "planted.yml").write_text("tables:\n  - table: curated.transactions\n    rules:\n      - {rule: RowCount < 10, severity: warn}\n"
+                                                 "  - table: processed.products\n    rules:\n      - {rule: RowCount < 1, severity: block}\n")
+            day = next(object for object in files if "transactions" in object)
+            drop(shoplake, "raw/transactions/date=2010-12-25/again.csv.gz", files[day], age_seconds=60)
+            rows = ended(shoplake, "shop_batch", 3)
+            assert (rows[2]["status"], rows[2]["error"]) == ("FAILED", "QualityCheckFailed"), rows[2]
+            topic, subject, message = told(3)
+            assert (topic, subject) == ("data-quality-alerts", "shop_batch: data quality") and "RowCount < 1" in message["cause"]
+            assert served.stop() == 0
+        assert (len(notifications(shoplake)), len(smtp.mails), len(hook.requests)) == (3, 3, 3), "each once, also after the server's end"
 
 
 def test_flows_are_started_over_http(triggered):
