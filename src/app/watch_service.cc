@@ -57,6 +57,13 @@ struct WatchService::State {
     return {};
   }
 
+  // What was read since the last slot of time began is an alarm's business after the next start.
+  void finish() {
+    const Result<void> finished = keeper->finish(probe, app.env().now_micros());
+    if (!finished.ok())
+      base::log::error("watch.failed", {{"error", finished.error().message}, {"code", finished.error().code}});
+  }
+
   void work(const std::stop_token& stop) {
     const std::chrono::seconds interval(keeper->reading_interval_seconds());
     std::unique_lock lock(mutex);
@@ -86,9 +93,11 @@ void WatchService::start() {
 }
 
 void WatchService::stop() {
-  state_->thread.request_stop();
-  if (state_->thread.joinable())
+  if (state_->thread.joinable()) {
+    state_->thread.request_stop();
     state_->thread.join();
+    state_->finish();
+  }
   state_->notifier.dispatcher().stop();
 }
 

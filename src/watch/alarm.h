@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -69,8 +70,13 @@ struct Evaluation {
   std::optional<AlarmState> state;  // none: as it was
   std::string reason;               // one sentence
 };
-// `datapoints`: evaluation_range() of them, the newest first; none where there was no data.
-Evaluation evaluate(const Alarm& alarm, std::span<const std::optional<double>> datapoints);
+// `datapoints`: evaluation_range() of them, the newest first; none where there was no data. `watched_periods`: how many
+// of them are since the alarm began. Nobody knows what an earlier one would have been if it is missing: it is not taken
+// as breaching, and while it might decide, the state is INSUFFICIENT_DATA, which CloudWatch has for an alarm that "has
+// just started".
+inline constexpr int kWatchedLongAgo = std::numeric_limits<int>::max();
+Evaluation evaluate(const Alarm& alarm, std::span<const std::optional<double>> datapoints,
+                    int watched_periods = kWatchedLongAgo);
 
 bool is_breaching(const Alarm& alarm, double value);
 

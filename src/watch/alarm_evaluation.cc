@@ -70,12 +70,15 @@ bool is_breaching(const Alarm& alarm, double value) {
   return value <= alarm.threshold;
 }
 
-Evaluation evaluate(const Alarm& alarm, std::span<const std::optional<double>> datapoints) {
+Evaluation evaluate(const Alarm& alarm, std::span<const std::optional<double>> datapoints, int watched_periods) {
   const int wanted = alarm.evaluation_periods;
   std::vector<Real> real;
+  int missing_while_watched = 0;
   for (int age = 0; age < static_cast<int>(datapoints.size()); ++age) {
     if (const auto& value = datapoints[static_cast<std::size_t>(age)])
       real.push_back({*value, age, is_breaching(alarm, *value)});
+    else if (age < watched_periods)
+      ++missing_while_watched;
   }
   if (static_cast<int>(real.size()) > wanted)
     real.resize(static_cast<std::size_t>(wanted));  // older ones only stand in for missing ones
@@ -86,11 +89,16 @@ Evaluation evaluate(const Alarm& alarm, std::span<const std::optional<double>> d
             fmt::format("there is no data of the last {}", span_text(evaluation_range(alarm) * alarm.period_seconds))};
   if (real.empty() && alarm.missing_data == MissingData::ignore)
     return {std::nullopt, "there is no data, which is ignored"};
-  if (missing > 0 && alarm.missing_data == MissingData::breaching)
-    breaching += missing;
-  const std::string reason = counted(alarm, breaching, real, missing);
+  int unknown = 0;  // of those missing: before the alarm began
+  if (missing > 0 && alarm.missing_data == MissingData::breaching) {
+    unknown = std::max(0, missing - missing_while_watched);
+    breaching += missing - unknown;
+  }
+  const std::string reason = counted(alarm, breaching, real, missing - unknown);
   if (breaching >= alarm.datapoints_to_alarm)
     return {AlarmState::alarm, reason};
+  if (breaching + unknown >= alarm.datapoints_to_alarm)
+    return {AlarmState::insufficient_data, reason + fmt::format("; {} are from before the alarm began", unknown)};
   const bool is_open = alarm.missing_data == MissingData::missing || alarm.missing_data == MissingData::ignore;
   if (missing > 0 && is_open && is_premature(alarm, real)) {
     if (alarm.missing_data == MissingData::ignore)

@@ -99,10 +99,21 @@ Result<void> add_history(io::Database& database, const StateChange& change) {
   return {};
 }
 
+// How many whole periods before `end` are since the alarm began. That moment is known as long as it matters: an alarm
+// begins with INSUFFICIENT_DATA, and once it has left that, no period before its begin decides any more.
+int watched_periods(const Alarm& alarm, const Stored& stored, std::int64_t end_micros) {
+  if (stored.state != AlarmState::insufficient_data)
+    return kWatchedLongAgo;
+  const std::int64_t period = alarm.period_seconds * kMicrosPerSecond;
+  const std::int64_t first_whole = aligned(stored.since + period - 1, period);
+  const std::int64_t count = std::max<std::int64_t>(0, end_micros - first_whole) / period;
+  return static_cast<int>(std::min<std::int64_t>(count, evaluation_range(alarm)));
+}
+
 bool is_told(const Alarm& alarm, const Stored& before, AlarmState to) {
   if (!alarm.notify.contains(to))
     return false;
-  return to != AlarmState::ok || before.told == name(AlarmState::alarm);
+  return to != AlarmState::ok || (!before.told.empty() && before.told != name(AlarmState::ok));
 }
 
 std::string message_text(const Alarm& alarm, const StateChange& change, const std::string& origin, bool is_test) {
@@ -161,7 +172,7 @@ Result<void> AlarmKeeper::write_slot(std::int64_t now_micros) {
 Result<std::vector<StateChange>> AlarmKeeper::observe(Probe& probe, std::int64_t now_micros) {
   const std::int64_t slot = aligned(now_micros, slot_micros_);
   std::vector<StateChange> changes;
-  if (slot_begin_ >= 0 && slot != slot_begin_) {
+  if (slot != slot_begin_) {
     SHOPLAKE_TRY(write_slot(now_micros));
     changes = SHOPLAKE_TRY(evaluate(now_micros));
   }
@@ -176,6 +187,11 @@ Result<std::vector<StateChange>> AlarmKeeper::observe(Probe& probe, std::int64_t
     }
   }
   return changes;
+}
+
+Result<void> AlarmKeeper::finish(Probe& probe, std::int64_t now_micros) {
+  SHOPLAKE_TRY(observe(probe, now_micros));
+  return write_slot(now_micros);
 }
 
 Result<std::vector<StateChange>> AlarmKeeper::evaluate(std::int64_t now_micros) {
@@ -211,7 +227,6 @@ Result<std::optional<StateChange>> AlarmKeeper::evaluate(const Alarm& alarm, std
   if (stored.is_known && stored.evaluated_until >= end)
     return std::optional<StateChange>();  // another process was quicker
   if (!stored.is_known) {
-    // A period that began before the alarm did says nothing about it.
     stored.since = now_micros;
     stored.reason = "it has not been evaluated yet";
     stored.evaluated_until = end;
@@ -219,7 +234,8 @@ Result<std::optional<StateChange>> AlarmKeeper::evaluate(const Alarm& alarm, std
     SHOPLAKE_TRY(transaction.commit());
     return std::optional<StateChange>();
   }
-  const Evaluation evaluation = watch::evaluate(alarm, SHOPLAKE_TRY(datapoints(alarm, end, evaluation_range(alarm))));
+  const Evaluation evaluation = watch::evaluate(alarm, SHOPLAKE_TRY(datapoints(alarm, end, evaluation_range(alarm))),
+                                                watched_periods(alarm, stored, end));
   std::optional<StateChange> change;
   stored.evaluated_until = end;
   stored.reason = evaluation.reason;

@@ -3,10 +3,11 @@
 // and the period), none is forgotten over a crash.
 //
 // Periods begin at whole multiples of their length since 1970 UTC; a period is looked at when it is over. Time that
-// nobody watched (the server was down) is missing data.
+// nobody watched (the server was down) is missing data, but not the time before the alarm began, which is when a keeper
+// first saw its condition: a new server tells nobody that it was not there before.
 //
-// ALARM and INSUFFICIENT_DATA are told as the alarm's `notify` says; OK is told after an ALARM that was told, so that a
-// fresh home does not begin with a dozen of them. (CloudWatch tells every OK.)
+// ALARM and INSUFFICIENT_DATA are told as the alarm's `notify` says; OK only after one of these that was told, so that
+// a fresh home does not begin with a dozen of them. (CloudWatch tells every OK.)
 //
 // Tables: alarm_states, alarm_history, metric_samples (docs/formats/home.md). Errors: those of io::Database. One thread
 // at a time; several processes may evaluate: each period is decided once.
@@ -74,8 +75,11 @@ class AlarmKeeper {
   // How often observe() should be called: each slot of time then has readings.
   std::int64_t reading_interval_seconds() const;
 
-  // Reads the probe and, where a period has ended since the last call, evaluates its alarms.
+  // Reads the probe and, where a period has ended since the last call, evaluates its alarms. The first call evaluates
+  // what is stored before it reads: it begins new alarms, and tells of an outage that ends with this process's start.
   base::Result<std::vector<StateChange>> observe(Probe& probe, std::int64_t now_micros);
+  // Observes a last time and stores what was read, before the process ends.
+  base::Result<void> finish(Probe& probe, std::int64_t now_micros);
   // Evaluates with what is stored.
   base::Result<std::vector<StateChange>> evaluate(std::int64_t now_micros);
 

@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/env.h"
-#include "io/temporary_directory.h"
-#include "watch/outbox.h"
+#include "io/sqlite.h"
+#include "watch/alarm_rehearsal.h"
 
 namespace shoplake::watch {
 namespace {
@@ -14,9 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-constexpr std::int64_t kMinute = 60'000'000;
-constexpr std::int64_t kBegin = 1'800'000'000'000'000 / (60 * kMinute) * (60 * kMinute);
 
 Alarm make_alarm() {
   Alarm alarm;
@@ -32,110 +28,18 @@ Alarm make_alarm() {
   return alarm;
 }
 
-class AlarmKeeperTest : public testing::Test {
+class AlarmKeeperTest : public AlarmRehearsal {
  protected:
   AlarmKeeperTest() {
     metrics_.describe_gauge("up", "");
     metrics_.describe_counter("errors", "");
     metrics_.describe_histogram("seconds", "", {1});
   }
-  void open(std::vector<Alarm> alarms) { keeper_ = AlarmKeeper::open(path(), std::move(alarms), "shop").value(); }
-  std::string path() const { return directory_.file("state.sqlite"); }
-
-  // One minute of readings, then the first of the next minute; what has changed, as "OK>ALARM".
-  std::string minute(const std::function<void()>& before_each_reading = {}) {
-    std::string changes;
-    for (int reading = 0; reading < 6; ++reading, now_ += kMinute / 6) {
-      if (before_each_reading)
-        before_each_reading();
-      const auto changed = keeper_->observe(probe_, now_);
-      EXPECT_TRUE(changed.ok());
-      for (const StateChange& change : *changed)
-        changes += fmt::format("{}>{} ", name(change.from), name(change.to));
-    }
-    return changes;
-  }
+  using AlarmRehearsal::minute;
   std::string minute(double up) {
     return minute([&] { metrics_.set("up", {}, up); });
   }
-  std::vector<PublishedNotification> notifications() { return Outbox::open(path()).value()->history("", 100).value(); }
-
-  io::TemporaryDirectory directory_{io::TemporaryDirectory::fast_parent()};
-  base::Metrics metrics_;
-  MetricsProbe probe_{metrics_};
-  std::unique_ptr<AlarmKeeper> keeper_;
-  std::int64_t now_ = kBegin;
 };
-
-// What happens minute by minute: 1 up, 0 down, - nobody read. And what is seen at the begin of the next minute.
-struct Story {
-  const char* name;
-  MissingData missing;
-  const char* minutes;
-  std::vector<std::string> changes;  // "4 OK>ALARM": decided when the fourth minute was over
-};
-
-class AlarmStory : public AlarmKeeperTest, public testing::WithParamInterface<Story> {};
-
-TEST_P(AlarmStory, GoesThroughItsStates) {
-  Alarm alarm = make_alarm();
-  alarm.missing_data = GetParam().missing;
-  open({alarm});
-  ASSERT_TRUE(keeper_->evaluate(now_).ok());  // takes note of the alarm
-  std::vector<std::string> changes;
-  AlarmState state = AlarmState::insufficient_data;
-  int number = 0;
-  for (const char* minute = GetParam().minutes; *minute != '\0'; ++minute) {
-    ++number;
-    if (*minute == '-') {
-      now_ += kMinute;
-    } else {
-      AlarmKeeperTest::minute(*minute == '1' ? 1.0 : 0.0);
-    }
-    // The end of the minute, by a keeper of its own: what counts is what is stored.
-    if (*minute != '-') {
-      ASSERT_TRUE(keeper_->observe(probe_, now_).ok());
-    }
-    open({alarm});
-    ASSERT_TRUE(keeper_->evaluate(now_).ok());
-    const AlarmStatus status = keeper_->status("down").value();
-    if (status.state != state)
-      changes.push_back(fmt::format("{} {}>{}", number, name(state), name(status.state)));
-    state = status.state;
-  }
-  EXPECT_EQ(changes, GetParam().changes);
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, AlarmStory,
-    testing::Values(
-        Story{"up", MissingData::missing, "1111", {"1 INSUFFICIENT_DATA>OK"}},
-        Story{"one_slip_is_none", MissingData::missing, "110111", {"1 INSUFFICIENT_DATA>OK"}},
-        Story{"down_and_up", MissingData::missing, "1100111", {"1 INSUFFICIENT_DATA>OK", "4 OK>ALARM", "6 ALARM>OK"}},
-        Story{"down_from_the_first", MissingData::missing, "00", {"1 INSUFFICIENT_DATA>OK", "2 OK>ALARM"}},
-        Story{"nobody_reads", MissingData::missing, "11-----", {"1 INSUFFICIENT_DATA>OK", "7 OK>INSUFFICIENT_DATA"}},
-        Story{"back_from_insufficient",
-              MissingData::missing,
-              "1-----0-",
-              {"1 INSUFFICIENT_DATA>OK", "6 OK>INSUFFICIENT_DATA", "7 INSUFFICIENT_DATA>OK", "8 OK>ALARM"}},
-        Story{"missing_is_breaching",
-              MissingData::breaching,
-              "111-----11",
-              {"1 INSUFFICIENT_DATA>ALARM", "2 ALARM>OK", "7 OK>ALARM", "10 ALARM>OK"}},
-        Story{"missing_is_fine",
-              MissingData::not_breaching,
-              "1100------",
-              {"1 INSUFFICIENT_DATA>OK", "4 OK>ALARM", "8 ALARM>OK"}},
-        Story{"missing_is_ignored",
-              MissingData::ignore,
-              "1100------11",
-              {"1 INSUFFICIENT_DATA>OK", "4 OK>ALARM", "11 ALARM>OK"}},
-        Story{"insufficient_to_alarm", MissingData::missing, "------00", {"7 INSUFFICIENT_DATA>OK", "8 OK>ALARM"}},
-        Story{"alarm_to_insufficient",
-              MissingData::missing,
-              "100------",
-              {"1 INSUFFICIENT_DATA>OK", "3 OK>ALARM", "8 ALARM>INSUFFICIENT_DATA"}}),
-    [](const auto& info) { return info.param.name; });
 
 TEST_F(AlarmKeeperTest, AChangeIsToldOnceAndOkAfterAnAlarm) {
   open({make_alarm()});
@@ -202,7 +106,7 @@ TEST_F(AlarmKeeperTest, ACounterIsHowMuchItGrew) {
     metrics_.add("errors", {{"kind", "a"}}, 1);
     metrics_.add("errors", {{"kind", "b"}}, 1);
   });
-  EXPECT_EQ(minute([] {}), "INSUFFICIENT_DATA>ALARM ");
+  EXPECT_EQ(minute([] {}), "OK>ALARM ");
   EXPECT_THAT(keeper_->datapoints(alarm, kBegin + 2 * kMinute, 2).value(), ElementsAre(12.0, 6.0));
 }
 

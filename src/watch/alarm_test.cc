@@ -68,6 +68,55 @@ INSTANTIATE_TEST_SUITE_P(Premature, EvaluationTable,
                                          Row{"X X X X 0", 3, "OK", "OK", "OK", "OK"},
                                          Row{"X X 0 X X", 3, "OK", "OK", "OK", "OK"}));
 
+// What lies before the alarm began is unknown, if it is missing, and matters only where missing is breaching.
+struct BeganRow {
+  const char* drawing;
+  int watched;
+  int needed;
+  const char* breaching;
+};
+
+class BeganTable : public testing::TestWithParam<BeganRow> {};
+
+TEST_P(BeganTable, IsNotHeldAgainstWhatWasNotThere) {
+  const BeganRow& row = GetParam();
+  Alarm alarm;
+  alarm.evaluation_periods = 3;
+  alarm.datapoints_to_alarm = row.needed;
+  alarm.threshold = 5;
+  alarm.missing_data = MissingData::breaching;
+  EXPECT_EQ(evaluate(alarm, datapoints(row.drawing), row.watched).state, parse_alarm_state(row.breaching));
+  for (const MissingData other : {MissingData::missing, MissingData::ignore, MissingData::not_breaching}) {
+    alarm.missing_data = other;
+    EXPECT_EQ(evaluate(alarm, datapoints(row.drawing), row.watched).state,
+              evaluate(alarm, datapoints(row.drawing)).state);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BeganTable,
+    testing::Values(BeganRow{"- - - - -", 0, 1, "INSUFFICIENT_DATA"}, BeganRow{"- - - - -", 0, 3, "INSUFFICIENT_DATA"},
+                    BeganRow{"- - - - -", 1, 1, "ALARM"}, BeganRow{"- - - - -", 1, 2, "INSUFFICIENT_DATA"},
+                    BeganRow{"- - - - -", 2, 3, "INSUFFICIENT_DATA"}, BeganRow{"- - - - -", 3, 3, "ALARM"},
+                    BeganRow{"- - - - 0", 1, 1, "INSUFFICIENT_DATA"}, BeganRow{"- - - - 0", 1, 2, "INSUFFICIENT_DATA"},
+                    BeganRow{"- - - - 0", 1, 3, "OK"}, BeganRow{"- - - - X", 1, 1, "ALARM"},
+                    BeganRow{"- - - - X", 1, 3, "INSUFFICIENT_DATA"}, BeganRow{"- - - 0 0", 2, 2, "OK"},
+                    BeganRow{"- - - 0 X", 2, 2, "INSUFFICIENT_DATA"}, BeganRow{"- - - X -", 2, 2, "ALARM"},
+                    BeganRow{"- - - X X", 2, 3, "INSUFFICIENT_DATA"}, BeganRow{"- - X X X", 3, 3, "ALARM"},
+                    BeganRow{"- - 0 - -", 3, 3, "OK"}, BeganRow{"- - 0 - -", 3, 2, "ALARM"},
+                    // Somebody else had looked at the same metric before.
+                    BeganRow{"X X X X -", 1, 3, "ALARM"}, BeganRow{"0 0 0 0 -", 1, 1, "OK"}));
+
+TEST(Evaluation, SaysWhatIsFromBeforeItsBegin) {
+  Alarm alarm;
+  alarm.evaluation_periods = alarm.datapoints_to_alarm = 6;
+  alarm.threshold = 5;
+  alarm.missing_data = MissingData::breaching;
+  EXPECT_EQ(
+      evaluate(alarm, datapoints("- - - - - - X -"), 2).reason,
+      "2 of 6 datapoints > 5, 6 are needed: 10; 1 missing, taken as breaching; 4 are from before the alarm began");
+}
+
 TEST(Evaluation, ComparesAsSaid) {
   Alarm alarm;
   alarm.threshold = 5;

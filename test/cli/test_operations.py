@@ -48,6 +48,10 @@ def test_without_a_server_cron_finds_that_the_pipeline_is_down(shoplake):
     with sqlite3.connect(shoplake.home / "state.sqlite") as database:
         database.execute("update alarm_states set evaluated_until = evaluated_until - 3600 * 1000000")
     changes = shoplake("alarm", "evaluate", "--json").json()
+    assert [c for c in changes if c["alarm"] == "pipeline-down"] == [], "nobody watched before this minute"
+    with sqlite3.connect(shoplake.home / "state.sqlite") as database:
+        database.execute("update alarm_states set evaluated_until = evaluated_until - 3600 * 1000000, since = since - 3600 * 1000000")
+    changes = shoplake("alarm", "evaluate", "--json").json()
     assert [(c["from"], c["to"]) for c in changes if c["alarm"] == "pipeline-down"] == [("INSUFFICIENT_DATA", "ALARM")]
     told = [json.loads(line) for line in (shoplake.home / "told.ndjson").read_text().splitlines()]
     assert [one["Subject"] for one in told] == ["ALARM: pipeline-down"]
