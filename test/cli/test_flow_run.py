@@ -1,4 +1,5 @@
 """`shoplake flow ls|show|start|status|stop|history|backfill` from outside, and what the tasks answer."""
+import base64
 import http.server
 import json
 import signal
@@ -345,12 +346,114 @@ def test_http_tasks_call_servers_by_their_connections(shoplake, run, web, tmp_pa
             assert b"s3cret-key" not in file.read_bytes(), file
 
 
+class OAuthServer(http.server.ThreadingHTTPServer):
+    """Gives tokens at /token to the client shoplake with the password s3cret-client, and asks for the newest of them everywhere else, which is worthless
+    once it was used `uses` times. It says back whatever it was sent, as servers that are being debugged do."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), OAuthHandler)
+        self.requests = []
+        self.issued = 0
+        self.uses = 2
+        self.left = 0
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def token(self):
+        return f"t0ken-{self.issued}-of-the-test"
+
+
+class OAuthHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        authorization = self.headers.get("Authorization", "")
+        self.server.requests.append((self.command, self.path, authorization, body))
+        if self.path.startswith("/token"):
+            given = base64.b64decode(authorization.removeprefix("Basic ")).decode()
+            if given != "shoplake:s3cret-client":
+                return self.send(400, {"error": "invalid_client", "error_description": f"who is {given}?"})
+            self.server.issued += 1
+            self.server.left = self.server.uses
+            return self.send(200, {"access_token": self.server.token(), "token_type": "Bearer", "expires_in": 3600})
+        is_right = authorization == f"Bearer {self.server.token()}" and self.server.left > 0
+        self.server.left -= is_right
+        return self.send(200 if is_right else 401, {"authorization": authorization, "body": body})
+
+    do_GET = do_POST = do_PUT = answer
+
+    def send(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def oauth():
+    server = OAuthServer()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_http_tasks_authorize_by_oauth(shoplake, run, oauth, monkeypatch):
+    monkeypatch.setenv("CRM_SECRET", "s3cret-client")
+    shoplake.home.mkdir(parents=True)
+    settings = """
+connections:
+  crm:
+    oauth_client_credentials:
+      authorization_endpoint: "%s/token?tenant=a"
+      client_parameters: {client_id: shoplake, client_secret: "${CRM_SECRET}"}
+      oauth_http_parameters: {body: {scope: "orders read", audience: crm}}
+"""
+    (shoplake.home / "shoplake.yml").write_text(settings % oauth.url)
+
+    post = task("http:invoke", Parameters={
+        "ApiEndpoint": oauth.url + "/orders", "Method": "POST", "Authentication": {"ConnectionArn": "crm"}, "RequestBody.$": "$"})
+    each = {"Type": "Map", "MaxConcurrency": 1, "End": True, "ItemProcessor": machine("A", A=post)}
+    output = run(machine("Each", Each=each), [1, 2, 3])["output"]
+    assert [one["ResponseBody"] for one in output] == [{"authorization": "Bearer ***", "body": str(n)} for n in (1, 2, 3)]
+    assert {(method, path, body) for method, path, _, body in oauth.requests if path != "/orders"} == {
+        ("POST", "/token?tenant=a", "scope=orders%20read&audience=crm&grant_type=client_credentials")}
+    used = [(path, authorization[-len("1-of-the-test"):][0], body) for _, path, authorization, body in oauth.requests if path == "/orders"]
+    assert used == [("/orders", "1", "1"), ("/orders", "1", "2"), ("/orders", "1", "3"), ("/orders", "2", "3")], "the third is sent again with a new token"
+
+    # A client that the endpoint does not know.
+    monkeypatch.setenv("CRM_SECRET", "s3cret-wrong")
+    wrong = run(machine("A", A=post), code=1)
+    assert wrong["error"] == "Events.ConnectionResource.InvalidConnectionState" and "invalid_client: who is shoplake:***?" in wrong["cause"]
+    assert "s3cret" not in json.dumps(wrong)
+    # No history, log, audit or table shows a secret or a token.
+    for file in shoplake.home.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert b"s3cret-" not in content and b"t0ken-" not in content and base64.b64encode(b"shoplake:s3cret-client") not in content, file
+
+
 @pytest.mark.parametrize("connections, words", [
     ("{crm: {basic: {user: me}}}", "basic needs user and password"),
-    ("{crm: {basic: {user: a, password: b}, api_key: {header: X, value: y}}}", "not both"),
+    ("{crm: {basic: {user: a, password: b}, api_key: {header: X, value: y}}}", "one of basic, api_key and oauth_client_credentials"),
     ("{crm: {api_key: {header: 'a b', value: y}}}", "a header's name"),
     ("{crm: {api_key: {header: X, value: '${NOT_IN_THE_ENVIRONMENT}'}}}", "the environment has no NOT_IN_THE_ENVIRONMENT"),
-    ("{crm: {oauth: {}}}", "oauth"), ("[crm]", "no mapping"), ("{a/b: {}}", "is no name"),
+    ("{crm: {oauth: {}}}", "oauth"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'https://a.example/t'}}}", "client_parameters needs client_id and client_secret"),
+    ("{crm: {oauth_client_credentials: {client_parameters: {client_id: a, client_secret: b}}}}", "authorization_endpoint is no https://"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'http://a.example/t', client_parameters: {client_id: a, client_secret: b}}}}", "only for this machine"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'https://a:b@a.example/t', client_parameters: {client_id: a, client_secret: b}}}}", "no https:// address"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'https://a.example/t', http_method: PATCH, client_parameters: {client_id: a, client_secret: b}}}}", "GET, POST or PUT"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'https://a.example/t', http_method: GET, client_authentication: body, client_parameters: {client_id: a, client_secret: b}}}}", "a GET has no body"),
+    ("{crm: {oauth_client_credentials: {authorization_endpoint: 'https://a.example/t', client_authentication: jwt, client_parameters: {client_id: a, client_secret: b}}}}", "basic or body"),
+    ("{crm: {oauth_client_credentials: {authorisation_endpoint: 'https://a.example/t'}}}", "Did you mean authorization_endpoint?"),
+    ("[crm]", "no mapping"), ("{a/b: {}}", "is no name"),
     ("{crm: {hosts: ['https://api.example.com']}}", "is no host"), ("{crm: {headers: {'A b': x}}}", "header")])
 def test_connections_that_are_wrong(shoplake, connections, words):
     shoplake.home.mkdir(parents=True)

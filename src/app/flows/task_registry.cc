@@ -29,7 +29,7 @@ flow::TaskRegistry make_task_registry(App& app, Publisher& publisher, Executions
   registry.add("arn:aws:states:::states:startExecution.sync:2",
                std::make_shared<StartExecutionTask>(executions, Answer::json));
   registry.add("arn:aws:states:::http:invoke",
-               std::make_shared<HttpTask>(app.home().connections, http::make_transport()));
+               std::make_shared<HttpTask>(app.home().connections, http::make_transport(), app.env()));
   registry.add("arn:aws:states:::shoplake:command", std::make_shared<CommandTask>(app.home().directory));
   return registry;
 }

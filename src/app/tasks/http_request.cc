@@ -186,8 +186,7 @@ std::string* find_header(http::Headers& headers, std::string_view lower) {
   return found == headers.end() ? nullptr : &found->second;
 }
 
-void add_connection(const Connection& connection, http::Headers& headers,
-                    std::vector<std::pair<std::string, std::string>>& query) {
+void add_connection(const Connection& connection, http::Headers& headers, NamedValues& query) {
   for (const auto& [name, value] : connection.headers)
     set_header(headers, name, value);
   for (const auto& [name, value] : connection.query) {
@@ -294,6 +293,10 @@ Result<HttpRequest> http_request_of(const Json& parameters, const Connection& co
     request.url += fmt::format("{}{}={}", request.url.find('?') == std::string::npos ? '?' : '&', aws::uri_encode(name),
                                aws::uri_encode(value));
   return request;
+}
+
+void set_bearer(HttpRequest& request, const std::string& token) {
+  set_header(request.headers, "Authorization", "Bearer " + token);
 }
 
 std::string form_encoded(const Json& object, ArrayFormat format) {

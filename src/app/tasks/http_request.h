@@ -30,6 +30,8 @@ base::Result<std::string> connection_name(const flow::Json& parameters);
 // task.parameters (usage): what of the parameters cannot be sent; http.host_not_allowed (usage): the connection is not
 // for that host.
 base::Result<HttpRequest> http_request_of(const flow::Json& parameters, const Connection& connection);
+// Authorizes by a token, in the place of the one before (RFC 6750 section 2.1).
+void set_bearer(HttpRequest& request, const std::string& token);
 
 enum class ArrayFormat { indices, repeat, commas, brackets };
 // application/x-www-form-urlencoded of an object: {"a": [1, 2], "b": {"c": "x y"}} as a[0]=1&a[1]=2&b[c]=x%20y.

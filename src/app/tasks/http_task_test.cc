@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "app/tasks/http_request.h"
+#include "io/memory_env.h"
 
 namespace shoplake::app {
 namespace {
@@ -64,7 +65,7 @@ class HttpTaskTest : public testing::Test {
     return all;
   }
   flow::TaskOutcome run(const Json& input, bool is_resumed = false) {
-    HttpTask task(connections_, std::make_unique<FakeTransport>(exchange_));
+    HttpTask task(connections_, std::make_unique<FakeTransport>(exchange_), clock_);
     exchange_.request.clear();
     return task.run({.resource = "arn:aws:states:::http:invoke", .input = &input, .id = "1", .is_resumed = is_resumed});
   }
@@ -88,6 +89,7 @@ class HttpTaskTest : public testing::Test {
   }
 
   Exchange exchange_;
+  io::MemoryEnv clock_;
   std::vector<Connection> connections_;
 };
 
