@@ -41,6 +41,13 @@ std::chrono::milliseconds drop_interval(const Home& home) {
   return home.is_in_object_store() ? kDropIntervalInStore : kDropInterval;
 }
 
+std::int64_t settled_at_micros(std::uint64_t size_bytes, std::int64_t modified_micros, io::Writers writers) {
+  if (writers == io::Writers::some)
+    return modified_micros + kOpenSettleMicros;
+  const bool is_closed = writers == io::Writers::none && size_bytes > 0;
+  return modified_micros + (is_closed ? kClosedSettleMicros : kSettleMicros);
+}
+
 Result<DropPass> DropZone::pass() {
   DropPass pass;
   // One pass at a time: of `shoplake serve`, of a flow, of `shoplake ingest`.
@@ -85,16 +92,22 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
       continue;
     if (SHOPLAKE_TRY(ingest::is_placed(*control_plane, object, entry.size_bytes)))
       continue;
-    const bool is_unfinished = ingest::is_unfinished_name(io::file_name(entry.name));
-    if (is_unfinished || now - entry.modified_micros < kSettleMicros) {
+    if (ingest::is_unfinished_name(io::file_name(entry.name))) {
       ++pass.unfinished;
-      if (!is_unfinished)
-        pass.settling[object] = entry.modified_micros + kSettleMicros;
       continue;
+    }
+    const std::string path = io::join_path(app_.home().lake_root, object);
+    if (now - entry.modified_micros < kOpenSettleMicros) {
+      const std::int64_t settled_at = settled_at_micros(entry.size_bytes, entry.modified_micros, io::writers_of(path));
+      if (now < settled_at) {
+        ++pass.unfinished;
+        pass.settling[object] = std::min(settled_at, now + kSettleMicros);  // a file that is open may be closed
+        continue;
+      }
     }
     if (!loader)
       loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
-    const LoadedFile file = loader->load(io::join_path(app_.home().lake_root, object), entry.modified_micros);
+    const LoadedFile file = loader->load(path, entry.modified_micros);
     if (options_.on_file)
       options_.on_file(dataset, file);
     if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked)

@@ -1,4 +1,6 @@
 """Files that were dropped into the raw zone, the shop's JSON datasets, and what is personal in them."""
+import errno
+import fcntl
 import gzip
 import json
 import os
@@ -34,7 +36,7 @@ def test_dropped_files_are_loaded_where_they_stand(shoplake, home):
     drop(home, "transactions", "2011-01-02", "a.csv", HEADER + line(3, "2011-01-02"))
     drop(home, "transactions", "2011-01-02", "b.csv.part", HEADER)
     drop(home, "transactions", "2011-01-02", ".hidden", HEADER)
-    drop(home, "transactions", "2011-01-02", "now.csv", HEADER + line(4, "2011-01-02"), age_seconds=0)
+    written = open(drop(home, "transactions", "2011-01-02", "now.csv", HEADER + line(4, "2011-01-02"), age_seconds=0), "a")
     before = path.stat()
     report = ingest(shoplake)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "what was dropped is not written"
@@ -44,6 +46,7 @@ def test_dropped_files_are_loaded_where_they_stand(shoplake, home):
     assert (again["loaded"], again["skipped"], again["unfinished"]) == (0, 0, 3), "nothing is new, and nothing is read again"
 
     # What was being written is complete now, and one file has changed.
+    written.close()
     at = time.time() - 60
     os.utime(home / "lake/raw/transactions/date=2011-01-02/now.csv", (at, at))
     drop(home, "transactions", "2011-01-01", "a.csv", HEADER + line(1, "2011-01-01", 5) + line(2, "2011-01-01", 7), age_seconds=30)
@@ -58,6 +61,40 @@ def test_dropped_files_are_loaded_where_they_stand(shoplake, home):
     report = ingest(shoplake)
     assert (report["loaded"], report["skipped"]) == (0, 2)
     assert ingest(shoplake)["skipped"] == 0, "they are known now"
+
+
+def knows_writers(folder):
+    """Whether the file system tells who has a file open, as the program asks it."""
+    path = folder / "probe"
+    path.write_text("x")
+    with open(path) as reader, open(path, "a"):
+        try:
+            fcntl.fcntl(reader, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+    return False
+
+
+def test_what_is_being_written_is_not_read(shoplake, home, tmp_path):
+    if not knows_writers(tmp_path):
+        pytest.skip("the file system of the test's folder does not tell who has a file open")
+    shoplake("init", home)
+    content = gzip.compress((HEADER + "".join(line(n, "2011-01-01") for n in range(5000))).encode())
+    path = drop(home, "transactions", "2011-01-01", "slow.csv.gz", content[:2000], age_seconds=10)
+    with open(path, "ab") as writer:
+        report = ingest(shoplake)
+        assert (report["unfinished"], report["rejected"], path.exists()) == (1, 0, True), "it was not written to for ten seconds, but it is open"
+        writer.write(content[2000:])
+    os.utime(path, (time.time() - 1, time.time() - 1))
+    report = ingest(shoplake)
+    assert (report["loaded"], report["rows"]) == (1, 5000), "a second after it was closed"
+    # A descriptor that nobody closes does not keep a file out for ever.
+    path = drop(home, "transactions", "2011-01-02", "kept_open.csv", HEADER + line(1, "2011-01-02"), age_seconds=61)
+    with open(path, "a"):
+        assert ingest(shoplake)["loaded"] == 1
+    # An empty file may be about to be written.
+    path = drop(home, "transactions", "2011-01-03", "begun.csv", "", age_seconds=1)
+    assert ingest(shoplake)["unfinished"] == 1
 
 
 def test_rejected_files_move_to_quarantine(shoplake, home):

@@ -109,10 +109,17 @@ struct FlowService::State {
     }
   }
 
+  // Until the next look: sooner if what was noted is due before. What is overdue, its start having failed, is not.
+  std::chrono::microseconds pause() const {
+    const auto due = watcher ? watcher->due_micros() : std::nullopt;
+    const std::chrono::microseconds until(due ? *due - app.env().now_micros() : 0);
+    return until > until.zero() && until < kLookInterval ? until : kLookInterval;
+  }
+
   void work(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     while (!stop.stop_requested()) {
-      changed.wait_for(lock, stop, kLookInterval, [] { return false; });
+      changed.wait_for(lock, stop, pause(), [] { return false; });
       if (!stop.stop_requested())
         say(turn());
     }

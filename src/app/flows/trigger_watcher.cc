@@ -90,6 +90,19 @@ Result<void> TriggerWatcher::look() {
   return {};
 }
 
+std::optional<std::int64_t> TriggerWatcher::due_micros() const {
+  std::optional<std::int64_t> earliest;
+  for (const Watched& watched : watched_) {
+    if (watched.waiting == 0)
+      continue;
+    const ObjectCreated& objects = *watched.trigger.object_created;
+    const std::int64_t due = std::min(watched.last_change_micros + objects.quiet_micros,
+                                      watched.first_waiting_micros + objects.at_most_micros);
+    earliest = std::min(earliest.value_or(due), due);
+  }
+  return earliest;
+}
+
 Result<void> TriggerWatcher::note_objects(Watched& watched) {
   const ObjectCreated& objects = *watched.trigger.object_created;
   std::map<std::string, ObjectVersion> found;

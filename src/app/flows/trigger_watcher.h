@@ -44,6 +44,8 @@ class TriggerWatcher {
   base::Result<void> note_objects();
   // The same, then starts what is due.
   base::Result<void> look();
+  // When objects that were noted are due, if no further ones come: not to look before would be late.
+  std::optional<std::int64_t> due_micros() const;
 
  private:
   struct Watched {

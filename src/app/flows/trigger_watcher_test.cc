@@ -111,6 +111,27 @@ TEST_F(TriggerWatcherTest, FilesThatCameTogetherStartOneExecution) {
   EXPECT_EQ(order_.size(), 1u);
 }
 
+TEST_F(TriggerWatcherTest, SaysWhenWhatItNotedIsDue) {
+  begin(kFiles);
+  ASSERT_TRUE(look().ok());
+  EXPECT_EQ(watcher_->due_micros(), std::nullopt);
+  env_.advance(kSecond);
+  drop("raw/a/one.csv");
+  ASSERT_TRUE(look().ok());
+  const std::int64_t first = env_.now_micros();
+  EXPECT_EQ(watcher_->due_micros(), first + 5 * kSecond);
+  for (int i = 0; i < 4; ++i) {
+    env_.advance(4 * kSecond);
+    drop("raw/a/more.csv", std::string(static_cast<std::size_t>(i + 2), 'x'));
+    ASSERT_TRUE(look().ok());
+  }
+  EXPECT_EQ(watcher_->due_micros(), first + 20 * kSecond) << "at_most";
+  env_.advance(*watcher_->due_micros() - env_.now_micros());
+  ASSERT_TRUE(look().ok());
+  EXPECT_EQ(order_, std::vector<std::string>{"files-1"});
+  EXPECT_EQ(watcher_->due_micros(), std::nullopt);
+}
+
 TEST_F(TriggerWatcherTest, FilesThatComeWithoutEndStartExecutionsAllTheSame) {
   begin(kFiles);
   look_for(1);

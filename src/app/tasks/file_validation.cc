@@ -27,8 +27,8 @@ using flow::Json;
 namespace {
 
 constexpr std::size_t kListedMax = 100;
-constexpr std::size_t kNamedMax = 3;  // in an error
-constexpr int kPassesMax = 30;        // about a minute, for files that do not cease to change
+constexpr std::size_t kNamedMax = 3;                 // in an error
+constexpr std::int64_t kWaitMicrosMax = 60'000'000;  // for files that do not cease to change
 
 struct Request {
   std::vector<std::string> datasets;
@@ -116,7 +116,8 @@ Result<Findings> look_up(App& app, const Request& request) {
 // nothing to do.
 Result<void> look_at_drops(App& app, const flow::TaskCall& call, const Request& request) {
   const auto pause = ga4api::interruptible_pause(call.stop);
-  for (int pass_count = 1;; ++pass_count) {
+  const std::int64_t deadline = app.env().monotonic_micros() + kWaitMicrosMax;
+  for (;;) {
     DropOptions options;
     options.datasets = request.datasets;
     options.stop = call.stop;
@@ -127,7 +128,7 @@ Result<void> look_at_drops(App& app, const flow::TaskCall& call, const Request& 
       if (const auto found = pass.settling.find(object); found != pass.settling.end())
         settled_at_micros = std::max(settled_at_micros, found->second);
     }
-    if (settled_at_micros == 0 || pass_count == kPassesMax)
+    if (settled_at_micros == 0 || app.env().monotonic_micros() >= deadline)
       return {};
     call.heartbeat();
     const std::int64_t wait_micros = settled_at_micros - app.env().now_micros();
