@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/digest.h"
+#include "serve/page.h"
 
 namespace shoplake::serve {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 constexpr int kDepthMax = 4;
 constexpr std::size_t kWorthCompressing = 1024;
 constexpr int kGzipLevel = 6;
+constexpr char kIndex[] = "/index.html";
+constexpr char kFrame[] = "_frame.html";
 
 constexpr std::string_view kContentSecurityPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src "
@@ -48,8 +51,11 @@ Assets::~Assets() = default;
 
 base::Result<std::unique_ptr<Assets>> Assets::load(io::Env& env, const std::string& directory) {
   std::unique_ptr<Assets> assets(new Assets());
+  const std::string frame = io::join_path(directory, kFrame);
+  if (SHOPLAKE_TRY(env.exists(frame)))
+    assets->frame_ = SHOPLAKE_TRY(env.read_file(frame));
   SHOPLAKE_TRY(assets->load_directory(env, directory, "/", 0).within("dashboard"));
-  if (!assets->files_.contains("/index.html")) {
+  if (!assets->files_.contains(kIndex)) {
     return base::make_error(base::ErrorKind::environment, "serve.no_assets",
                             fmt::format("the dashboard's index.html is not in {}", directory),
                             "install shoplake again: share/shoplake/web belongs to it");
@@ -60,7 +66,7 @@ base::Result<std::unique_ptr<Assets>> Assets::load(io::Env& env, const std::stri
 base::Result<void> Assets::load_directory(io::Env& env, const std::string& directory, const std::string& prefix,
                                           int depth) {
   for (const auto& entry : SHOPLAKE_TRY(env.list_directory(directory))) {
-    if (entry.name.starts_with('.'))
+    if (entry.name.starts_with('.') || entry.name.starts_with('_'))
       continue;
     const std::string path = io::join_path(directory, entry.name);
     if (entry.is_directory) {
@@ -68,23 +74,30 @@ base::Result<void> Assets::load_directory(io::Env& env, const std::string& direc
         SHOPLAKE_TRY(load_directory(env, path, prefix + entry.name + "/", depth + 1));
       continue;
     }
-    auto file = std::make_unique<File>();
-    file->bytes = std::make_shared<const std::string>(SHOPLAKE_TRY(env.read_file(path)));
-    file->digest = base::sha256_hex(*file->bytes).substr(0, 32);
-    for (const Kind& kind : kKinds) {
-      if (!entry.name.ends_with(kind.suffix))
-        continue;
-      file->content_type = kind.content_type;
-      file->compressible = kind.compressible && file->bytes->size() >= kWorthCompressing;
-    }
-    files_.insert_or_assign(prefix + entry.name, std::move(file));
+    SHOPLAKE_TRY(add(prefix + entry.name, SHOPLAKE_TRY(env.read_file(path))));
   }
+  return {};
+}
+
+base::Result<void> Assets::add(const std::string& path, std::string bytes) {
+  if (is_page(bytes))
+    bytes = SHOPLAKE_TRY(framed_page(frame_, bytes, path == kIndex ? "/" : path).within(path));
+  auto file = std::make_unique<File>();
+  file->bytes = std::make_shared<const std::string>(std::move(bytes));
+  file->digest = base::sha256_hex(*file->bytes).substr(0, 32);
+  for (const Kind& kind : kKinds) {
+    if (!path.ends_with(kind.suffix))
+      continue;
+    file->content_type = kind.content_type;
+    file->compressible = kind.compressible && file->bytes->size() >= kWorthCompressing;
+  }
+  files_.insert_or_assign(path, std::move(file));
   return {};
 }
 
 http::Response Assets::respond(const http::Request& request) const {
   const std::string path = http::percent_decode(request.path);
-  const auto found = files_.find(path == "/" ? std::string("/index.html") : path);
+  const auto found = files_.find(path == "/" ? std::string(kIndex) : path);
   if (found == files_.end()) {
     return http::error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
                           "the dashboard is at /");
