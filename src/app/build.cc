@@ -347,7 +347,7 @@ class ModelRun {
     const bool is_own_project =
         command_.project_directory.empty() &&
         app_.home().project_directory == io::join_path(app_.installation().share_directory, "dbt");
-    auditor_ = SHOPLAKE_TRY(make_auditor(app_, "build", is_own_project));
+    auditor_ = SHOPLAKE_TRY(make_auditor(app_, is_own_project));
     return {};
   }
 

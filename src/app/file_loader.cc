@@ -29,6 +29,7 @@ using ingest::FileState;
 constexpr int kAttempts = 5;
 // Rejected files, apart from the tables of the zone.
 constexpr std::string_view kQuarantinedFiles = "quarantine/_files";
+constexpr const char* kReasonEnding = ".reason.json";  // of the document beside one
 
 std::string absolute_path(const std::string& path) {
   return s3::is_s3(path) ? path : std::filesystem::absolute(path).lexically_normal().string();
@@ -97,7 +98,7 @@ Result<std::unique_ptr<FileLoader>> FileLoader::open(App& app, FileLoaderOptions
   SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
   SHOPLAKE_TRY(ingest::prepare_file_registry(*loader->control_plane_));
   loader->tables_ = SHOPLAKE_TRY(ingest::create_dataset_tables(*loader->catalog_, loader->contract_));
-  loader->audit_ = SHOPLAKE_TRY(LoadAudit::open(app, loader->tables_.table));
+  loader->audit_ = SHOPLAKE_TRY(LoadAudit::open(app, loader->contract_, loader->tables_.table));
   ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
   return loader;
 }
@@ -120,9 +121,42 @@ Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t
 }
 
 LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros, const std::string& registered_name) {
+  return load(begin(path, modified_micros, registered_name), path);
+}
+
+LoadedFile FileLoader::retry(const FileRecord& record) {
+  const std::string path = io::join_path(app_.home().lake_root, record.object);
+  auto work = begin(path, record.modified_micros, std::string(ingest::given_name(record)));
+  if (work.ok()) {
+    work->key.date = record.key.date;
+    work->retried = record;
+  }
+  LoadedFile file = load(std::move(work), path);
+  // A rejected file that is blocked now stands in the raw zone, and the registry says so.
+  const bool is_settled = !file.error || (record.state == FileState::rejected && file.error->code == quality::kBlocked);
+  if (record.state != FileState::loaded && is_settled) {
+    const Result<void> settled = settle_retry(record);
+    if (!settled.ok())
+      base::log::error("load.not_settled", {{"file", path}, {"reason", settled.error().message}});
+  }
+  return file;
+}
+
+// What was kept of a file that is taken now goes. A crash before it leaves what the next retry finds loaded.
+Result<void> FileLoader::settle_retry(const FileRecord& record) {
+  io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
+  SHOPLAKE_TRY(ingest::forget_file(*control_plane_, record));
+  SHOPLAKE_TRY(transaction.commit());
+  if (record.state != FileState::rejected)
+    return {};
+  const std::string kept = io::join_path(app_.home().lake_root, record.object);
+  SHOPLAKE_TRY(app_.env().remove_file(kept));
+  return app_.env().remove_file(kept + kReasonEnding);
+}
+
+LoadedFile FileLoader::load(Result<Work> work, const std::string& path) {
   LoadedFile file;
   const std::int64_t begin_micros = app_.env().monotonic_micros();
-  auto work = begin(path, modified_micros, registered_name);
   Result<void> outcome = work.ok() ? Result<void>() : Result<void>(work.error());
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     file = LoadedFile();
@@ -137,7 +171,9 @@ LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micro
     LoadedFile failed;
     failed.path = path;
     failed.status = LoadedFile::Status::failed;
-    if (work.ok() && outcome.error().kind == ErrorKind::input) {
+    if (outcome.error().code == quality::kBlocked)
+      failed.raw_object = file.raw_object;
+    if (work.ok() && outcome.error().kind == ErrorKind::input && !work->retried) {
       work->content.md5 = md5;
       work->content.size_bytes = file.input_bytes;
       reject(*work, outcome.error(), failed);
@@ -172,18 +208,25 @@ Result<void> FileLoader::try_load(const Work& given, LoadedFile& file) {
   file.md5 = copy->md5();
   file.input_bytes = copy->size_bytes();
   work.content = {contract_.dataset, copy->md5(), copy->size_bytes()};
-  if (contract_.changed_file == contract::Contract::ChangedFile::replace) {
-    work.previous = SHOPLAKE_TRY(ingest::find_file(*control_plane_, work.key));
-    if (work.previous &&
-        (work.previous->state != FileState::loaded || (work.previous->md5 == work.content.md5 && !options_.reload)))
-      work.previous.reset();
-  }
+  SHOPLAKE_TRY(find_previous(work));
   // The very content again: it is not looked for, since its rows go with the commit that brings them.
   const bool is_reload = work.previous && work.previous->md5 == work.content.md5;
   const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, work.content));
   if (known && !is_reload)
     return take_known(work, *known, file);
   return load_new(work, *copy, file);
+}
+
+Result<void> FileLoader::find_previous(Work& work) {
+  if (work.makes_anew()) {
+    work.previous = work.retried;
+  } else if (contract_.changed_file == contract::Contract::ChangedFile::replace) {
+    work.previous = SHOPLAKE_TRY(ingest::find_file(*control_plane_, work.key));
+    if (work.previous &&
+        (work.previous->state != FileState::loaded || (work.previous->md5 == work.content.md5 && !options_.reload)))
+      work.previous.reset();
+  }
+  return {};
 }
 
 FileRecord FileLoader::record_of(const Work& work, FileState state, const std::string& object) const {
@@ -193,7 +236,7 @@ FileRecord FileLoader::record_of(const Work& work, FileState state, const std::s
       (state == FileState::loaded || state == FileState::blocked))
     record.key.name = io::file_name(object);  // contents of one name stand side by side
   record.state = state;
-  record.source_name = work.path;
+  record.source_name = work.source_name();
   record.object = object;
   record.md5 = work.content.md5;
   record.size_bytes = work.content.size_bytes;
@@ -208,7 +251,10 @@ Result<void> FileLoader::take_known(Work& work, const ingest::LoadedObject& know
   if (work.previous) {
     // The file now has the content of another one: its own rows go, those stay.
     const Removals removals = SHOPLAKE_TRY(plan_removals(work));
-    SHOPLAKE_TRY(commit_removal(work, removals, record_of(work, FileState::duplicate, object)));
+    const Result<void> removed = commit_removal(work, removals, record_of(work, FileState::duplicate, object));
+    if (!removed.ok() && removed.error().code == quality::kBlocked)
+      note_blocked(work, object.empty() ? known.raw_object : object, removed.error());
+    SHOPLAKE_TRY(removed);
     file.replaced_object = work.previous->object;
   } else if (!object.empty() && object != known.raw_object) {
     io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
@@ -234,12 +280,19 @@ Result<FileLoader::Removals> FileLoader::plan_removals(const Work& work) {
   Removals removals;
   if (!work.previous)
     return removals;
+  const std::string& object = work.previous->object;
   std::vector<std::string> rows;
   std::vector<std::string> rejects;
-  for (const ingest::ObjectFile& file : SHOPLAKE_TRY(ingest::object_files(*control_plane_, work.previous->object)))
+  for (const ingest::ObjectFile& file : SHOPLAKE_TRY(ingest::object_files(*control_plane_, object)))
     (file.table == catalog::to_string(tables_.table) ? rows : rejects).push_back(file.path);
-  removals.table = SHOPLAKE_TRY(plan_row_removal(app_, tables_.table, work.previous->object, rows));
-  auto quarantine = plan_row_removal(app_, tables_.quarantine, work.previous->object, rejects);
+  const auto plan = [&](const catalog::TableIdentifier& table, const std::vector<std::string>& files) {
+    // The registry knows no data files where files of one name stand side by side.
+    return contract_.changed_file == contract::Contract::ChangedFile::replace
+               ? plan_row_removal(app_, table, object, files)
+               : plan_row_removal(app_, table, object);
+  };
+  removals.table = SHOPLAKE_TRY(plan(tables_.table, rows));
+  auto quarantine = plan(tables_.quarantine, rejects);
   if (!quarantine.ok()) {
     discard(app_.env(), removals.table);
     return std::move(quarantine).error();
@@ -281,8 +334,14 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
   transform_options.ingested_at_micros = work.now;
   transform_options.progress = &progress();
   transform_options.stop = options_.stop;
-  transform::TransformResult result =
-      SHOPLAKE_TRY(transform::transform(copy.file(), io::file_name(work.path), transform_options));
+  transform::TransformResult result = SHOPLAKE_TRY(transform::transform(copy.file(), work.key.name, transform_options));
+  if (work.makes_anew() && result.rejected >= work.retried->rejected) {
+    transform::discard(env, result);
+    file.status = LoadedFile::Status::skipped;
+    file.rejected = result.rejected;
+    file.rejected_by_reason = std::move(result.rejected_by_reason);
+    return {};
+  }
 
   const std::int64_t commit_begin = env.monotonic_micros();
   Removals removals;
@@ -301,7 +360,7 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
       discard(env, removals.table);
       discard(env, removals.quarantine);
     }
-    if (committed.error().code == quality::kBlocked)
+    if (committed.error().code == quality::kBlocked && !work.makes_anew())
       note_blocked(work, file.raw_object, committed.error());
     if (committed.error().code != ingest::kAlreadyLoaded)
       return committed;
@@ -338,7 +397,7 @@ Result<void> FileLoader::commit(const Work& work, const Removals& removals, cons
                                 LoadedFile& file) {
   ingest::LoadedObject object;
   object.content = work.content;
-  object.source_name = work.path;
+  object.source_name = work.source_name();
   object.raw_object = file.raw_object;
   object.rows = result.rows;
   object.rejected = result.rejected;
@@ -389,21 +448,26 @@ Result<void> FileLoader::commit(const Work& work, const Removals& removals, cons
     SHOPLAKE_TRY(write(*control_plane_));
     return transaction.commit();
   }
+  for (const catalog::CommittedTable& each : SHOPLAKE_TRY(publish(std::move(changes), work, write))) {
+    if (each.table == tables_.table)
+      file.snapshot_id = each.snapshot_id;
+  }
+  return {};
+}
+
+// Commits what the block rules let through, and what they said of it.
+Result<std::vector<catalog::CommittedTable>> FileLoader::publish(std::vector<catalog::TableChange> changes,
+                                                                 const Work& work,
+                                                                 const catalog::ControlPlaneWrites& write) {
   std::optional<catalog::TableChange> audited;
   if (audit_ != nullptr && changes.front().table == tables_.table)
     audited = SHOPLAKE_TRY(audit_->check(changes.front(), work.previous ? work.previous->object : std::string()));
   if (audited)
     changes.push_back(*audited);
-  const auto committed = catalog_->commit(changes, write);
+  auto committed = catalog_->commit(changes, write);
   if (audited)
     audit_->done(*audited, committed.ok() || committed.error().kind == ErrorKind::unknown_outcome);
-  if (!committed.ok())
-    return committed.error();
-  for (const catalog::CommittedTable& each : *committed) {
-    if (each.table == tables_.table)
-      file.snapshot_id = each.snapshot_id;
-  }
-  return {};
+  return committed;
 }
 
 // What a block rule keeps out is named in the registry; it stays where it is, and the next load takes it again. What
@@ -416,7 +480,7 @@ void FileLoader::note_blocked(const Work& work, const std::string& object, const
     // A file of that day and name that is loaded stays what counts.
     const auto current = SHOPLAKE_TRY(ingest::find_file(*control_plane_, record.key));
     if (current && current->state == FileState::loaded)
-      record.key.name += " (blocked)";
+      record.key.name += ingest::kBlockedEnding;
     io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
     SHOPLAKE_TRY(ingest::record_file(*control_plane_, record));
     return transaction.commit();
@@ -451,7 +515,7 @@ Result<void> FileLoader::commit_removal(const Work& work, const Removals& remova
     SHOPLAKE_TRY(write(*control_plane_));
     return transaction.commit();
   }
-  auto committed = catalog_->commit(changes, write);
+  auto committed = publish(std::move(changes), work, write);
   if (committed.ok())
     return {};
   if (committed.error().kind != ErrorKind::unknown_outcome) {
@@ -495,11 +559,11 @@ Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& er
     record.size_bytes = copy->size_bytes();
     SHOPLAKE_TRY(copy->place(target));
   }
-  SHOPLAKE_TRY(env.write_file(target + ".reason.json", reason_document(record, error)));
+  SHOPLAKE_TRY(env.write_file(target + kReasonEnding, reason_document(record, error)));
   // A file of that day and name that is loaded stays what counts.
   const auto current = SHOPLAKE_TRY(ingest::find_file(*control_plane_, record.key));
   if (current && current->state == FileState::loaded)
-    record.key.name = io::file_name(object) + " (rejected)";
+    record.key.name = std::string(io::file_name(object)) + std::string(ingest::kRejectedEnding);
   io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
   SHOPLAKE_TRY(ingest::record_file(*control_plane_, record));
   SHOPLAKE_TRY(transaction.commit());

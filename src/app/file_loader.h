@@ -50,6 +50,11 @@ class FileLoader {
   // the file counts as with `on_changed_file: replace`, where its own name is another each time; empty: its name.
   LoadedFile load(const std::string& path, std::int64_t modified_micros = 0, const std::string& registered_name = {});
 
+  // A file of the registry once more, after its contract or its rules were changed. One that was rejected or blocked is
+  // loaded as if it came now. Of one that is loaded, rows and rejects are made anew in one commit if fewer of its
+  // records are rejected than before; else it is skipped and stays as it is. What fails stays where it is, too.
+  LoadedFile retry(const ingest::FileRecord& record);
+
  private:
   // One file on its way.
   struct Work {
@@ -59,6 +64,9 @@ class FileLoader {
     std::int64_t modified_micros = 0;
     ingest::Content content;
     std::optional<ingest::FileRecord> previous;  // whose rows go
+    std::optional<ingest::FileRecord> retried;   // as the registry had it
+    bool makes_anew() const { return retried && retried->state == ingest::FileState::loaded; }
+    const std::string& source_name() const { return retried ? retried->source_name : path; }
   };
   // What goes with a previous content.
   struct Removals {
@@ -72,7 +80,9 @@ class FileLoader {
   std::string raw_object_at(const std::string& path) const;
   base::Result<Work> begin(const std::string& path, std::int64_t modified_micros,
                            const std::string& registered_name) const;
+  LoadedFile load(base::Result<Work> work, const std::string& path);
   base::Result<void> try_load(const Work& given, LoadedFile& file);
+  base::Result<void> find_previous(Work& work);
   base::Result<void> take_known(Work& work, const ingest::LoadedObject& known, LoadedFile& file);
   base::Result<void> load_new(Work& work, ingest::RawCopy& copy, LoadedFile& file);
   base::Result<Removals> plan_removals(const Work& work);
@@ -80,6 +90,10 @@ class FileLoader {
                             const catalog::Schema& quarantine_schema, const transform::TransformResult& result,
                             LoadedFile& file);
   base::Result<void> commit_removal(const Work& work, const Removals& removals, const ingest::FileRecord& record);
+  base::Result<std::vector<catalog::CommittedTable>> publish(std::vector<catalog::TableChange> changes,
+                                                             const Work& work,
+                                                             const catalog::ControlPlaneWrites& write);
+  base::Result<void> settle_retry(const ingest::FileRecord& record);
   void note_blocked(const Work& work, const std::string& object, const base::Error& error);
   void reject(const Work& work, const base::Error& error, LoadedFile& file);
   base::Result<void> quarantine_file(const Work& work, const base::Error& error, LoadedFile& file);

@@ -29,6 +29,15 @@ Result<void> check_paths(io::Env& env, const LoadOptions& options) {
 
 }  // namespace
 
+std::string_view name(LoadedFile::Status status) {
+  switch (status) {
+    case LoadedFile::Status::loaded: return "loaded";
+    case LoadedFile::Status::skipped: return "skipped";
+    case LoadedFile::Status::failed: return "failed";
+  }
+  return "";
+}
+
 std::int64_t LoadReport::rows() const {
   std::int64_t total = 0;
   for (const LoadedFile& file : files)

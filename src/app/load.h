@@ -9,6 +9,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/app.h"
@@ -55,6 +56,8 @@ struct LoadedFile {
   double write_seconds = 0;
   std::int64_t commit_micros = 0;
 };
+
+std::string_view name(LoadedFile::Status status);
 
 struct LoadReport {
   std::string dataset;

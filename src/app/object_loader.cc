@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "ingest/registry.h"
+#include "quality/audit.h"
 
 namespace shoplake::app {
 namespace {
@@ -111,7 +112,7 @@ struct ObjectLoader::State {
     metrics.add("Errors", {{"stage", kStage}});
     base::log::error("collect.object_not_loaded",
                      {{"object", job.path}, {"reason", error->message}, {"advice", error->advice}});
-    return error->kind == base::ErrorKind::input;
+    return error->kind == base::ErrorKind::input || error->code == quality::kBlocked;
   }
 
   void count(const LoadReport& report) {

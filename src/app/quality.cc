@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "base/nearest_name.h"
-#include "contract/contract.h"
 #include "query/lake_views.h"
 
 namespace shoplake::app {
@@ -42,27 +41,6 @@ Result<std::map<std::string, contract::Contract>> contracts(App& app) {
     all.emplace(path, SHOPLAKE_TRY(contract::read_contract(app.env(), path)));
   }
   return all;
-}
-
-// What contracts expect of their tables.
-Result<std::vector<quality::RuleSet>> expectations(App& app) {
-  std::vector<quality::RuleSet> sets;
-  for (const auto& [path, contract] : SHOPLAKE_TRY(contracts(app))) {
-    quality::RuleSet set;
-    set.table = contract.table;
-    for (const contract::Expectation& expectation : contract.expectations) {
-      quality::RuleText given;
-      given.text = expectation.text;
-      given.path = path;
-      given.severity = expectation.severity == contract::Expectation::Severity::block ? quality::Severity::block
-                                                                                      : quality::Severity::warn;
-      given.description = expectation.description;
-      set.rules.push_back(SHOPLAKE_TRY(quality::make_rule(given)));
-    }
-    if (!set.rules.empty())
-      sets.push_back(std::move(set));
-  }
-  return sets;
 }
 
 // An engine whose sessions see the lake and nothing else.
@@ -230,27 +208,55 @@ Result<std::string> quality_directory(App& app) {
 Result<std::vector<quality::RuleSet>> load_rule_sets(App& app) {
   std::vector<quality::RuleSet> sets =
       SHOPLAKE_TRY(quality::read_rule_sets(app.env(), SHOPLAKE_TRY(quality_directory(app))));
-  for (quality::RuleSet& expected : SHOPLAKE_TRY(expectations(app))) {
+  for (const auto& [path, contract] : SHOPLAKE_TRY(contracts(app))) {
+    quality::RuleSet expected = SHOPLAKE_TRY(expectations_of(contract, path));
     // A rule that the table's own rule set has too is said there.
     const auto own =
         std::find_if(sets.begin(), sets.end(), [&](const auto& set) { return set.table == expected.table; });
     if (own != sets.end()) {
       std::erase_if(expected.rules, [&](const quality::QualityRule& rule) {
-        return std::any_of(own->rules.begin(), own->rules.end(),
-                           [&](const auto& other) { return other.name == rule.name || other.text == rule.text; });
+        const auto same = std::find_if(own->rules.begin(), own->rules.end(), [&](const auto& other) {
+          return other.name == rule.name || other.text == rule.text;
+        });
+        if (same != own->rules.end() && rule.severity == quality::Severity::block)
+          same->severity = quality::Severity::block;
+        return same != own->rules.end();
       });
     }
-    sets.push_back(std::move(expected));
+    if (!expected.rules.empty())
+      sets.push_back(std::move(expected));
   }
   return quality::merge(std::move(sets));
 }
 
-Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::string& triggered_by, bool is_own) {
+Result<quality::RuleSet> expectations_of(const contract::Contract& contract, const std::string& path) {
+  quality::RuleSet set;
+  set.table = contract.table;
+  for (const contract::Expectation& expectation : contract.expectations) {
+    quality::RuleText given;
+    given.text = expectation.text;
+    given.path = path;
+    given.line = expectation.line;
+    given.severity = expectation.severity == contract::Expectation::Severity::block ? quality::Severity::block
+                                                                                    : quality::Severity::warn;
+    given.description = expectation.description;
+    quality::QualityRule rule = SHOPLAKE_TRY(quality::make_rule(given));
+    rule.asks_new_rows = quality::can_ask_new_rows(rule.rule, contract.table);
+    set.rules.push_back(std::move(rule));
+  }
+  return set;
+}
+
+Result<std::vector<quality::RuleSet>> blocking_rule_sets(App& app, bool is_own) {
   const std::string directory = SHOPLAKE_TRY(quality_directory(app));
   const bool is_shipped = directory == io::join_path(app.installation().share_directory, "quality");
   if (is_shipped && !is_own)
-    return std::unique_ptr<quality::Auditor>();
-  std::vector<quality::RuleSet> sets = quality::blocking(SHOPLAKE_TRY(quality::read_rule_sets(app.env(), directory)));
+    return std::vector<quality::RuleSet>();
+  return quality::blocking(SHOPLAKE_TRY(quality::read_rule_sets(app.env(), directory)));
+}
+
+Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, bool is_own) {
+  std::vector<quality::RuleSet> sets = SHOPLAKE_TRY(blocking_rule_sets(app, is_own));
   if (sets.empty())
     return std::unique_ptr<quality::Auditor>();
   quality::AuditOptions options;
@@ -258,7 +264,7 @@ Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::stri
   options.catalog = SHOPLAKE_TRY(app.catalog());
   options.sets = std::move(sets);
   options.hidden_columns = SHOPLAKE_TRY(personal_columns(app));
-  options.triggered_by = triggered_by;
+  options.triggered_by = "build";
   return std::make_unique<quality::Auditor>(std::move(options));
 }
 

@@ -12,6 +12,7 @@
 
 #include "app/app.h"
 #include "base/result.h"
+#include "contract/contract.h"
 #include "quality/audit.h"
 #include "quality/results.h"
 #include "quality/rule_set.h"
@@ -20,13 +21,20 @@ namespace shoplake::app {
 
 // Where rule sets are: <home>/quality if there is such a folder, else the installation's.
 base::Result<std::string> quality_directory(App& app);
-// With the expectations of the home's data contracts behind them. These are evaluated on published tables only: what
-// holds back a build or a load stands in a rule set.
+// With the expectations of the home's data contracts behind them. What both have is one rule, and it blocks if one of
+// them says so.
 base::Result<std::vector<quality::RuleSet>> load_rule_sets(App& app);
 
-// What keeps rows from being published by a build or a load; null if no table has a block rule. The rule sets that come
-// with shoplake are for the project and the contracts that come with it: `is_own` says that no others are used.
-base::Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, const std::string& triggered_by, bool is_own);
+// The block rules of rule sets, which keep rows from being published by a build or a load. Those that come with
+// shoplake are for the project and the contracts that come with it: `is_own` says that no others are used.
+base::Result<std::vector<quality::RuleSet>> blocking_rule_sets(App& app, bool is_own);
+
+// What asks them of what a build makes; null if no table has a block rule.
+base::Result<std::unique_ptr<quality::Auditor>> make_auditor(App& app, bool is_own);
+
+// The expectations of a contract as rules of its table; `path`: of its file. A load is asked those about single rows of
+// the rows that it brings (docs/quality.md).
+base::Result<quality::RuleSet> expectations_of(const contract::Contract& contract, const std::string& path);
 
 // Columns that no example may show: fields of any contract that hold personal data, in lower case.
 base::Result<std::set<std::string>> personal_columns(App& app);

@@ -62,18 +62,18 @@ std::string text(const engine::ResultSet& rows, std::int64_t row, std::size_t co
   return rows.text(row, column).value_or("");
 }
 
-// Files that were rejected as a whole, from the registry.
+// Files of which nothing was published, from the registry.
 Result<void> add_files(App& app, const QuarantineFilter& filter, std::vector<QuarantineGroup>& groups) {
   const auto control_plane = SHOPLAKE_TRY(SHOPLAKE_TRY(app.catalog())->open_control_plane());
   SHOPLAKE_TRY(ingest::prepare_file_registry(*control_plane));
-  for (const ingest::FileRecord& file :
-       SHOPLAKE_TRY(ingest::list_files(*control_plane, {filter.dataset, ingest::FileState::rejected}))) {
+  for (const ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, {filter.dataset, {}}))) {
+    if (file.state != ingest::FileState::rejected && file.state != ingest::FileState::blocked)
+      continue;
     if ((!filter.reason.empty() && filter.reason != file.reason) ||
         file.object.find(filter.source_object) == std::string::npos)
       continue;
-    groups.push_back(
-        {file.key.dataset, file.reason, file.object, true, 0, 0, file.message,
-         base::timestamp_text(file.at_micros / base::kMicrosPerSecond * base::kMicrosPerSecond)});
+    groups.push_back({file.key.dataset, file.reason, file.object, true, 0, 0, file.message,
+                      base::timestamp_text(file.at_micros / base::kMicrosPerSecond * base::kMicrosPerSecond)});
   }
   return {};
 }

@@ -19,11 +19,12 @@ struct QuarantineFilter {
   std::int64_t limit = 20;  // of records
 };
 
-// Rejected records of one dataset, raw object and reason; or a file that was rejected as a whole.
+// Rejected records of one dataset, raw object and reason; or a file that was rejected as a whole, or that a block rule
+// of its table keeps out.
 struct QuarantineGroup {
   std::string dataset;
   std::string reason_code;
-  std::string source_object;  // of a file: where it is kept, below the lake's root
+  std::string source_object;  // of a file: where it stands, below the lake's root; a blocked one in raw
   bool is_file = false;
   std::int64_t count = 0;  // records; of a file 0
   std::int64_t first_line = 0;

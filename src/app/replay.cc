@@ -35,11 +35,4 @@ Result<live::ReplayReport> replay_stream(App& app, live::ReplayOptions options) 
   return live->replay(options);
 }
 
-Result<live::RetryReport> retry_quarantine(App& app, live::RetryOptions options) {
-  const auto streams = SHOPLAKE_TRY(open_streams(app));
-  const auto live =
-      SHOPLAKE_TRY(live::Live::open(SHOPLAKE_TRY(live_options(app, SHOPLAKE_TRY(live_streams(app, *streams, true))))));
-  return live->retry(options);
-}
-
 }  // namespace shoplake::app

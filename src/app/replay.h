@@ -1,5 +1,5 @@
-// Bringing records in again by the live path: from the raw objects of a stream, or out of quarantine. What is there
-// already is left alone; what comes in is counted once and keeps the time at which it was first received.
+// Bringing records in again by the live path, from the raw objects of a stream. What is there already is left alone;
+// what comes in is counted once and keeps the time at which it was first received.
 #pragma once
 
 #include <stop_token>
@@ -17,8 +17,5 @@ base::Result<std::int64_t> parse_moment(std::string_view text);
 
 // Errors: replay.no_such_stream (usage), those of live::Live.
 base::Result<live::ReplayReport> replay_stream(App& app, live::ReplayOptions options);
-
-// Errors: quarantine.no_such_dataset (usage), those of live::Live.
-base::Result<live::RetryReport> retry_quarantine(App& app, live::RetryOptions options);
 
 }  // namespace shoplake::app

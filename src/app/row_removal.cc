@@ -34,9 +34,15 @@ bool may_hold(const DataFile& file, std::int32_t field_id, const std::string& ob
   return true;
 }
 
+// The column that names the raw object of a row: of a dataset's table, or of its quarantine.
+const catalog::Field* source_object_column(const catalog::Schema& schema) {
+  const catalog::Field* column = schema.find(transform::kSourceObjectColumn);
+  return column != nullptr ? column : schema.find("source_object");
+}
+
 // The rows of the object in files that hold others', too: a delete file for each partition that has any.
-Result<void> delete_rows(App& app, const std::vector<const DataFile*>& files, const std::string& object,
-                         const std::string& folder, RowRemoval& removal) {
+Result<void> delete_rows(App& app, const std::vector<const DataFile*>& files, const std::string& column,
+                         const std::string& object, const std::string& folder, RowRemoval& removal) {
   const auto database = SHOPLAKE_TRY(app.open_engine());
   const auto session = SHOPLAKE_TRY(database->connect());
   std::map<std::vector<transform::PartitionValue>, std::vector<std::string>> partitions;
@@ -48,8 +54,7 @@ Result<void> delete_rows(App& app, const std::vector<const DataFile*>& files, co
         "SELECT filename AS file_path, file_row_number AS pos FROM read_parquet([{}], filename = true, file_row_number "
         "= "
         "true) WHERE {} = {} ORDER BY ALL",
-        literals(paths), engine::quote_identifier(std::string(transform::kSourceObjectColumn)),
-        engine::quote_literal(object));
+        literals(paths), engine::quote_identifier(column), engine::quote_literal(object));
     const std::string path = io::join_path(folder, app.env().new_uuid() + "-deletes.parquet");
     DataFile deletes = SHOPLAKE_TRY(live::copy_position_deletes(app.env(), *session, query, path));
     deletes.partition = partition;
@@ -61,6 +66,24 @@ Result<void> delete_rows(App& app, const std::vector<const DataFile*>& files, co
     written.push_back(path);
   }
   return io::sync_files(app.env(), written);
+}
+
+// The rows of the object in the table's files but for `own`.
+Result<void> delete_rows_elsewhere(App& app, const catalog::Table& table, const std::string& object,
+                                   const std::vector<std::string>& own, RowRemoval& removal) {
+  catalog::Catalog* catalog = SHOPLAKE_TRY(app.catalog());
+  const catalog::Field* column = source_object_column(table.metadata->current_schema());
+  const std::vector<DataFile> all = SHOPLAKE_TRY(catalog->list_files(table));
+  std::vector<const DataFile*> merged;
+  for (const DataFile& file : all) {
+    const bool is_own = std::find(own.begin(), own.end(), file.path) != own.end();
+    if (file.content == DataFile::Content::data && !is_own && column != nullptr && may_hold(file, column->id, object))
+      merged.push_back(&file);
+  }
+  if (merged.empty())
+    return {};
+  return delete_rows(app, merged, column->name, object, SHOPLAKE_TRY(catalog->data_location(table.identifier)),
+                     removal);
 }
 
 }  // namespace
@@ -79,18 +102,15 @@ Result<RowRemoval> plan_row_removal(App& app, const catalog::TableIdentifier& ta
     if (present.contains(path))
       removal.removed_paths.push_back(path);
   }
-  if (removal.removed_paths.size() == files.size())
-    return removal;
-  const catalog::Field* column = current.metadata->current_schema().find(transform::kSourceObjectColumn);
-  const std::vector<DataFile> all = SHOPLAKE_TRY(catalog->list_files(current));
-  std::vector<const DataFile*> merged;
-  for (const DataFile& file : all) {
-    const bool is_own = std::find(files.begin(), files.end(), file.path) != files.end();
-    if (file.content == DataFile::Content::data && !is_own && column != nullptr && may_hold(file, column->id, object))
-      merged.push_back(&file);
-  }
-  if (!merged.empty())
-    SHOPLAKE_TRY(delete_rows(app, merged, object, SHOPLAKE_TRY(catalog->data_location(table)), removal));
+  if (removal.removed_paths.size() < files.size())
+    SHOPLAKE_TRY(delete_rows_elsewhere(app, current, object, files, removal));
+  return removal;
+}
+
+Result<RowRemoval> plan_row_removal(App& app, const catalog::TableIdentifier& table, const std::string& object) {
+  RowRemoval removal;
+  const catalog::Table current = SHOPLAKE_TRY(SHOPLAKE_TRY(app.catalog())->load_table(table));
+  SHOPLAKE_TRY(delete_rows_elsewhere(app, current, object, {}, removal));
   return removal;
 }
 

@@ -26,6 +26,9 @@ struct RowRemoval {
 base::Result<RowRemoval> plan_row_removal(App& app, const catalog::TableIdentifier& table, const std::string& object,
                                           const std::vector<std::string>& files);
 
+// The same where the registry knows none of them: rows are found by their source object, in all files of the table.
+base::Result<RowRemoval> plan_row_removal(App& app, const catalog::TableIdentifier& table, const std::string& object);
+
 // Removes the delete files of a removal whose commit did not happen.
 void discard(io::Env& env, const RowRemoval& removal);
 

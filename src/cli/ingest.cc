@@ -31,8 +31,10 @@ void say_file(const std::string& dataset, const app::LoadedFile& file, Context& 
   const std::string_view name = std::string_view(file.path).substr(file.path.find_last_of('/') + 1);
   const Terminal& terminal = standard_output();
   if (file.error) {
-    context.say(fmt::format("{}: {}   {}: {}, kept as {}", dataset, name, terminal.styled(Style::bad, "rejected"),
-                            file.error->message, file.quarantined_as));
+    const bool is_rejected = !file.quarantined_as.empty();
+    context.say(fmt::format("{}: {}   {}: {}{}", dataset, name,
+                            terminal.styled(Style::bad, is_rejected ? "rejected" : "not published"),
+                            file.error->message, is_rejected ? ", kept as " + file.quarantined_as : ""));
     return;
   }
   std::string what = file.status == app::LoadedFile::Status::skipped
@@ -91,15 +93,18 @@ void add_ingest(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   command->add_option("dataset", options->datasets, "only these; default: all that have a contract");
   command->add_flag("--watch", options->watch, "looks again every 2 seconds until interrupted, as shoplake serve does");
-  command->add_flag("--strict", options->strict, "exit with 3 if a file or a record was rejected");
+  command->add_flag("--strict", options->strict,
+                    "exit with 3 if a file or a record was rejected, or a file was blocked");
   command->footer(
       "Files that are new or changed since they were looked at are validated and loaded where they stand. Unfinished "
       "ones wait:\nhidden, temporary (.tmp, .part …) or written to within the last 2 seconds. Rejected ones move to "
-      "quarantine with their reason.\n\n"
+      "quarantine with their reason; those that\na block rule keeps out stay where they are (shoplake quarantine retry "
+      "takes them once the rule or the contract is another).\n\n"
       "Example:\n"
       "  cp 2026-11-21.csv shoplake-data/lake/raw/transactions/date=2026-11-21/ && shoplake ingest\n"
       "\n"
-      "Exit codes: 0 done; 2 unknown dataset; 3 --strict, and something was rejected; 4 disk or permission; 130 "
+      "Exit codes: 0 done; 2 unknown dataset; 3 --strict, and something was rejected or blocked; 4 disk or permission; "
+      "130 "
       "interrupted.");
   command->callback([options, &context] { context.finish(run(*options, context)); });
 }

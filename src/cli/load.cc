@@ -33,15 +33,6 @@ struct Options {
 
 constexpr std::size_t kDriftShown = 10;
 
-std::string_view status_name(app::LoadedFile::Status status) {
-  switch (status) {
-    case app::LoadedFile::Status::loaded: return "loaded";
-    case app::LoadedFile::Status::skipped: return "skipped";
-    case app::LoadedFile::Status::failed: return "failed";
-  }
-  return "";
-}
-
 std::string_view format_name(transform::InputFormat format) {
   switch (format) {
     case transform::InputFormat::json: return "json";
@@ -56,11 +47,11 @@ std::string timestamp(std::int64_t micros) {
 }
 
 std::string file_as_json(const app::LoadedFile& file) {
-  std::string text = fmt::format(R"({{"path":{},"status":"{}")", json_quoted(file.path), status_name(file.status));
+  std::string text = fmt::format(R"({{"path":{},"status":"{}")", json_quoted(file.path), app::name(file.status));
   if (file.error) {
     const std::string error = error_as_json(*file.error);
-    return text + fmt::format(R"(,"quarantined_as":{},{}}})", json_quoted(file.quarantined_as),
-                              std::string_view(error).substr(1, error.size() - 2));
+    return text + fmt::format(R"(,"quarantined_as":{},"raw_object":{},{}}})", json_quoted(file.quarantined_as),
+                              json_quoted(file.raw_object), std::string_view(error).substr(1, error.size() - 2));
   }
   text += fmt::format(R"(,"rows":{},"rejected":{},"rejected_by_reason":{{)", file.rows, file.rejected);
   const char* comma = "";
@@ -142,7 +133,9 @@ class Speaker {
     line.append(static_cast<std::size_t>(std::max(0, name_width_ - display_width(shown(file.path)))), ' ');
     if (file.error) {
       context_.say(line + "   " + terminal.styled(Style::bad, "failed, nothing of it was loaded") +
-                   (file.quarantined_as.empty() ? "" : ", kept as " + file.quarantined_as));
+                   (!file.quarantined_as.empty() ? ", kept as " + file.quarantined_as
+                    : !file.raw_object.empty()   ? ", kept as " + file.raw_object
+                                                 : ""));
       return;
     }
     if (file.status == app::LoadedFile::Status::skipped) {
@@ -293,9 +286,12 @@ void add_load(CLI::App& root, Context& context) {
       "\n"
       "A file whose content was loaded before adds nothing, whatever its name. Each file is loaded completely or not "
       "at all.\n"
-      "Exit codes: 0 done; 2 no such file, a directory, unknown dataset; 3 a file is damaged (cut gzip, bad Parquet), "
-      "or --strict and\n"
-      "records were rejected; 4 disk or permission; 130 interrupted.");
+      "Exit codes: 0 done; 1 a block rule keeps a file out (of a rule set, or an expectation of the contract); 2 no "
+      "such "
+      "file, a directory,\n"
+      "unknown dataset; 3 a file is damaged (cut gzip, bad Parquet), or --strict and records were rejected; 4 disk or "
+      "permission;\n"
+      "130 interrupted.");
   command->callback([options, &context] { context.finish(run(*options, context)); });
 }
 

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/quarantine.h"
-#include "app/replay.h"
+#include "app/quarantine_retry.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -82,16 +82,52 @@ base::Result<int> show(const app::QuarantineFilter& filter, Context& context) {
   return 0;
 }
 
+std::string retried_as_json(const app::RetriedFile& retried) {
+  const app::LoadedFile& file = retried.file;
+  std::string text = fmt::format(
+      R"({{"object":{},"was":"{}","status":"{}","rejected_before":{},"rows":{},"rejected":{},"raw_object":{})",
+      json_quoted(retried.object), ingest::name(retried.before), app::name(file.status), retried.rejected_before,
+      file.rows, file.rejected, json_quoted(file.raw_object));
+  if (file.error) {
+    const std::string error = error_as_json(*file.error);
+    text += "," + error.substr(1, error.size() - 2);
+  }
+  return text + "}";
+}
+
+void say_retried(const app::RetriedFile& retried, Context& context) {
+  const app::LoadedFile& file = retried.file;
+  std::string what;
+  if (file.error) {
+    what = standard_output().styled(Style::warning, file.error->code) + ": " + file.error->message;
+  } else if (file.status == app::LoadedFile::Status::skipped) {
+    what = retried.before == ingest::FileState::loaded ? "no record more is accepted, left as it is"
+                                                       : "its content is loaded already";
+  } else {
+    what = fmt::format("{}, {}", format_noun(file.rows, "row"), format_noun(file.rejected, "reject"));
+  }
+  context.say(fmt::format("  {}   {}", retried.object, what));
+}
+
 base::Result<int> retry(const app::QuarantineFilter& filter, Context& context) {
-  const live::RetryReport report =
-      SHOPLAKE_TRY(app::retry_quarantine(*SHOPLAKE_TRY(context.app()), {filter.dataset, filter.reason, context.stop}));
+  app::QuarantineRetryOptions options;
+  options.dataset = filter.dataset;
+  options.reason_code = filter.reason;
+  options.progress = &context.progress();
+  options.stop = context.stop;
+  const app::QuarantineRetryReport report = SHOPLAKE_TRY(app::retry_quarantine(*SHOPLAKE_TRY(context.app()), options));
   if (context.json) {
-    context.print(
-        fmt::format(R"({{"dataset":{},"tried":{},"accepted":{},"already_there":{},"rejected":{},"truncated":{}}})",
-                    json_quoted(filter.dataset), report.tried, report.accepted, report.already_there, report.rejected,
-                    report.truncated));
+    std::string text = fmt::format(
+        R"({{"dataset":{},"tried":{},"accepted":{},"already_there":{},"rejected":{},"truncated":{},"files":[)",
+        json_quoted(filter.dataset), report.tried, report.accepted, report.already_there, report.rejected,
+        report.truncated);
+    for (const app::RetriedFile& file : report.files)
+      text += (text.ends_with('[') ? "" : ",") + retried_as_json(file);
+    context.print(text + "]}");
     return 0;
   }
+  for (const app::RetriedFile& file : report.files)
+    say_retried(file, context);
   const auto count = [](std::uint64_t n) { return format_count(static_cast<std::int64_t>(n)); };
   context.say(fmt::format("retry {}: {} tried, {} accepted, {} were there already, {} still rejected", filter.dataset,
                           count(report.tried), count(report.accepted), count(report.already_there),
@@ -132,16 +168,21 @@ void add_quarantine(CLI::App& root, Context& context) {
   show_command->footer(
       "Example:\n  shoplake quarantine show events --reason contract.wrong_type --limit 5\n\nExit codes: 0 done; 2 "
       "nothing was ever loaded into that dataset; 4 disk or permission.");
-  auto* retry_command =
-      command->add_subcommand("retry", "try rejected records again, after their contract was changed");
+  auto* retry_command = command->add_subcommand(
+      "retry", "try what was rejected or blocked again, after its contract or rules were changed");
   retry_command->add_option("dataset", filter->dataset, "the dataset")->required();
   retry_command->add_option("--reason", filter->reason, "only this reason, such as contract.wrong_type");
   retry_command->footer(
-      "What the contract accepts now moves to the dataset's table with the time at which it was first received, "
-      "counted "
-      "once; the rest stays.\n\nExample:\n  shoplake quarantine retry events --reason contract.wrong_type\n\nExit "
-      "codes: 0 "
-      "done; 2 no such dataset; 4 disk or permission.");
+      "Records that came in files are tried by loading the file again from the raw zone: where fewer are rejected than "
+      "before, its rows and\n"
+      "rejects are made anew in one commit. Files that were rejected as a whole, or that a block rule kept out, are "
+      "loaded as if they came now.\n"
+      "Of streams, what the contract accepts now moves to the dataset's table with the time at which it was first "
+      "received, counted once.\n"
+      "The rest stays.\n\n"
+      "Examples:\n  shoplake quarantine retry events --reason contract.wrong_type\n"
+      "  shoplake quarantine retry transactions\n\n"
+      "Exit codes: 0 done, also if all stays; 2 no such dataset; 4 disk or permission; 130 interrupted.");
   retry_command->callback([filter, &context] { context.finish(retry(*filter, context)); });
 
   show_command->callback([filter, &context] { context.finish(show(*filter, context)); });

@@ -239,6 +239,7 @@ class Parser {
                           "Correct the rule; docs/quality.md describes the rules.");
       }
       expectation.rule = std::move(parsed).value();
+      expectation.line = origin.line;
       SHOPLAKE_TRY(check_rule(rule, contract, expectation.rule));
       contract.expectations.push_back(std::move(expectation));
     }

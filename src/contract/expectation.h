@@ -11,9 +11,10 @@ namespace shoplake::contract {
 struct Expectation {
   enum class Severity {
     warn,
-    block,  // `shoplake quality run` fails; a load is held back by the block rules of rule sets only (docs/quality.md)
+    block,  // a load that breaks it is not published (docs/quality.md)
   };
   std::string text;  // as the contract spells the rule
+  int line = 1;      // of the contract's file
   dqdl::Rule rule;
   Severity severity = Severity::warn;
   std::string description;

@@ -222,5 +222,36 @@ TEST(DqdlReferenceTest, NamesColumnsOfOtherTables) {
     EXPECT_FALSE(parse_column_aggregate(bad)) << bad;
 }
 
+Rule rule_of(const char* text) {
+  auto rule = parse_rule(text);
+  EXPECT_TRUE(rule.ok()) << text;
+  return std::move(rule).value();
+}
+
+TEST(DqdlRuleTest, KnowsWhatIsAskedOfRowsOneByOne) {
+  for (const char* text :
+       {"IsComplete \"a\"", "Completeness \"a\" > 0.9", "ColumnValues \"a\" > 0", "ColumnLength \"a\" = 3",
+        "ColumnDataType \"a\" = \"INTEGER\"", "DataFreshness \"a\" <= 3 days",
+        "ReferentialIntegrity \"a\" \"x.y.a\" = 1", "(IsComplete \"a\") or (ColumnValues \"a\" in [1, 2])"})
+    EXPECT_TRUE(asks_each_row(rule_of(text))) << text;
+  for (const char* text :
+       {"RowCount > 0", "IsUnique \"a\"", "IsPrimaryKey \"a\"", "Mean \"a\" > 0", "Sum \"a\" > 0",
+        "DistinctValuesCount \"a\" > 0", "CustomSql \"select 1\" = 1", "Completeness \"a\" >= last()",
+        "(IsComplete \"a\") and (RowCount > 0)", "ColumnValues \"a\" < 3 with threshold > avg(last(3))"})
+    EXPECT_FALSE(asks_each_row(rule_of(text))) << text;
+}
+
+TEST(DqdlRuleTest, KnowsWhatDependsOnMoreThanTheRows) {
+  for (const char* text : {"RowCount > 0", "IsUnique \"a\"", "ColumnValues \"a\" > \"2026-01-01\"",
+                           "ColumnValues \"last(\" = \"current\"", "(RowCount > 0) and (Sum \"customsql\" > 0)"})
+    EXPECT_TRUE(asks_own_rows_only(rule_of(text))) << text;
+  for (const char* text :
+       {"DataFreshness \"a\" <= 3 days", "ColumnValues \"a\" > (now() - 3 days)", "ColumnValues \"a\" < now()",
+        "RowCount >= last()", "ReferentialIntegrity \"a\" \"x.y.a\" = 1", "RowCountMatch \"x.y\" = 1",
+        "AggregateMatch \"sum(a)\" \"sum(x.y.a)\" = 1", "CustomSql \"select 1\" = 1",
+        "(RowCount > 0) or (RowCount > avg(last(3)))", "ColumnValues \"a\" < 3 with threshold > last()"})
+    EXPECT_FALSE(asks_own_rows_only(rule_of(text))) << text;
+}
+
 }  // namespace
 }  // namespace shoplake::dqdl

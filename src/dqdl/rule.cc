@@ -1,6 +1,7 @@
 #include "dqdl/rule.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace shoplake::dqdl {
 namespace {
@@ -127,6 +128,29 @@ std::string to_string(const Rule& rule) {
   if (rule.threshold)
     text += " with threshold " + to_string(*rule.threshold);
   return text;
+}
+
+bool asks_each_row(const Rule& rule) {
+  if (rule.kind != Rule::Kind::single)
+    return std::all_of(rule.parts.begin(), rule.parts.end(), asks_each_row);
+  constexpr RuleType kOfRows[] = {RuleType::column_data_type,     RuleType::column_length,  RuleType::column_values,
+                                  RuleType::completeness,         RuleType::data_freshness, RuleType::is_complete,
+                                  RuleType::referential_integrity};
+  return std::find(std::begin(kOfRows), std::end(kOfRows), rule.type) != std::end(kOfRows) && runs_needed(rule) == 0;
+}
+
+bool asks_own_rows_only(const Rule& rule) {
+  if (rule.kind != Rule::Kind::single)
+    return std::all_of(rule.parts.begin(), rule.parts.end(), asks_own_rows_only);
+  constexpr RuleType kOfMore[] = {RuleType::aggregate_match, RuleType::custom_sql, RuleType::data_freshness,
+                                  RuleType::referential_integrity, RuleType::row_count_match};
+  const auto reads_clock = [](const std::optional<Condition>& condition) {
+    return condition && std::any_of(condition->operands.begin(), condition->operands.end(), [](const Operand& operand) {
+             return std::holds_alternative<Moment>(operand) || std::holds_alternative<Duration>(operand);
+           });
+  };
+  return std::find(std::begin(kOfMore), std::end(kOfMore), rule.type) == std::end(kOfMore) && runs_needed(rule) == 0 &&
+         !reads_clock(rule.condition) && !reads_clock(rule.threshold);
 }
 
 std::int64_t runs_needed(const Condition& condition) {

@@ -95,6 +95,13 @@ struct Rule {
 std::string to_string(const Rule& rule);
 std::string to_string(const Condition& condition);
 
+// Whether the rule asks rows one by one: each of them satisfies it or does not, whatever the other rows of its table
+// are. Not what looks back at earlier runs.
+bool asks_each_row(const Rule& rule);
+// Whether the answer is a matter of the table's rows alone: neither of the clock, nor of other tables, nor of earlier
+// runs. What a `where` asks, which is SQL, is not looked at.
+bool asks_own_rows_only(const Rule& rule);
+
 // How many runs the rule looks back, of any of its parts; 0 if it does not.
 std::int64_t runs_needed(const Condition& condition);
 std::int64_t runs_needed(const Rule& rule);

@@ -128,6 +128,29 @@ Result<void> record_file(io::Database& database, const FileRecord& file) {
   return {};
 }
 
+Result<void> forget_file(io::Database& database, const FileRecord& file) {
+  io::Statement statement = SHOPLAKE_TRY(database.prepare(
+      "delete from ingested_file where dataset = ?1 and date = ?2 and name = ?3 and object = ?4 and state "
+      "= ?5"));
+  statement.bind(1, std::string_view(file.key.dataset))
+      .bind(2, std::string_view(file.key.date))
+      .bind(3, std::string_view(file.key.name))
+      .bind(4, std::string_view(file.object))
+      .bind(5, name(file.state));
+  SHOPLAKE_TRY(statement.run());
+  return {};
+}
+
+std::string_view given_name(const FileRecord& file) {
+  std::string_view name = file.key.name;
+  const std::string_view ending = file.state == FileState::rejected  ? kRejectedEnding
+                                  : file.state == FileState::blocked ? kBlockedEnding
+                                                                     : std::string_view();
+  if (name.ends_with(ending))
+    name.remove_suffix(ending.size());
+  return name;
+}
+
 Result<std::vector<FileRecord>> list_files(io::Database& database, const FileFilter& filter) {
   io::Statement statement =
       SHOPLAKE_TRY(database.prepare("select " + std::string(kColumns) +

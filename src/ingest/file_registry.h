@@ -65,6 +65,15 @@ struct FileFilter {
   std::string dataset;  // empty: all
   std::optional<FileState> state;
 };
+// What is recorded of a file that was rejected or blocked, unless another record has taken its place.
+Result<void> forget_file(io::Database& database, const FileRecord& file);
+
+// Behind the name of a rejected or blocked file, where a loaded one of that day and name stays what counts.
+inline constexpr std::string_view kRejectedEnding = " (rejected)";
+inline constexpr std::string_view kBlockedEnding = " (blocked)";
+// The file's name without it. Valid as long as the record.
+std::string_view given_name(const FileRecord& file);
+
 // By dataset, day and name.
 Result<std::vector<FileRecord>> list_files(io::Database& database, const FileFilter& filter);
 

@@ -69,5 +69,29 @@ TEST_F(FileRegistryTest, RemembersTheDataFilesOfAnObject) {
   EXPECT_EQ(object_files(*database_, "raw/b").value().size(), 1U);
 }
 
+TEST_F(FileRegistryTest, ForgetsWhatWasKeptOutAndNothingElse) {
+  FileRecord blocked = record("a.csv", FileState::blocked);
+  blocked.key.name += kBlockedEnding;
+  ASSERT_TRUE(record_file(*database_, record("a.csv", FileState::loaded)).ok());
+  ASSERT_TRUE(record_file(*database_, blocked).ok());
+  EXPECT_EQ(given_name(blocked), "a.csv");
+  ASSERT_TRUE(forget_file(*database_, blocked).ok());
+  EXPECT_FALSE(find_file(*database_, blocked.key).value().has_value());
+  ASSERT_TRUE(find_file(*database_, {"sales", "2026-01-01", "a.csv"}).value().has_value());
+
+  // Another record has taken its place meanwhile.
+  const FileRecord rejected = record("b.csv", FileState::rejected);
+  ASSERT_TRUE(record_file(*database_, record("b.csv", FileState::loaded)).ok());
+  ASSERT_TRUE(forget_file(*database_, rejected).ok());
+  EXPECT_TRUE(find_file(*database_, rejected.key).value().has_value());
+}
+
+TEST_F(FileRegistryTest, ANameThatOnlyLooksLikeItIsLeftAlone) {
+  FileRecord loaded = record("a (blocked)", FileState::loaded);
+  EXPECT_EQ(given_name(loaded), "a (blocked)");
+  loaded.state = FileState::rejected;
+  EXPECT_EQ(given_name(loaded), "a (blocked)");
+}
+
 }  // namespace
 }  // namespace shoplake::ingest

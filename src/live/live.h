@@ -142,7 +142,8 @@ struct ReplayReport {
 
 struct RetryOptions {
   std::string dataset;
-  std::string reason_code;  // empty: all
+  std::string reason_code;                // empty: all
+  std::vector<std::string> left_objects;  // whose records are left as they are: files that others load again
   std::stop_token stop;
 };
 

@@ -50,8 +50,10 @@ Result<RetryReport> Live::retry(const RetryOptions& options) {
   engine::Session* session = &state.writer.session();
   const int generation = state.writer.generation();
   RetryReport report;
-  const std::string reason =
+  std::string chosen =
       options.reason_code.empty() ? std::string("true") : "reason_code = " + engine::quote_literal(options.reason_code);
+  for (const std::string& object : options.left_objects)
+    chosen += " AND source_object <> " + engine::quote_literal(object);
   // The rows are numbered once: a commit takes rows away, it does not move them.
   {
     const catalog::Table table = SHOPLAKE_TRY(state.options.catalog->load_table(quarantine));
@@ -63,7 +65,7 @@ Result<RetryReport> Live::retry(const RetryOptions& options) {
         "number, "
         "filename, file_row_number, source_object, line, record, record_bytes, epoch_us(quarantined_at) AS received "
         "FROM ({}) WHERE {}",
-        quarantine_rows(files), reason)));
+        quarantine_rows(files), chosen)));
   }
   const std::int64_t total = SHOPLAKE_TRY(session->query("SELECT count(*) FROM retried")).integer(0, 0);
   for (std::int64_t first = 1; first <= total; first += kRetryRecords) {

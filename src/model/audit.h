@@ -21,8 +21,12 @@ class Audit {
   // invocation sees them. An error keeps the rows out and is what is told of the node.
   virtual base::Result<void> check(engine::Session& session, Lake& lake, const RelationName& table,
                                    const std::string& rows) = 0;
-  // What check() asks of that table: a text that differs when it asks something else.
-  virtual std::string rules(const RelationName& table) const = 0;
+  // What check() asks of that table.
+  struct Rules {
+    std::string text;                // differs when it asks something else; empty: nothing
+    bool asks_own_rows_only = true;  // the same rows get the same answer, whenever and beside whatever they are asked
+  };
+  virtual Rules rules(const RelationName& table) const = 0;
 };
 
 }  // namespace shoplake::model

@@ -19,21 +19,6 @@ const std::set<std::string, std::less<>> kWords{
     "current_timestamp", "current_user", "information_schema", "localtime",      "localtimestamp",
     "pg_catalog",        "sample",       "session_user",       "tablesample",    "user"};
 
-// White space to the engine, parts of names to whoever looks for names: U+00A0, U+2000 to U+200B, U+202F, U+205F,
-// U+2060, U+3000, U+FEFF; and a carriage return alone, which ends a comment.
-bool has_odd_spaces(std::string_view sql) {
-  for (std::size_t i = 0; i < sql.size(); ++i) {
-    const std::string_view rest = sql.substr(i, 3);
-    if (rest.starts_with("\xC2\xA0") || rest == "\xE2\x80\xAF" || rest == "\xE2\x81\x9F" || rest == "\xE2\x81\xA0" ||
-        rest == "\xE3\x80\x80" || rest == "\xEF\xBB\xBF" ||
-        (rest.size() == 3 && rest.starts_with("\xE2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8B))
-      return true;
-    if (sql[i] == '\r' && (i + 1 == sql.size() || sql[i + 1] != '\n'))
-      return true;
-  }
-  return false;
-}
-
 // from 'orders': a relation, or a file, by a text.
 bool reads_by_text(std::string_view lower_sql) {
   for (const std::string_view word : {"from", "join"}) {

@@ -45,27 +45,15 @@ bool has_hooks(const Node& node) {
   });
 }
 
-// Whether rules in DQDL answer the same for the same rows: not what looks at the clock, at other tables or at the runs
-// before.
-bool asks_own_rows_only(std::string_view rules) {
-  constexpr std::string_view kOthers[] = {"aggregatematch",  "current",       "customsql",  "datasetmatch",
-                                          "detectanomalies", "freshness",     "last(",      "now(",
-                                          "referential",     "rowcountmatch", "schemamatch"};
-  std::string text = lower(rules);
-  std::erase(text, ' ');
-  return std::none_of(std::begin(kOthers), std::end(kOthers),
-                      [&](std::string_view other) { return text.find(other) != std::string::npos; });
-}
-
 RelationName own_table(const Node& node) { return folded({node.schema, node.alias}); }
 
 constexpr std::string_view kView = "view ";
 
 }  // namespace
 
-std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql, const std::string& rules) {
+std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql, const Audit::Rules& rules) {
   const bool is_seed = node.type == ResourceType::seed;
-  if (has_hooks(node) || lake.has_effects() || !asks_own_rows_only(rules) || (!is_seed && !is_repeatable(sql)))
+  if (has_hooks(node) || lake.has_effects() || !rules.asks_own_rows_only || (!is_seed && !is_repeatable(sql)))
     return std::nullopt;
   for (const char* key : kExpressions) {
     const auto value = node.config.find(key);
@@ -79,7 +67,7 @@ std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql
     columns.push_back({column.name, column.data_type, column.constraints});
   for (const std::string& part :
        {std::string(name(node.type)), node.config.dump(-1, ' ', false, Json::error_handler_t::replace),
-        columns.dump(-1, ' ', false, Json::error_handler_t::replace), rules, sql})
+        columns.dump(-1, ' ', false, Json::error_handler_t::replace), rules.text, sql})
     work.code += delimited(part);
   if (!is_seed)
     lake.add_versions(sql, work.reads);

@@ -19,6 +19,7 @@
 #include <string>
 
 #include "catalog/catalog.h"
+#include "model/audit.h"
 #include "model/lake.h"
 #include "model/manifest.h"
 
@@ -35,7 +36,7 @@ struct Work {
 // of its file) and `rules` what its rows are audited by. None if doing it again may give something else, or does more
 // than making its table: clocks and chance, files and catalogs that the query reads, hooks, rules that ask other tables
 // or runs, and everything after a statement that may have left something in the engine.
-std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql, const std::string& rules);
+std::optional<Work> work_of(Lake& lake, const Node& node, const std::string& sql, const Audit::Rules& rules);
 // Whether two moments of the same work differ in nothing but the node's own table.
 bool reads_the_same(const Node& node, Work one, Work other);
 // Whether the node's own table is the same in both.

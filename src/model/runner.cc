@@ -201,7 +201,7 @@ struct Runner::State {
     if (options.reuse == nullptr || options.compile_only || (node.type == ResourceType::test && stores_failures(node)))
       return std::nullopt;
     const bool is_audited = options.audit != nullptr && node.is_refable();
-    return work_of(lake, node, sql, is_audited ? options.audit->rules({node.schema, node.alias}) : std::string());
+    return work_of(lake, node, sql, is_audited ? options.audit->rules({node.schema, node.alias}) : Audit::Rules());
   }
 
   // True if the node's work was found complete before: then its result says so and nothing is left to do.

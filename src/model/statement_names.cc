@@ -144,6 +144,19 @@ std::vector<RelationName> possible_relations(std::string_view sql) {
   return scanner.take_relations();
 }
 
+bool has_odd_spaces(std::string_view sql) {
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    const std::string_view rest = sql.substr(i, 3);
+    if (rest.starts_with("\xC2\xA0") || rest == "\xE2\x80\xAF" || rest == "\xE2\x81\x9F" || rest == "\xE2\x81\xA0" ||
+        rest == "\xE3\x80\x80" || rest == "\xEF\xBB\xBF" ||
+        (rest.size() == 3 && rest.starts_with("\xE2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8B))
+      return true;
+    if (sql[i] == '\r' && (i + 1 == sql.size() || sql[i + 1] != '\n'))
+      return true;
+  }
+  return false;
+}
+
 std::set<std::string> called_names(std::string_view sql) {
   Scanner scanner(sql);
   scanner.scan();

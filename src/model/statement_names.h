@@ -25,4 +25,9 @@ std::vector<RelationName> possible_relations(std::string_view sql);
 // them.
 std::set<std::string> called_names(std::string_view sql);
 
+// Whether the text has what is white space to the engine and a part of names to the two above: U+00A0, U+2000 to
+// U+200B, U+202F, U+205F, U+2060, U+3000, U+FEFF; or a carriage return alone, which ends a comment. Their answers are
+// worth nothing then.
+bool has_odd_spaces(std::string_view sql);
+
 }  // namespace shoplake::model

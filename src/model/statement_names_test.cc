@@ -35,5 +35,13 @@ TEST(PossibleRelations, EndsWithWhatIsNotFinished) {
     (void)possible_relations(sql);
 }
 
+TEST(OddSpaces, AreThoseThatLookLikePartsOfNames) {
+  for (const char* sql : {"select\xC2\xA0now()", "select\xE2\x80\x83x", "\xEF\xBB\xBFselect 1", "select\xE3\x80\x80x",
+                          "select 1 -- x\r, now()", "select 1\r"})
+    EXPECT_TRUE(has_odd_spaces(sql)) << sql;
+  for (const char* sql : {"", "select 1\r\n", "select \xC3\xA9 from t", "select '\xE2\x82\xAC'", "\xE2\x80\x9Cx"})
+    EXPECT_FALSE(has_odd_spaces(sql)) << sql;
+}
+
 }  // namespace
 }  // namespace shoplake::model

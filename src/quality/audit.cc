@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "model/lake.h"
+#include "model/repeatable.h"
 
 namespace shoplake::quality {
 namespace {
@@ -18,12 +19,20 @@ std::string lower(std::string text) {
   return text;
 }
 
+// A filter is SQL: it may ask the clock, or another table by a query in it.
+bool is_about_own_rows(const dqdl::Rule& rule) {
+  const std::string where = lower(rule.where);
+  return dqdl::asks_own_rows_only(rule) && std::all_of(rule.parts.begin(), rule.parts.end(), is_about_own_rows) &&
+         (where.empty() || (model::is_repeatable(where) && where.find("select") == std::string::npos &&
+                            where.find("from") == std::string::npos));
+}
+
 base::Error blocked(const std::string& table, const std::vector<const RuleResult*>& results) {
   std::string reasons;
   for (std::size_t at = 0; at < std::min(results.size(), kRulesNamed); ++at) {
     const RuleResult& result = *results[at];
-    reasons +=
-        fmt::format("{}rule {} ({}): {}", at > 0 ? "; " : "", result.rule.name, result.rule.place, result.message);
+    reasons += fmt::format("{}rule {} ({}){}: {}", at > 0 ? "; " : "", result.rule.name, result.rule.place,
+                           result.rule.asks_new_rows ? " of the rows that were to come" : "", result.message);
   }
   if (results.size() > kRulesNamed)
     reasons += fmt::format("; and {} more", results.size() - kRulesNamed);
@@ -53,18 +62,38 @@ const RuleSet* Auditor::find(const std::string& table) const {
   return found == options_.sets.end() ? nullptr : &*found;
 }
 
-std::string Auditor::rules(const model::RelationName& table) const {
-  std::string text;
+Auditor::Rules Auditor::rules(const model::RelationName& table) const {
+  Rules rules;
   if (const RuleSet* set = find(table.schema + "." + table.identifier)) {
-    for (const QualityRule& rule : set->rules)
-      text += rule.name + "\n" + rule.text + "\n";
+    for (const QualityRule& rule : set->rules) {
+      rules.text += rule.name + "\n" + rule.text + "\n";
+      rules.asks_own_rows_only = rules.asks_own_rows_only && is_about_own_rows(rule.rule);
+    }
   }
-  return text;
+  return rules;
 }
 
 bool Auditor::concerns(const std::string& table) const { return find(table) != nullptr; }
 
-Result<void> Auditor::check(engine::Session& session, const Subject& subject,
+// Those about the table first.
+Result<std::vector<RuleResult>> Auditor::ask(const RuleSet& set, const EvaluatorOptions& options,
+                                             const Subject& subject, const std::string& new_rows) const {
+  std::vector<QualityRule> of_table, of_new_rows;
+  for (const QualityRule& rule : set.rules)
+    (rule.asks_new_rows ? of_new_rows : of_table).push_back(rule);
+  if (new_rows.empty())
+    of_new_rows.clear();
+  std::vector<RuleResult> results;
+  if (!of_table.empty())
+    results = SHOPLAKE_TRY(evaluate(options, subject, of_table));
+  if (!of_new_rows.empty()) {
+    for (RuleResult& result : SHOPLAKE_TRY(evaluate(options, {subject.table, new_rows}, of_new_rows)))
+      results.push_back(std::move(result));
+  }
+  return results;
+}
+
+Result<void> Auditor::check(engine::Session& session, const Subject& subject, const std::string& new_rows,
                             const std::function<Result<void>(std::string_view sql)>& prepare) {
   const RuleSet* set = find(subject.table);
   if (set == nullptr)
@@ -81,7 +110,7 @@ Result<void> Auditor::check(engine::Session& session, const Subject& subject,
   options.hidden_columns = options_.hidden_columns;
   TableRun table;
   table.table = set->table;
-  table.results = SHOPLAKE_TRY(evaluate(options, subject, set->rules));
+  table.results = SHOPLAKE_TRY(ask(*set, options, subject, new_rows));
   std::vector<const RuleResult*> bad;
   for (const RuleResult& result : table.results) {
     if (is_blocking(result))
@@ -98,7 +127,7 @@ Result<void> Auditor::check(engine::Session& session, const Subject& subject,
 
 Result<void> Auditor::check(engine::Session& session, model::Lake& lake, const model::RelationName& table,
                             const std::string& rows) {
-  return check(session, {table.schema + "." + table.identifier, rows},
+  return check(session, {table.schema + "." + table.identifier, rows}, "",
                [&](std::string_view sql) { return lake.prepare(session, sql); });
 }
 

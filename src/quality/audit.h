@@ -41,13 +41,14 @@ class Auditor final : public model::Audit {
 
   bool concerns(const std::string& table) const;  // "marts.x"
 
-  // Error quality.blocked (kind failed): a rule is not satisfied; it names the rule and its value. `prepare` as in
-  // EvaluatorOptions.
-  Result<void> check(engine::Session& session, const Subject& subject,
+  // Error quality.blocked (kind failed): a rule is not satisfied; it names the rule and its value. `subject`: the rows
+  // of the table as they would be. `new_rows`: SQL that may stand after FROM, of those of them that come by this load;
+  // empty: none, and rules that ask new rows have nothing to ask. `prepare` as in EvaluatorOptions.
+  Result<void> check(engine::Session& session, const Subject& subject, const std::string& new_rows,
                      const std::function<Result<void>(std::string_view sql)>& prepare);
   Result<void> check(engine::Session& session, model::Lake& lake, const model::RelationName& table,
                      const std::string& rows) override;
-  std::string rules(const model::RelationName& table) const override;
+  Rules rules(const model::RelationName& table) const override;
 
   // Rows that were audited were not published after all.
   void not_published(const std::string& table);
@@ -56,6 +57,8 @@ class Auditor final : public model::Audit {
 
  private:
   const RuleSet* find(const std::string& table) const;
+  Result<std::vector<RuleResult>> ask(const RuleSet& set, const EvaluatorOptions& options, const Subject& subject,
+                                      const std::string& new_rows) const;
 
   AuditOptions options_;
   std::mutex mutex_;

@@ -23,6 +23,17 @@ bool is_equal(double left, double right) {
   return std::fabs(left - right) <= kRelativeTolerance * std::max({1.0, std::fabs(left), std::fabs(right)});
 }
 
+std::string expected_text(const Condition& wanted, const std::vector<double>& right, bool is_dynamic) {
+  if (!is_dynamic)
+    return dqdl::to_string(wanted);
+  std::vector<std::string> numbers;
+  for (const double each : right)
+    numbers.push_back(number_text(each));
+  return fmt::format("{} {} ({})", dqdl::symbol(wanted.op), fmt::join(numbers, " and "), dqdl::to_string(wanted));
+}
+
+}  // namespace
+
 bool holds(double value, Operator op, const std::vector<double>& right) {
   const auto is_one_of = [&] {
     return std::any_of(right.begin(), right.end(), [&](double each) { return is_equal(value, each); });
@@ -41,17 +52,6 @@ bool holds(double value, Operator op, const std::vector<double>& right) {
     default: return false;
   }
 }
-
-std::string expected_text(const Condition& wanted, const std::vector<double>& right, bool is_dynamic) {
-  if (!is_dynamic)
-    return dqdl::to_string(wanted);
-  std::vector<std::string> numbers;
-  for (const double each : right)
-    numbers.push_back(number_text(each));
-  return fmt::format("{} {} ({})", dqdl::symbol(wanted.op), fmt::join(numbers, " and "), dqdl::to_string(wanted));
-}
-
-}  // namespace
 
 // All aggregates in one statement; where that fails, one statement a rule, so that the others have their values.
 Result<void> Evaluation::scan() {

@@ -70,6 +70,9 @@ struct Subject {
   std::string relation;  // SQL that may stand after FROM
 };
 
+// Whether a number satisfies a condition; two numbers are equal if they differ by less than one part in 10¹².
+bool holds(double value, dqdl::Operator op, const std::vector<double>& right);
+
 // One result a rule, in their order. Error: engine.interrupted only; all else is a rule's own outcome.
 Result<std::vector<RuleResult>> evaluate(const EvaluatorOptions& options, const Subject& subject,
                                          std::span<const QualityRule> rules);

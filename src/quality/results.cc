@@ -52,9 +52,12 @@ std::string row_sql(const Run& run, const TableRun& table, const RuleResult& res
   const auto integer = [](const std::optional<std::int64_t>& value) {
     return value ? std::to_string(*value) : std::string("NULL");
   };
+  // What was measured on the rows of one load is no value of the table, which history() looks back at.
   Json metrics = Json::object();
-  for (const Metric& metric : result.metrics)
-    metrics[metric.name] = metric.value;
+  if (!result.rule.asks_new_rows) {
+    for (const Metric& metric : result.metrics)
+      metrics[metric.name] = metric.value;
+  }
   Json examples = Json::array();
   for (const std::string& example : result.examples)
     examples.push_back(Json::parse(example, nullptr, false));

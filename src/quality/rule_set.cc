@@ -9,6 +9,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "dqdl/parser.h"
+#include "dqdl/reference.h"
 
 namespace shoplake::quality {
 namespace {
@@ -173,6 +174,16 @@ class Reader {
   std::vector<std::string_view> lines_;
 };
 
+// Whether a rule compares with its own table: then rows that come may refer to rows that are there.
+bool refers_to(const dqdl::Rule& rule, std::string_view table) {
+  if (std::any_of(rule.parts.begin(), rule.parts.end(), [&](const dqdl::Rule& part) { return refers_to(part, table); }))
+    return true;
+  if (rule.kind != dqdl::Rule::Kind::single || rule.type != dqdl::RuleType::referential_integrity)
+    return false;
+  const auto reference = dqdl::parse_reference(rule.parameters[1]);
+  return !reference || reference->table == table || reference->table == "primary";
+}
+
 }  // namespace
 
 std::string_view name(Severity severity) { return severity == Severity::block ? "block" : "warn"; }
@@ -195,6 +206,10 @@ Result<QualityRule> make_rule(const RuleText& given) {
   rule.description = given.description;
   rule.place = fmt::format("{}:{}", given.path, given.line);
   return rule;
+}
+
+bool can_ask_new_rows(const dqdl::Rule& rule, std::string_view table) {
+  return dqdl::asks_each_row(rule) && !refers_to(rule, table);
 }
 
 Result<std::vector<RuleSet>> parse_rule_sets(std::string_view yaml, std::string_view path) {

@@ -34,6 +34,8 @@ struct QualityRule {
   std::string owner;  // the topic that its failures go to
   std::string description;
   std::string place;  // "quality/marts.yml:12"
+  // Of a load it asks the rows that come; else, and everywhere but at loads, all rows of the table as it would be.
+  bool asks_new_rows = false;
 };
 
 struct RuleSet {
@@ -58,6 +60,10 @@ struct RuleText {
 // Errors: those of dqdl::parse_rule; quality.invalid for a where that the rule does not take. Both of kind usage, with
 // file, line and column.
 Result<QualityRule> make_rule(const RuleText& given);
+
+// Whether a rule of the table means the same if only rows that come are asked: it asks each row by itself, and does not
+// look for it among the table's own.
+bool can_ask_new_rows(const dqdl::Rule& rule, std::string_view table);
 
 // The rule sets of one file. Errors, of kind usage and beginning with file, line and column: quality.invalid, and those
 // of make_rule().

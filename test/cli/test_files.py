@@ -142,19 +142,20 @@ def test_a_compacted_table_still_replaces(shoplake, home, tmp_path):
     """The rows of a file whose data files are gone are found by their source object."""
     for day in ("2011-01-01", "2011-01-02"):
         path = tmp_path / f"{day}.csv"
-        path.write_text(HEADER + "".join(line(number, "2011-01-01") for number in range(3)) + line(day[-1] * 3, "2011-01-01"))
+        path.write_text(HEADER + "".join(line(number, "2011-01-01") for number in range(3)) + line(day[-1] * 3, "2011-01-01") + "x,y\n")
         shoplake("load", "transactions", path)
     import sqlite3
     database = sqlite3.connect(home / "state.sqlite")
-    # As if the day's two data files had been merged: the registry names files that the table no longer has.
+    # As if the day's data files and rejects had been merged: the registry names files that the tables no longer have.
     paths = [row[0] for row in database.execute("select path from object_data_file where object like '%2011-01-02%'")]
-    assert len(paths) == 1
+    assert len(paths) == 2
     database.execute("update object_data_file set path = path || '.gone' where object like '%2011-01-02%'")
     database.commit()
     database.close()
     (tmp_path / "2011-01-02.csv").write_text(HEADER + line("9", "2011-01-01"))
     assert shoplake("load", "transactions", tmp_path / "2011-01-02.csv", "--json").json()["rows"] == 1
     assert [row["invoice_no"] for row in shoplake.rows("select invoice_no from processed.transactions order by invoice_no")] == ["0", "1", "111", "2", "9"]
+    assert [row["o"] for row in shoplake.rows("select source_object as o from quarantine.transactions")] == ["raw/transactions/date=2011-01-01/2011-01-01.csv"]
 
 
 @pytest.fixture(scope="module")
