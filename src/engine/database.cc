@@ -165,6 +165,18 @@ Result<std::unique_ptr<Session>> Database::connect() {
   return std::unique_ptr<Session>(new Session(std::move(session)));
 }
 
+Result<void> Database::attach_scratch(std::string_view name) {
+  ConnectionHandle connection;
+  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess)
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  const std::string as = " AS " + quote_identifier(name);
+  if (!state_->spill)
+    return run(connection.get(), "ATTACH ':memory:'" + as + " (COMPRESS)");
+  const std::string path = state_->spill->path() + "/" + std::string(name) + ".scratch";
+  return run(connection.get(),
+             "ATTACH " + quote_literal(path) + as + " (BLOCK_SIZE 16384, RECOVERY_MODE 'no_wal_writes')");
+}
+
 Result<void> Database::lock_down(std::span<const std::string> readable_directories) {
   ConnectionHandle connection;
   if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess) {

@@ -156,6 +156,12 @@ class Database {
 
   Result<std::unique_ptr<Session>> connect();
 
+  // Attaches a database for rows that are needed as long as this object lives: in a file of the temporary directory, in
+  // small blocks and without a log. (DuckDB gives each column of a table in memory 512 KiB as soon as rows are appended
+  // to it, and compresses what does not fit into the limit; here it is 32 KiB, and a file.) Without a temporary
+  // directory it is in memory. A crash leaves the file to the next Database in that directory, which removes it.
+  Result<void> attach_scratch(std::string_view name);
+
   // For ever after, in all sessions: no file access but below `readable_directories` (where writing too stays possible:
   // check_read_only() is what refuses it), no configuration change, no extension loading.
   // (allowed_directories, enable_external_access=false, lock_configuration=true.) An object store's directories are

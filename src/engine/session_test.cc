@@ -388,6 +388,35 @@ TEST(Database, SpillsToAFolderOfItsOwn) {
   EXPECT_THAT(left, ElementsAre("another"));
 }
 
+TEST(Database, ScratchIsAFileThatGoesWithIt) {
+  const io::TemporaryDirectory folder;
+  DatabaseOptions options;
+  options.temporary_directory = folder.path();
+  const auto files = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+      count += entry.path().extension() == ".scratch" ? 1 : 0;
+    return count;
+  };
+  {
+    const auto database = Database::open(options).value();
+    ASSERT_TRUE(database->attach_scratch("rows").ok());
+    const auto session = database->connect().value();
+    ASSERT_TRUE(
+        session->execute("CREATE TABLE rows.t (a VARCHAR, b VARCHAR); INSERT INTO rows.t VALUES ('x', 'y')").ok());
+    ASSERT_TRUE(session->execute("FORCE CHECKPOINT rows; INSERT INTO rows.t VALUES ('z', NULL)").ok());
+    EXPECT_EQ(session->query("SELECT string_agg(a, '' ORDER BY a) FROM rows.t").value().text(0, 0), "xz");
+    // A column that rows were appended to takes two small blocks.
+    EXPECT_LT(session->query("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").value().integer(0, 0), 256 * 1024);
+    EXPECT_EQ(files(), 1u);
+  }
+  EXPECT_EQ(files(), 0u);
+
+  const auto without_folder = Database::open({}).value();
+  ASSERT_TRUE(without_folder->attach_scratch("rows").ok());
+  EXPECT_TRUE(without_folder->connect().value()->execute("CREATE TABLE rows.t AS SELECT 1 AS a").ok());
+}
+
 TEST(SplitName, TakesQuotesOff) {
   EXPECT_THAT(split_name("marts.x"), ElementsAre("marts", "x"));
   EXPECT_THAT(split_name("x"), ElementsAre("x"));

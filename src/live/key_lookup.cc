@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "live/cold_rows.h"
 #include "model/iceberg_type.h"
 
 namespace shoplake::live {
@@ -95,13 +96,13 @@ class TermFinder {
   engine::Session& session_;
 };
 
-// 44 bits: five and a half bytes a row once compressed; of a million rows and some thousand keys of a batch two share
-// one about once in a thousand batches, which matters because a cold row that is found is read from its file.
+// Five and a half bytes a row once compressed. Of a million rows and some thousand keys of a batch two share one about
+// once in a thousand batches.
 std::string hash_of(const std::vector<std::string>& values) {
   std::string list;
   for (const std::string& value : values)
     list += (list.empty() ? "" : ", ") + value;
-  return fmt::format("hash({}) & 17592186044415", list);
+  return fmt::format("CAST(hash({}) & {} AS BIGINT)", list, (std::int64_t{1} << ColdRows::kHashBits) - 1);
 }
 
 }  // namespace
@@ -125,16 +126,16 @@ bool KeyColumns::add(const std::vector<std::string>& columns) {
   return true;
 }
 
-const std::string& KeyColumns::name(const std::vector<std::string>& columns) const {
+std::size_t KeyColumns::number(const std::vector<std::string>& columns) const {
   const auto found = std::find_if(keys_.begin(), keys_.end(), [&](const Key& key) { return key.columns == columns; });
   SHOPLAKE_CHECK(found != keys_.end());
-  return found->name;
+  return static_cast<std::size_t>(found - keys_.begin());
 }
 
 std::string KeyColumns::definitions() const {
   std::string text;
   for (const Key& key : keys_)
-    text += fmt::format(", {} UBIGINT", key.name);
+    text += fmt::format(", {} BIGINT", key.name);
   return text;
 }
 

@@ -34,10 +34,12 @@ class KeyColumns {
 
   // Makes sure that there is one for these columns. False: the table lacks one of them.
   bool add(const std::vector<std::string>& columns);
-  // Its name; there is one.
-  const std::string& name(const std::vector<std::string>& columns) const;
+  // Its number, from 0, and its name; there is one.
+  std::size_t number(const std::vector<std::string>& columns) const;
+  const std::string& name(const std::vector<std::string>& columns) const { return keys_[number(columns)].name; }
+  std::size_t count() const { return keys_.size(); }
 
-  std::string definitions() const;  // `, "_shoplake_key_0" UBIGINT, …` or nothing
+  std::string definitions() const;  // `, "_shoplake_key_0" BIGINT, …` or nothing
   std::string names() const;        // `, "_shoplake_key_0", …`
   std::string values() const;       // `, <hash of the columns>, …`
   // The distinct hashes of the keys of a term, in one column "key".

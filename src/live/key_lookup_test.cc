@@ -62,7 +62,7 @@ TEST_F(KeyLookup, HashesOfKeysAreThoseOfRows) {
   EXPECT_TRUE(keys.add({"number"}));
   EXPECT_TRUE(keys.add({"id", "day"}));
   EXPECT_FALSE(keys.add({"id", "other"}));
-  EXPECT_EQ(keys.definitions(), R"(, "_shoplake_key_0" UBIGINT, "_shoplake_key_1" UBIGINT)");
+  EXPECT_EQ(keys.definitions(), R"(, "_shoplake_key_0" BIGINT, "_shoplake_key_1" BIGINT)");
   ASSERT_TRUE(
       session_
           ->execute("CREATE TABLE hot (id VARCHAR, day DATE, number BIGINT" + keys.definitions() +

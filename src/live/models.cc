@@ -147,6 +147,7 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
   };
   *has_keys = lookup.terms.empty();
   std::vector<std::string> by_key;
+  std::vector<ColdRows::Row> cold;
   for (std::size_t number = 0; number < lookup.terms.size(); ++number) {
     const KeyTerm& term = lookup.terms[number];
     const std::string keys = spelled(kTickSchema, fmt::format("keys_{}", number));
@@ -156,11 +157,12 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
       continue;
     *has_keys = true;
     by_key.push_back(fmt::format("{} IN (SELECT key FROM {})", lookup.table->keys.name(term.columns), keys));
+    if (lookup.table->has_cold)
+      SHOPLAKE_TRY(find_cold(*lookup.table, term, keys, cold));
   }
   if (!*has_keys)
     return {};
-  if (lookup.table->has_cold)
-    SHOPLAKE_TRY(warm_rows(*lookup.table, by_key));
+  SHOPLAKE_TRY(warm_rows(*lookup.table, std::move(cold)));
   if (lookup.terms.empty())
     by_key.push_back(fmt::format("({}\n)", lookup.where));
   std::vector<std::string> found;
@@ -170,34 +172,46 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
       fmt::format("CREATE OR REPLACE TABLE {} AS {}", spelled(kTickSchema, "found"), join(found, " UNION ")));
 }
 
-// Reads the cold rows of which one of the conditions is true from their files: they are hot then.
-Result<void> Models::warm_rows(const Table& table, const std::vector<std::string>& by_key) {
-  const std::string cold = spelled(kColdSchema, table.model->name);
-  const std::string found = spelled(kTickSchema, "found_cold");
-  std::vector<std::string> parts;
-  for (const std::string& condition : by_key)
-    parts.push_back(fmt::format("SELECT rowid AS {}, {}, {} FROM {} WHERE {}", kRowColumn, kFileColumn, kPositionColumn,
-                                cold, condition));
-  SHOPLAKE_TRY(session_->execute(fmt::format("CREATE OR REPLACE TABLE {} AS {}", found, join(parts, " UNION "))));
-  const engine::ResultSet files = SHOPLAKE_TRY(
-      session_->query(fmt::format("SELECT {0}, min({1}), max({1}), count(*) FROM {2} GROUP BY {0} ORDER BY {0}",
-                                  kFileColumn, kPositionColumn, found)));
-  if (files.row_count() == 0)
-    return {};
-  std::int64_t rows = 0;
-  for (std::int64_t row = 0; row < files.row_count(); ++row) {
-    const auto number = static_cast<std::int32_t>(files.integer(row, 0));
+// Appends the cold rows that may have one of the keys.
+Result<void> Models::find_cold(const Table& table, const KeyTerm& term, const std::string& keys,
+                               std::vector<ColdRows::Row>& found) {
+  const engine::ResultSet listed = SHOPLAKE_TRY(session_->query("SELECT key FROM " + keys));
+  std::vector<std::uint64_t> hashes;
+  hashes.reserve(static_cast<std::size_t>(listed.row_count()));
+  for (std::int64_t row = 0; row < listed.row_count(); ++row)
+    hashes.push_back(static_cast<std::uint64_t>(listed.integer(row, 0)));
+  table.cold.find(table.keys.number(term.columns), hashes, found);
+  return {};
+}
+
+// Reads cold rows from their files: they are hot then.
+Result<void> Models::warm_rows(Table& table, std::vector<ColdRows::Row> found) {
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  const LiveModel& model = *table.model;
+  const std::string is_recent =
+      table.oldest_day.empty()
+          ? std::string()
+          : fmt::format(" AND ({0} IS NULL OR {0} >= {1})", engine::quote_identifier(model.day), table.oldest_day);
+  for (auto begin = found.begin(); begin != found.end();) {
+    const std::int32_t file = begin->place.file;
+    std::string positions;
+    auto end = begin;
+    for (; end != found.end() && end->place.file == file; ++end)
+      positions += fmt::format("{}{}", positions.empty() ? "" : ", ", end->place.position);
     SHOPLAKE_TRY(session_->execute(fmt::format(
         "INSERT INTO {0} SELECT {1}, {2}, {3}{4} FROM (SELECT {5}, {6} AS {2}, rows.file_row_number AS {3} FROM "
         "read_parquet({7}, hive_partitioning = false, file_row_number = true) AS rows WHERE rows.file_row_number "
-        "BETWEEN {8} AND {9} AND rows.file_row_number IN (SELECT {3} FROM {10} WHERE {2} = {6}))",
-        spelled(kHotSchema, table.model->name), table.model->columns, kFileColumn, kPositionColumn, table.keys.values(),
-        table.model->casts, number, engine::quote_literal(table.files.data.at(number).path), files.integer(row, 1),
-        files.integer(row, 2), found)));
-    rows += files.integer(row, 3);
+        "BETWEEN {8} AND {9} AND rows.file_row_number IN ({10}){11})",
+        spelled(kHotSchema, model.name), model.columns, kFileColumn, kPositionColumn, table.keys.values(), model.casts,
+        file, engine::quote_literal(table.files.data.at(file).path), begin->place.position,
+        std::prev(end)->place.position, positions, is_recent)));
+    begin = end;
   }
-  base::log::debug("live.warmed", {{"model", table.model->name}, {"rows", rows}, {"files", files.row_count()}});
-  return session_->execute(fmt::format("DELETE FROM {} WHERE rowid IN (SELECT {} FROM {})", cold, kRowColumn, found));
+  if (!found.empty())
+    base::log::debug("live.warmed", {{"model", model.name}, {"rows", static_cast<std::int64_t>(found.size())}});
+  table.cold.take(found);
+  return {};
 }
 
 // Makes the table `into` of the rows of a lookup. False: the batch has none of its keys, and nothing was made.
@@ -383,6 +397,7 @@ Result<void> Models::accept(const std::vector<catalog::CommittedTable>& committe
       table.files.add(file);
     for (const auto& [number, count] : table.removed_rows)
       table.files.data.at(number).deleted_rows += count;
+    table.cold.commit();
     table.added.clear();
     table.added_deletes.clear();
     table.removed_rows.clear();
@@ -402,6 +417,7 @@ void Models::discard() {
     table.added_deletes.clear();
     table.removed_rows.clear();
     table.is_clear = false;
+    table.cold.rollback();
   }
   for (auto& [name, source] : sources_)
     source.is_shown = true;

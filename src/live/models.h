@@ -13,8 +13,8 @@
 // rows.
 //
 // If everything that reads a table names the keys of its rows, only the rows that were touched lately are in memory
-// (hot), about kHotRowsMax at most. Of the others (cold) there are the places and the hashes of their keys, some 16
-// bytes a row; a row whose key a batch touches is read from its file and is hot from then on.
+// (hot), about kHotRowsMax at most. Of the others (cold) there are the places and the hashes of their keys
+// (live/cold_rows.h); a row whose key a batch touches is read from its file and is hot from then on.
 //
 // Belongs to one thread at a time.
 #pragma once
@@ -30,6 +30,7 @@
 #include "catalog/catalog.h"
 #include "engine/session.h"
 #include "io/env.h"
+#include "live/cold_rows.h"
 #include "live/key_lookup.h"
 #include "live/plan.h"
 #include "live/table_files.h"
@@ -103,15 +104,17 @@ class Models {
   void merged(const catalog::TableIdentifier& table, const catalog::TableChange& change,
               const catalog::CommittedTable& committed);
 
-  // Forgets hot rows that are older than a model's hot days before `newest`, a day as YYYY-MM-DD, and gives back
-  // memory.
+  // What the places and hashes of cold rows take in memory.
+  std::size_t cold_bytes() const;
+
+  // Forgets rows that are older than a model's hot days before `newest`, a day as YYYY-MM-DD, and gives back memory.
   Result<void> trim(const std::string& newest);
 
  private:
   struct Table;
   // The hot rows of a table that a predicate is true of.
   struct Lookup {
-    const Table* table = nullptr;
+    Table* table = nullptr;
     std::string where;
     std::vector<KeyTerm> terms;  // empty: every row is asked
   };
@@ -127,8 +130,10 @@ class Models {
     KeyColumns keys;
     Lookup scope;             // of a model that does not append
     std::vector<Read> reads;  // likewise
-    bool has_cold = false;    // rows that are not hot are in live_cold.<model>
-    bool is_clear = false;    // live.changed_<model> and live_this.<model> hold nothing
+    bool has_cold = false;    // rows that are not hot are in `cold`
+    ColdRows cold;
+    std::string oldest_day;  // with hot_days: SQL of a date; rows before it are not for live
+    bool is_clear = false;   // live.changed_<model> and live_this.<model> hold nothing
     // Of the running batch:
     std::vector<std::pair<std::int32_t, transform::DataFile>> added;  // with their numbers
     std::vector<transform::DataFile> added_deletes;
@@ -146,7 +151,9 @@ class Models {
   Result<void> check_lookups();
   Result<bool> check_lookup(Lookup& lookup);
   Result<void> create_relations(Table& table);
-  Result<void> load_hot_rows(Table& table);
+  Result<void> load_rows(Table& table);
+  Result<void> load_hot_rows(Table& table, const std::string& where);
+  Result<void> load_cold_rows(Table& table, const std::string& where);
   Result<void> show_batch(const Batch& batch);
   Result<void> run_steps(ModelChanges& changes);
   Result<void> run_view(const LiveView& view);
@@ -154,8 +161,12 @@ class Models {
   Result<void> run_scoped(const LiveModel& model, Table& table);
   Result<bool> find_rows(const Lookup& lookup, const std::string& columns, const std::string& into);
   Result<void> find_candidates(const Lookup& lookup, bool* has_keys);
-  Result<void> warm_rows(const Table& table, const std::vector<std::string>& by_key);
-  Result<void> cool_rows(const Table& table);
+  Result<void> find_cold(const Table& table, const KeyTerm& term, const std::string& keys,
+                         std::vector<ColdRows::Row>& found);
+  Result<void> warm_rows(Table& table, std::vector<ColdRows::Row> found);
+  Result<void> cool_rows(Table& table);
+  Result<void> forget_cold_days(Table& table);
+  Result<void> move_cold_rows(Table& table, const std::vector<std::int32_t>& merged, std::optional<std::int32_t> into);
   Result<void> clear(Table& table);
   Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
   Result<void> write_deletes(const LiveModel& model, Table& table);

@@ -16,6 +16,7 @@ namespace {
 
 // Tables of the lake up to this size are read into memory once, larger ones from their files each time.
 constexpr std::int64_t kLakeTableBytesInMemory = 16 << 20;
+constexpr std::int64_t kColdRowsAtATime = 262'144;
 
 // A counter of the current snapshot's summary.
 std::int64_t summary_number(const catalog::Table& table, const std::string& name) {
@@ -54,12 +55,12 @@ Result<void> Models::open() {
                             fmt::format("the live models need tables that do not exist yet: {}", names),
                             "Run `shoplake build`.");
   }
-  SHOPLAKE_TRY(session_->execute(fmt::format("ATTACH ':memory:' AS {} (COMPRESS)", kDatabase)));
+  SHOPLAKE_TRY(database_->attach_scratch(kDatabase));
   SHOPLAKE_TRY(session_->execute(fmt::format("USE {}", kDatabase)));
   // Not at every batch, which costs a fifth of it: trim() does it.
   SHOPLAKE_TRY(session_->execute("SET GLOBAL checkpoint_threshold = '1TB'"));
   for (const char* schema : {kSourceSchema, kBatchSchema, kNowSchema, kThisSchema, kReadSchema, kChangedSchema,
-                             kLakeSchema, kHotSchema, kColdSchema, kFilesSchema, kTickSchema})
+                             kLakeSchema, kHotSchema, kFilesSchema, kTickSchema})
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE SCHEMA {}", schema)));
   SHOPLAKE_TRY(plan_lookups());
   for (const LakeTable& table : plan_.lake_tables)
@@ -79,7 +80,7 @@ Result<void> Models::open() {
   SHOPLAKE_TRY(check_lookups());
   for (auto& [name, table] : tables_) {
     if (table.model->is_hot)
-      SHOPLAKE_TRY(load_hot_rows(table).within(catalog::to_string(table.model->table)));
+      SHOPLAKE_TRY(load_rows(table).within(catalog::to_string(table.model->table)));
   }
   SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
   // The statements of a batch are small: handing them round costs more than it gives.
@@ -170,9 +171,7 @@ Result<void> Models::check_lookups() {
   }
   for (auto& [name, table] : tables_) {
     if (table.has_cold)
-      SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({} INTEGER, {} BIGINT, {} DATE{})",
-                                                 spelled(kColdSchema, name), kFileColumn, kPositionColumn, kDayColumn,
-                                                 table.keys.definitions())));
+      table.cold = ColdRows(table.keys.count());
   }
   return {};
 }
@@ -235,11 +234,10 @@ Result<void> Models::create_relations(Table& table) {
   return {};
 }
 
-Result<void> Models::load_hot_rows(Table& table) {
+Result<void> Models::load_rows(Table& table) {
   const LiveModel& model = *table.model;
   if (table.files.data.empty())
     return {};
-  const std::string files_table = spelled(kFilesSchema, model.name);
   std::vector<std::string> paths, numbered, deletes;
   for (const auto& [number, file] : table.files.data) {
     paths.push_back(file.path);
@@ -247,17 +245,20 @@ Result<void> Models::load_hot_rows(Table& table) {
   }
   for (const TableFiles::File& file : table.files.deletes)
     deletes.push_back(file.path);
-  SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES {}", files_table, join(numbered, ", "))));
-  const std::string read = fmt::format(
-      "read_parquet({}, hive_partitioning = false, union_by_name = true, filename = true, file_row_number = true)",
-      path_list(paths));
+  SHOPLAKE_TRY(session_->execute(
+      fmt::format("INSERT INTO {} VALUES {}", spelled(kFilesSchema, model.name), join(numbered, ", "))));
   std::string where = "true";
   if (model.hot_days > 0) {
     const std::string day = engine::quote_identifier(model.day);
     // A day in the future is a clock that is wrong: it must not push the others out.
-    where = fmt::format(
-        "({0} IS NULL OR {0} > (SELECT max({0}) FROM {1} WHERE {0} <= CAST(make_timestamp({2}) AS DATE) + 1) - {3})",
-        day, read, options_.env->now_micros(), model.hot_days);
+    const engine::ResultSet oldest = SHOPLAKE_TRY(session_->query(fmt::format(
+        "SELECT max({0}) - {1} FROM read_parquet({2}, hive_partitioning = false, union_by_name = true) WHERE {0} <= "
+        "CAST(make_timestamp({3}) AS DATE) + 1",
+        day, model.hot_days - 1, path_list(paths), options_.env->now_micros())));
+    if (const auto date = oldest.text(0, 0)) {
+      table.oldest_day = fmt::format("CAST({} AS DATE)", engine::quote_literal(*date));
+      where = fmt::format("({0} IS NULL OR {0} >= {1})", day, table.oldest_day);
+    }
   }
   if (!deletes.empty()) {
     where += fmt::format(
@@ -265,13 +266,47 @@ Result<void> Models::load_hot_rows(Table& table) {
         "deleted.pos = rows.file_row_number)",
         path_list(deletes));
   }
-  const std::string kept = table.has_cold ? fmt::format("{}, {}, {}", kFileColumn, kPositionColumn, day_of(model))
-                                          : fmt::format("{}, {}, {}", model.columns, kFileColumn, kPositionColumn);
-  return session_->execute(
-      fmt::format("INSERT INTO {0} SELECT {1}{2} FROM (SELECT {3}, files.number AS {4}, rows.file_row_number AS {5} "
-                  "FROM {6} AS rows JOIN {7} AS files ON rows.filename = files.path WHERE {8})",
-                  spelled(table.has_cold ? kColdSchema : kHotSchema, model.name), kept, table.keys.values(),
-                  model.casts, kFileColumn, kPositionColumn, read, files_table, where));
+  return table.has_cold ? load_cold_rows(table, where) : load_hot_rows(table, where);
+}
+
+namespace {
+
+// SQL: rows of files with their places.
+std::string numbered_rows(const LiveModel& model, const std::vector<std::string>& paths, const std::string& where) {
+  return fmt::format(
+      "(SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
+      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN {} AS files ON rows.filename = "
+      "files.path WHERE {})",
+      model.casts, kFileColumn, kPositionColumn, path_list(paths), spelled(kFilesSchema, model.name), where);
+}
+
+}  // namespace
+
+Result<void> Models::load_hot_rows(Table& table, const std::string& where) {
+  const LiveModel& model = *table.model;
+  std::vector<std::string> paths;
+  for (const auto& [number, file] : table.files.data)
+    paths.push_back(file.path);
+  return session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {}{} FROM {}", spelled(kHotSchema, model.name),
+                                       model.columns, kFileColumn, kPositionColumn, table.keys.values(),
+                                       numbered_rows(model, paths, where)));
+}
+
+Result<void> Models::load_cold_rows(Table& table, const std::string& where) {
+  const LiveModel& model = *table.model;
+  for (auto file = table.files.data.begin(); file != table.files.data.end();) {
+    // As many files at a time as keep the answer small.
+    std::vector<std::string> paths;
+    for (std::int64_t rows = 0; file != table.files.data.end() && rows < kColdRowsAtATime; ++file) {
+      paths.push_back(file->second.path);
+      rows += file->second.rows;
+    }
+    const engine::ResultSet listed =
+        SHOPLAKE_TRY(session_->query(fmt::format("SELECT {}, {}{} FROM {}", kFileColumn, kPositionColumn,
+                                                 table.keys.values(), numbered_rows(model, paths, where))));
+    add_cold_rows(listed, table.keys.count(), table.cold);
+  }
+  return {};
 }
 
 }  // namespace shoplake::live

@@ -52,9 +52,9 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
     const std::string path =
         io::join_path(table.data_directory, partition_folder(model, partition) + options_.env->new_uuid() + ".parquet");
     merge.paths.push_back(path);
-    transform::DataFile file = SHOPLAKE_TRY(
-        copy_rows(*options_.env, *session_, fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged),
-                  model.schema, path));
+    transform::DataFile file = SHOPLAKE_TRY(copy_rows(
+        *options_.env, *session_,
+        fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged), model.schema, path));
     file.partition = partition;
     merge.change.added.push_back(file);
     merge.files.push_back(std::move(file));
@@ -103,36 +103,52 @@ Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
   }
   if (!model.is_hot)
     return session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged")));
-  std::vector<std::string> places{spelled(kHotSchema, model.name)};
-  if (table.has_cold)
-    places.push_back(spelled(kColdSchema, model.name));
+  const std::string hot = spelled(kHotSchema, model.name);
   const std::string files = spelled(kFilesSchema, model.name);
   const std::string list = join(numbers, ", ");
   SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
   auto done = [&]() -> Result<void> {
     if (added) {
-      for (const std::string& rows : places)
-        SHOPLAKE_TRY(session_->execute(
-            fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
-                        "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
-                        rows, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
+      SHOPLAKE_TRY(session_->execute(
+          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
+                      "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
+                      hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", files, *added,
                                                  engine::quote_literal(table.files.data.at(*added).path))));
     }
     SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE number IN ({})", files, list)));
-    SHOPLAKE_TRY(session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged"))));
-    for (const std::string& rows : places) {
-      const engine::ResultSet left = SHOPLAKE_TRY(
-          session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", rows, kFileColumn, list)));
-      SHOPLAKE_CHECK(left.integer(0, 0) == 0);
-    }
+    const engine::ResultSet left =
+        SHOPLAKE_TRY(session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", hot, kFileColumn, list)));
+    SHOPLAKE_CHECK(left.integer(0, 0) == 0);
     return {};
   }();
   if (!done.ok()) {
     (void)session_->execute("ROLLBACK");
     return done;
   }
-  return session_->execute("COMMIT");
+  SHOPLAKE_TRY(session_->execute("COMMIT"));
+  SHOPLAKE_TRY(move_cold_rows(table, merge.merged, added));
+  return session_->execute(fmt::format("DROP TABLE {}", spelled(kTickSchema, "merged")));
+}
+
+// Gives the cold rows of files that were merged the places that live_tick.merged tells.
+Result<void> Models::move_cold_rows(Table& table, const std::vector<std::int32_t>& merged,
+                                    std::optional<std::int32_t> into) {
+  for (const std::int32_t file : table.cold.files()) {
+    if (std::find(merged.begin(), merged.end(), file) == merged.end())
+      continue;
+    const engine::ResultSet listed = SHOPLAKE_TRY(
+        session_->query(fmt::format("SELECT {0}, _shoplake_new_position FROM {1} WHERE {2} = {3} ORDER BY {0}",
+                                    kPositionColumn, spelled(kTickSchema, "merged"), kFileColumn, file)));
+    std::vector<std::pair<std::int64_t, std::int64_t>> positions;
+    for (std::int64_t row = 0; row < listed.row_count(); ++row)
+      positions.emplace_back(listed.integer(row, 0), listed.integer(row, 1));
+    SHOPLAKE_CHECK(into || positions.empty());
+    const std::size_t count = table.cold.count();
+    table.cold.move(file, into.value_or(file), positions);
+    SHOPLAKE_CHECK(table.cold.count() == count);  // rows that were deleted had become hot before
+  }
+  return {};
 }
 
 void Models::merged(const catalog::TableIdentifier& identifier, const catalog::TableChange& change,
@@ -152,26 +168,48 @@ void Models::merged(const catalog::TableIdentifier& identifier, const catalog::T
 
 Result<void> Models::trim(const std::string& newest) {
   SHOPLAKE_CHECK(!in_batch_);
-  for (const auto& [name, table] : tables_) {
+  for (auto& [name, table] : tables_) {
     const LiveModel& model = *table.model;
     if (!model.is_hot)
       continue;
-    const auto forget = [&, named = name](const char* schema, const std::string& day) {
-      return session_->execute(fmt::format("DELETE FROM {} WHERE {} <= CAST({} AS DATE) - {}", spelled(schema, named),
-                                           day, engine::quote_literal(newest), model.hot_days));
-    };
-    if (model.hot_days > 0)
-      SHOPLAKE_TRY(forget(kHotSchema, engine::quote_identifier(model.day)));
-    if (model.hot_days > 0 && table.has_cold)
-      SHOPLAKE_TRY(forget(kColdSchema, kDayColumn));
+    if (model.hot_days > 0) {
+      const std::string oldest =
+          fmt::format("CAST({} AS DATE) - {}", engine::quote_literal(newest), model.hot_days - 1);
+      const bool is_new_day = oldest != table.oldest_day;
+      table.oldest_day = oldest;
+      SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {} < {}", spelled(kHotSchema, name),
+                                                 engine::quote_identifier(model.day), oldest)));
+      if (is_new_day && table.has_cold)
+        SHOPLAKE_TRY(forget_cold_days(table));
+    }
     if (table.has_cold)
       SHOPLAKE_TRY(cool_rows(table));
   }
   return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
 }
 
+// Rows of files that are too old as a whole; others are told when they are read.
+Result<void> Models::forget_cold_days(Table& table) {
+  std::vector<std::string> paths;
+  const std::vector<std::int32_t> numbers = table.cold.files();
+  for (const std::int32_t number : numbers)
+    paths.push_back(table.files.data.at(number).path);
+  if (paths.empty())
+    return {};
+  const engine::ResultSet old = SHOPLAKE_TRY(session_->query(fmt::format(
+      "SELECT filename FROM read_parquet({0}, hive_partitioning = false, union_by_name = true, filename = true) GROUP "
+      "BY filename HAVING max(coalesce({1}, {2})) < {2}",
+      path_list(paths), engine::quote_identifier(table.model->day), table.oldest_day)));
+  for (std::int64_t row = 0; row < old.row_count(); ++row) {
+    const auto found = std::find(paths.begin(), paths.end(), old.text(row, 0).value_or(""));
+    if (found != paths.end())
+      table.cold.forget_file(numbers[static_cast<std::size_t>(found - paths.begin())]);
+  }
+  return {};
+}
+
 // Rows are in the order in which they were written: all but the newer half of what may be hot go.
-Result<void> Models::cool_rows(const Table& table) {
+Result<void> Models::cool_rows(Table& table) {
   const std::string hot = spelled(kHotSchema, table.model->name);
   const engine::ResultSet counted = SHOPLAKE_TRY(session_->query("SELECT count(*) FROM " + hot));
   const std::int64_t cooled = counted.integer(0, 0) - options_.hot_rows_max / 2;
@@ -181,18 +219,29 @@ Result<void> Models::cool_rows(const Table& table) {
       SHOPLAKE_TRY(session_->query(fmt::format("SELECT rowid FROM {} ORDER BY rowid LIMIT 1 OFFSET {}", hot, cooled)));
   const std::string which = kept.row_count() == 0 ? "true" : fmt::format("rowid < {}", kept.integer(0, 0));
   base::log::debug("live.cooled", {{"model", table.model->name}, {"rows", cooled}});
-  SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
-  const auto moved = [&]() -> Result<void> {
-    SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {}{} FROM {} WHERE {}",
-                                               spelled(kColdSchema, table.model->name), kFileColumn, kPositionColumn,
-                                               day_of(*table.model), table.keys.names(), hot, which)));
-    return session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, which));
-  }();
-  if (!moved.ok()) {
-    (void)session_->execute("ROLLBACK");
-    return moved;
+  const engine::ResultSet listed = SHOPLAKE_TRY(session_->query(
+      fmt::format("SELECT {}, {}{} FROM {} WHERE {}", kFileColumn, kPositionColumn, table.keys.names(), hot, which)));
+  SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, which)));
+  add_cold_rows(listed, table.keys.count(), table.cold);
+  return {};
+}
+
+void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold) {
+  std::vector<ColdRows::Place> places;
+  std::vector<std::vector<std::uint64_t>> hashes(keys);
+  for (std::int64_t row = 0; row < listed.row_count(); ++row) {
+    places.push_back({static_cast<std::int32_t>(listed.integer(row, 0)), listed.integer(row, 1)});
+    for (std::size_t key = 0; key < keys; ++key)
+      hashes[key].push_back(static_cast<std::uint64_t>(listed.integer(row, key + 2)));
   }
-  return session_->execute("COMMIT");
+  cold.add(places, hashes);
+}
+
+std::size_t Models::cold_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [name, table] : tables_)
+    bytes += table.cold.memory_bytes();
+  return bytes;
 }
 
 }  // namespace shoplake::live

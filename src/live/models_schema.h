@@ -7,6 +7,7 @@
 
 #include "engine/session.h"
 #include "io/env.h"
+#include "live/cold_rows.h"
 #include "live/plan.h"
 
 namespace shoplake::live {
@@ -15,13 +16,11 @@ namespace shoplake::live {
 // at each checkpoint.
 inline constexpr const char* kDatabase = "live_rows";
 inline constexpr const char* kHotSchema = "live_hot";      // hot rows with their places and key hashes
-inline constexpr const char* kColdSchema = "live_cold";    // places and key hashes of rows that are in files only
 inline constexpr const char* kFilesSchema = "live_files";  // numbers and paths
 inline constexpr const char* kTickSchema = "live_tick";    // of the running batch
 inline constexpr const char* kFileColumn = "_shoplake_file";
 inline constexpr const char* kPositionColumn = "_shoplake_position";
-inline constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot or cold row
-inline constexpr const char* kDayColumn = "_shoplake_day";  // of a cold row
+inline constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot row
 inline constexpr const char* kChangeColumn = "change_count";
 
 inline std::string spelled(const char* schema, const std::string& name) {
@@ -35,10 +34,8 @@ inline std::string join(const std::vector<std::string>& parts, std::string_view 
   return text;
 }
 
-// SQL: the day of a row of the model; NULL if its rows have none.
-inline std::string day_of(const LiveModel& model) {
-  return model.hot_days > 0 ? engine::quote_identifier(model.day) : std::string("CAST(NULL AS DATE)");
-}
+// Adds rows of an answer that has their file, position and hashes.
+void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold);
 
 // "event_date=2026-11-21/": below a table's data folder.
 inline std::string partition_folder(const LiveModel& model, const std::vector<transform::PartitionValue>& values) {

@@ -110,6 +110,7 @@ void Writer::measure_memory() {
   board_.memory("event_ids", ids);
   board_.memory("engine", engine_bytes(*session_));
   board_.memory("models_engine", models_ ? engine_bytes(models_->session()) : 0);
+  board_.memory("cold_rows", models_ ? static_cast<std::int64_t>(models_->cold_bytes()) : 0);
 }
 
 std::int64_t Writer::newest_micros() const {

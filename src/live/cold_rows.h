@@ -1,0 +1,76 @@
+// ColdRows: where the rows of a table lie that are not in memory, found by the hashes of their keys.
+//
+// A row has its place (number of the file, position in it) and one hash for each key of the table. They are kept in
+// runs: a run has the positions of its rows, in order of file and position, and for each key its rows ordered by 40
+// bits of the hash, six bytes a row. A lookup looks at some ten entries of each run, so it costs the same whatever the
+// number of rows; a row takes four bytes and six to seven for each key. Two keys that share their 40 bits cost a row
+// that is read in vain. A new run becomes one with those before it that are not larger, so there are few.
+//
+// What take() took comes back with rollback(), until commit(). Belongs to one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace shoplake::live {
+
+class ColdRows {
+ public:
+  struct Place {
+    std::int32_t file = 0;
+    std::int64_t position = 0;
+    auto operator<=>(const Place&) const = default;
+  };
+  // A row that was found; until the next add(), move() or forget_file().
+  struct Row {
+    Place place;
+    std::uint32_t run = 0;
+    std::uint32_t number = 0;
+    auto operator<=>(const Row&) const = default;
+  };
+  // Hashes have so many bits; see key_lookup.h.
+  static constexpr int kHashBits = 44;
+
+  explicit ColdRows(std::size_t keys = 0);
+  ColdRows(ColdRows&&) noexcept;
+  ColdRows& operator=(ColdRows&&) noexcept;
+  ~ColdRows();
+
+  // Adds rows: their places, none of them cold already, and for each key the hash of each row.
+  void add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes);
+
+  // Appends the rows whose hash of key `key` is one of these; others only if they share its bits.
+  void find(std::size_t key, std::span<const std::uint64_t> hashes, std::vector<Row>& found) const;
+
+  // These are not cold any more.
+  void take(std::span<const Row> rows);
+  void commit() { taken_.clear(); }
+  void rollback();
+
+  // The file's rows lie in another: those of `positions` (old, new; in order of the old) in file `into`, at the new
+  // position; the others are gone. Not between take() and commit(), as add().
+  void move(std::int32_t file, std::int32_t into, std::span<const std::pair<std::int64_t, std::int64_t>> positions);
+  void forget_file(std::int32_t file) { move(file, file, {}); }
+
+  std::vector<std::int32_t> files() const;  // that have cold rows, ascending
+  std::size_t count() const;                // of cold rows
+  std::size_t memory_bytes() const;
+
+ private:
+  class Run;
+  struct Gathered;
+  struct Taken {
+    Row row;
+    std::uint32_t position;
+  };
+  void add_run(Gathered gathered);
+
+  std::size_t keys_;
+  std::vector<Run> runs_;
+  std::vector<Taken> taken_;
+};
+
+}  // namespace shoplake::live
