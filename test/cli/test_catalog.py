@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -51,6 +52,22 @@ def make_old(paths, days=3):
     past = time.time() - days * DAY
     for path in paths:
         os.utime(path, (past, past))
+
+
+def row_counts(shoplake):
+    names = [relation["name"] for relation in shoplake("catalog", "ls", "--json").json()]
+    return shoplake.rows("select " + ", ".join(f'(select count(*) from {name}) as "{name}"' for name in names))
+
+
+def assert_no_orphans(shoplake):
+    """What killed commands have left is found once it is old; then there is nothing more, and every table is as it was."""
+    shoplake("catalog", "expire", "--older-than", "0", "--now")
+    rows = row_counts(shoplake)
+    make_old(files_below(shoplake.home / "lake"))
+    shoplake("catalog", "orphans")
+    assert shoplake("catalog", "orphans", "--json").json()["orphans"] == []
+    assert files_below(shoplake.home / "lake/tmp") == []
+    assert row_counts(shoplake) == rows
 
 
 def history(shoplake, table="processed.events"):
@@ -412,8 +429,13 @@ def test_a_table_is_registered_by_its_metadata(lake):
 
 
 def test_a_killed_crawl_is_finished_by_the_next(shoplake):
-    for number in range(300):
-        write(shoplake, f"raw/many/date=2026-01-{number % 28 + 1:02}/{number}.ndjson", f'{{"id":{number},"v{number % 5}":1}}\n')
+    def objects(numbers):
+        for number in numbers:
+            write(shoplake, f"raw/many/date=2026-01-{number % 28 + 1:02}/{number}.ndjson", f'{{"id":{number},"v{number % 5}":1}}\n')
+
+    objects(range(100))
+    crawl(shoplake, "raw")
+    objects(range(100, 300))
     for delay in (0.05, 0.15, 0.3):
         process = shoplake.start("catalog", "crawl", "raw")
         try:
@@ -421,6 +443,88 @@ def test_a_killed_crawl_is_finished_by_the_next(shoplake):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.communicate()
+        # Raw tables are read as they lie; what a crawl had begun is not seen.
+        seen = shoplake.rows("select count(*) as n, count(v0) as z from raw.many")[0]
+        assert seen in ({"n": 100, "z": 20}, {"n": 300, "z": 60}), seen
     crawl(shoplake, "raw")
     assert shoplake.rows("select count(*) as n, count(v0) as z, count(distinct date) as d from raw.many") == [{"n": 300, "z": 60, "d": 28}]
     assert crawl(shoplake, "raw")["raw.many"]["objects_read"] == 0
+    assert_no_orphans(shoplake)
+
+
+def test_a_killed_crawl_of_parquet_registers_each_file_once(shoplake):
+    folder = shoplake.home / "lake/processed/sales"
+    shoplake("catalog", "ls")
+    for number in range(40):
+        path = folder / f"day={number % 10}/{number}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shoplake("query", f"select {number} as id, 'x' as name", "--format", "parquet", "--output", path)
+    for delay in (0.02, 0.05, 0.1):
+        process = shoplake.start("catalog", "crawl", "processed")
+        try:
+            process.wait(timeout=delay)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.communicate()
+        known = [relation["name"] for relation in shoplake("catalog", "ls", "--json").json()]
+        if "processed.sales" in known:
+            assert shoplake.value("select count(*) from processed.sales") in (0, 40)
+    crawl(shoplake, "processed")
+    assert shoplake.rows("select count(*) as n, count(distinct id) as d from processed.sales") == [{"n": 40, "d": 40}]
+    assert_no_orphans(shoplake)
+
+
+# ── publishing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_killed_between_writing_and_publishing(shoplake, tmp_path):
+    """Readers see all of a load or nothing of it, the same command finishes it, and nothing is left over."""
+    (shoplake.home / "quality").mkdir(parents=True)
+    # Asked by the engine, so that there is time between the data files and their commit.
+    (shoplake.home / "quality/own.yml").write_text('table: processed.events\nrules:\n  - {rule: IsUnique "event_timestamp", severity: block}\n')
+    load(shoplake, tmp_path, "first", range(50))
+    file = tmp_path / "second.ndjson"
+    file.write_text("".join(json.dumps(event(number)) + "\n" for number in range(100, 20_100)))
+    seen, stop = set(), threading.Event()
+
+    def read():
+        while not stop.is_set():
+            seen.add(shoplake.value("select count(*) from processed.events"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        kills = 0
+        for _ in range(6):
+            before = set(data_files(shoplake))
+            process = shoplake.start("load", "events", file)
+            while process.poll() is None and set(data_files(shoplake)) <= before:
+                pass
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            assert shoplake.value("select count(*) from processed.events") in (50, 20_050)
+        assert kills > 0
+        shoplake("load", "events", file)
+    finally:
+        stop.set()
+        reader.join()
+    assert seen <= {50, 20_050}
+    assert shoplake.value("select count(distinct event_timestamp) from processed.events") == 20_050
+    assert_no_orphans(shoplake)
+
+
+def test_a_killed_build_leaves_no_orphan(lake, tmp_path):
+    lake("build")
+    expected = lake.value("select count(*) from marts.fact_events")
+    for lines in (3, 12, 25):
+        process = lake.start("build", "--rebuild")
+        for _ in range(lines):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert lake.value("select count(*) from marts.fact_events") == expected
+    lake("build", "--rebuild")
+    assert_no_orphans(lake)

@@ -153,6 +153,90 @@ def test_a_drifting_month(shoplake, tmp_path, name, text, rows, drift):
         assert shoplake.value("select description from processed.transactions") == 'two\nlines, "quoted"'
 
 
+FIELDS = HEADER.strip().split(",")
+# The same rows in other words: name, what the writer of the file does, what a row becomes.
+SPELLINGS = [
+    ("as ever", {}, dict),
+    ("reordered", {"fields": FIELDS[::-1]}, dict),
+    ("byte order mark", {"encoding": "utf-8-sig"}, dict),
+    ("CRLF", {"lineterminator": "\r\n"}, dict),
+    ("semicolons", {"delimiter": ";"}, dict),
+    ("tabs", {"delimiter": "\t"}, dict),
+    ("all in quotes", {"quoting": csv.QUOTE_ALL}, dict),
+    ("Latin-1", {"encoding": "latin-1"}, dict),
+    ("Excel's export", {"encoding": "cp1252", "delimiter": ";", "lineterminator": "\r\n"}, dict),
+    ("whole numbers with a point", {}, lambda row: row | {"Quantity": row["Quantity"] + ".0", "CustomerID": row["CustomerID"] and row["CustomerID"].split(".")[0] + ".0"}),
+    ("names in snake_case", {"names": {"InvoiceNo": "invoice_no", "StockCode": "stock_code", "UnitPrice": "unit_price", "CustomerID": "customer_id"}}, dict),
+]
+
+
+def spelled(path, rows, change=dict, fields=FIELDS, names=None, encoding="utf-8", **dialect):
+    with open(path, "w", newline="", encoding=encoding) as file:
+        writer = csv.writer(file, **({"lineterminator": "\n"} | dialect))
+        writer.writerow([(names or {}).get(field, field) for field in fields])
+        for row in map(change, rows):
+            writer.writerow([row.get(field, "") for field in fields])
+    return path
+
+
+def days_of(days, count):
+    """Real days, each with a text of two lines and letters that are no ASCII."""
+    for path in sorted(days, key=lambda path: path.stat().st_size)[:count]:
+        rows = list(read([path]))
+        rows[0]["Description"] = 'Caf\u00e9, "two\nlines"'
+        yield path.name.removesuffix(".gz"), rows
+
+
+def test_a_month_of_other_spellings_is_the_same_month(shoplake, shoplake_in, tmp_path, days):
+    plain = shoplake_in(tmp_path / "plain")
+    (tmp_path / "plain.csv").mkdir()
+    (tmp_path / "drifted.csv").mkdir()
+    expected, drifted = [], []
+    for (name, rows), (_, dialect, change) in zip(days_of(days, len(SPELLINGS)), SPELLINGS, strict=True):
+        expected.append(spelled(tmp_path / "plain.csv" / name, rows))
+        drifted.append(spelled(tmp_path / "drifted.csv" / name, rows, change, **dialect))
+    before = load(plain, *expected)
+    report = load(shoplake, *drifted)
+    assert (report["rows"], report["rejected"]) == (before["rows"], 0) and before["rejected"] == 0
+    assert [file["drift"] for file in report["files"]] == [[]] * len(SPELLINGS)
+    assert [file["missing_columns"] for file in report["files"]] == [[]] * len(SPELLINGS)
+    assert [file["encoding"] for file in report["files"]].count("windows-1252") == 2
+    assert content(shoplake) == content(plain)
+
+
+def test_a_month_that_drifts_day_by_day_loses_nothing_silently(shoplake, tmp_path, days):
+    def first(row, **changes):
+        return row | (changes if row["Description"].startswith("Caf") else {})
+
+    drifts = [
+        ("a new column", {"fields": FIELDS + ["Channel"]}, lambda row: row | {"Channel": "web"}, 0, ["Channel"], []),
+        ("two new columns", {"fields": FIELDS + ["Channel", "Coupon"]}, lambda row: row | {"Channel": "web", "Coupon": "C1"}, 0, ["Channel", "Coupon"], []),
+        ("a renamed column", {"names": {"Country": "Land"}}, dict, 0, ["Land"], ["country"]),
+        ("a column less", {"fields": [field for field in FIELDS if field != "CustomerID"]}, dict, 0, [], ["customer_id"]),
+        ("a long that is a double", {}, lambda row: first(row, Quantity="6.5"), 1, [], []),
+        ("a long that is a text", {}, lambda row: first(row, Quantity="six"), 1, [], []),
+        ("thousands", {}, lambda row: first(row, UnitPrice="1,002.55"), 1, [], []),
+        ("a point for a comma", {}, lambda row: first(row, UnitPrice="2,55"), 1, [], []),
+        ("a day of no calendar", {}, lambda row: first(row, InvoiceDate="2011-02-30 10:00"), 1, [], []),
+    ]
+    real = list(days_of(days, len(drifts)))
+    for (name, rows), (_, dialect, change, *_) in zip(real, drifts, strict=True):
+        spelled(tmp_path / name, rows, change, **dialect)
+    report = load(shoplake, *(tmp_path / name for name, _ in real))
+    assert report["rows"] + report["rejected"] == sum(len(rows) for _, rows in real), "rows in = rows out + rejects"
+    for file, (name, rows), (what, _, _, rejected, drift, missing) in zip(report["files"], real, drifts, strict=True):
+        assert (file["rows"], file["rejected"]) == (len(rows) - rejected, rejected), what
+        assert ([entry["field"] for entry in file["drift"]], file["missing_columns"]) == (drift, missing), what
+    # Each reject stands in quarantine with its line as it came; each value of an unknown column is in _extra.
+    quarantined = shoplake.rows("select source_object as o, line::int as line, record from quarantine.transactions order by o")
+    assert [row["line"] for row in quarantined] == [2] * 5 and all("Caf\u00e9" in row["record"] for row in quarantined)
+    assert shoplake.value("select count(*) from processed.transactions where _extra like '%\"Channel\":\"web\"%'") == sum(len(rows) for _, rows in real[:2])
+    assert shoplake.value("select count(*) from processed.transactions where country is null") == len(real[2][1])
+    text = shoplake("load", "transactions", *(tmp_path / name for name, _ in real), "--reload").stdout
+    for part in ("drift: new field Channel", "drift: new field Land", "drift: no column country in 1 file, NULL", "drift: no column customer_id", "rejected: 4 × contract.wrong_type", "rejected: 1 × contract.invalid_timestamp"):
+        assert part in text, part
+
+
 def test_other_encodings_are_told(shoplake, tmp_path):
     path = tmp_path / "2011-01-02.csv"
     path.write_bytes((HEADER + "1,A,Caf\u00e9 \u201cx\u201d \u20ac,6,2011-01-02 10:00,2.55,,France\n").encode("cp1252"))
