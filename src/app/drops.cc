@@ -129,9 +129,11 @@ struct DropWatcher::State {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::string last_error;
+  bool is_woken = false;
   std::jthread thread;
 
-  void look(const std::stop_token& stop) {
+  // How long to wait for the next look.
+  std::chrono::microseconds look(const std::stop_token& stop) {
     DropOptions options;
     options.stop = stop;
     options.on_file = [this](const std::string& dataset, const LoadedFile& file) {
@@ -144,12 +146,17 @@ struct DropWatcher::State {
           {{"dataset", dataset}, {"object", file.raw_object}, {"rows", file.rows}, {"rejected", file.rejected}});
     };
     const auto pass = DropZone(app, std::move(options)).pass();
+    std::chrono::microseconds pause = drop_interval(app.home());
     if (pass.ok()) {
+      for (const auto& [object, settled_at] : pass->settling)
+        pause =
+            std::min(pause, std::chrono::microseconds(std::max<std::int64_t>(0, settled_at - app.env().now_micros())));
       last_error.clear();
     } else if (pass.error().kind != ErrorKind::cancelled && pass.error().message != last_error) {
       last_error = pass.error().message;  // said once, not every two seconds
       base::log::error("ingest.pass_failed", {{"code", pass.error().code}, {"reason", last_error}});
     }
+    return pause;
   }
 
   void work(const std::stop_token& stop) {
@@ -158,9 +165,12 @@ struct DropWatcher::State {
       lock.unlock();
       if (before_pass)
         before_pass();
-      look(stop);
       lock.lock();
-      changed.wait_for(lock, stop, drop_interval(app.home()), [] { return false; });
+      is_woken = false;  // what came until now is seen by this look
+      lock.unlock();
+      const std::chrono::microseconds pause = look(stop);
+      lock.lock();
+      changed.wait_for(lock, stop, pause, [this] { return is_woken; });
     }
   }
 };
@@ -171,6 +181,14 @@ DropWatcher::~DropWatcher() { stop(); }
 
 void DropWatcher::start() {
   state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+}
+
+void DropWatcher::wake() {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->is_woken = true;
+  }
+  state_->changed.notify_one();
 }
 
 void DropWatcher::stop() {

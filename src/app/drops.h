@@ -8,7 +8,8 @@
 // where the file is empty, it has not changed for kSettleMicros; a writer that pauses longer must use a name of its own
 // and rename at the end. A gzip that is cut is rejected like any other damaged file, and tried again when it changes.
 //
-// A DropZone belongs to one thread. DropWatcher looks again and again on a thread of its own (`shoplake serve`).
+// A DropZone belongs to one thread. DropWatcher looks again and again on a thread of its own (`shoplake serve`): at an
+// interval, when it is woken, and when something is due that has not settled.
 #pragma once
 
 #include <chrono>
@@ -84,6 +85,8 @@ class DropWatcher {
 
   void start();
   void stop();  // after the running load's next block
+  // Somebody has seen a new file: it is looked at now, not when the interval is over. From any thread.
+  void wake();
 
  private:
   struct State;

@@ -152,6 +152,7 @@ base::Result<void> parse_listen_address(std::string_view text, ServeOptions& opt
 
 struct Server::State {
   explicit State(App& given_app) : app(given_app), auditor(given_app) {}
+  ~State() { stop_files(); }
 
   App& app;
   Auditor auditor;
@@ -172,6 +173,14 @@ struct Server::State {
   std::jthread warm_up;
   std::unique_ptr<DropWatcher> drops;
   std::unique_ptr<WatchService> watch;  // null if another server of this home watches
+
+  // Both before either goes: their threads call each other.
+  void stop_files() {
+    if (drops)
+      drops->stop();
+    if (flows)
+      flows->stop();
+  }
 
   http::Response respond_catalog(const http::Request& request) {
     http::Response response = respond(*catalog, request);
@@ -339,15 +348,20 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
   }
   state->live = std::make_unique<serve::LiveFeed>(
       [raw = state.get()] { return raw->collector ? raw->collector->view() : serve::LiveView(); });
-  state->flows = SHOPLAKE_TRY(FlowService::open(app, state->metrics));
+  State* raw = state.get();
+  const bool loads_drops = state->collector || !settings.enabled;  // else another server of this home does it
+  if (loads_drops)
+    state->drops = std::make_unique<DropWatcher>(app, state->metrics, [raw] { raw->flows->note_objects(); });
+  state->flows = SHOPLAKE_TRY(FlowService::open(app, state->metrics, [raw] {
+    if (raw->drops)
+      raw->drops->wake();
+  }));
   state->flow_api = std::make_unique<FlowApi>(app, *state->flows);
   state->add_routes();
   SHOPLAKE_TRY(state->http->start());
-  State* raw = state.get();
   state->warm_up = std::jthread([raw] { raw->warm(); });
   state->flows->start();
-  if (state->collector || !settings.enabled) {  // else another server of this home does it
-    state->drops = std::make_unique<DropWatcher>(app, state->metrics, [raw] { raw->flows->note_objects(); });
+  if (loads_drops) {
     state->drops->start();
     state->watch = SHOPLAKE_TRY(WatchService::open(app, state->metrics, *state->lake));
     state->watch->start();
@@ -362,9 +376,7 @@ bool Server::on_loopback() const { return state_->http->on_loopback(); }
 void Server::stop() {
   if (state_->watch)
     state_->watch->stop();
-  if (state_->drops)
-    state_->drops->stop();
-  state_->flows->stop();
+  state_->stop_files();
   state_->queries->stop();
   state_->http->stop();
   if (state_->warm_up.joinable())

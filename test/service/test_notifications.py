@@ -1,4 +1,5 @@
 """Notifications over real sockets: e-mail, Slack, webhook and file; receivers that fail, refuse, are slow or away; crashes; alarms that tell."""
+import gzip
 import hashlib
 import hmac
 import json
@@ -197,6 +198,43 @@ def test_an_alarm_tells_its_begin_and_its_end(shoplake):
             answer = served.api("alarms")
             assert answer["alarms"][0]["state"] == "OK" and [c["to"] for c in answer["history"]][:2] == ["OK", "ALARM"]
         assert [c["to"] for c in shoplake("alarm", "history", "busy", "--json").json()][:2] == ["OK", "ALARM"], "kept over the server's end"
+
+
+CONVERSION_ALARM = """
+alarms:
+  - name: conversion
+    metric: shoplake_conversion_rate_deviation
+    statistic: Maximum
+    period: 10
+    comparison: GreaterThanThreshold
+    threshold: 3
+    missing_data: ignore
+    topic: data-quality-alerts
+"""
+
+
+def test_a_day_without_orders_is_an_anomaly(shoplake, tmp_path):
+    """From events through the marts and the gauge to the webhook; the shipped alarm has a period of five minutes."""
+    generated = tmp_path / "events.ndjson.gz"
+    shoplake("generate", "events", "--events", 60000, "--days", 10, "--seed", 5, "--out", generated)
+    with gzip.open(generated, "rt") as file:
+        events = [json.loads(line) for line in file]
+    day = sorted({event["event_date"] for event in events})[-2]  # the newest may still be going on
+    kept = tmp_path / "kept.ndjson.gz"
+    with gzip.open(kept, "wt") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events if (event["event_date"], event["event_name"]) != (day, "purchase"))
+    with running(Webhook()) as hook:
+        configure(shoplake, f"topics: {{data-quality-alerts: [{{webhook: \"{hook.address}/\"}}]}}\n")
+        (shoplake.home / "alarms").mkdir()
+        (shoplake.home / "alarms/own.yml").write_text(CONVERSION_ALARM)
+        shoplake("load", "events", kept)
+        shoplake("build", "--exclude", "test_type:unit")
+        with serving(shoplake) as served:
+            ((_, _, body),) = hook.wait_for(1)
+            assert json.loads(body)["Subject"] == "ALARM: conversion"
+            metrics = dict(line.rsplit(" ", 1) for line in served.get("/metrics")[2].decode().splitlines() if not line.startswith("#"))
+            assert float(metrics["shoplake_conversion_rate"]) == 0 and float(metrics["shoplake_conversion_rate_deviation"]) > 3
+            assert served.stop() == 0
 
 
 def test_an_alarm_is_tried(shoplake):

@@ -28,10 +28,12 @@ constexpr std::size_t kReadBytes = 1 << 20;
 }  // namespace
 
 struct FlowService::State {
-  State(App& given_app, base::Metrics& given_metrics) : app(given_app), metrics(given_metrics) {}
+  State(App& given_app, base::Metrics& given_metrics, std::function<void()> given_on_objects)
+      : app(given_app), metrics(given_metrics), on_objects(std::move(given_on_objects)) {}
 
   App& app;
   base::Metrics& metrics;
+  std::function<void()> on_objects;
   TriggerSettings settings;
 
   std::mutex mutex;
@@ -58,6 +60,7 @@ struct FlowService::State {
     options.lake_root = app.home().lake_root;
     options.control_plane = app.home().control_plane;
     options.triggers = settings.triggers;
+    options.on_objects = on_objects;
     options.is_loaded = [this](const std::string& object, const ObjectVersion& version) {
       return has_loaded_content(object, version);
     };
@@ -129,8 +132,9 @@ struct FlowService::State {
 FlowService::FlowService(std::unique_ptr<State> state) : state_(std::move(state)) {}
 FlowService::~FlowService() { stop(); }
 
-Result<std::unique_ptr<FlowService>> FlowService::open(App& app, base::Metrics& metrics) {
-  auto state = std::make_unique<State>(app, metrics);
+Result<std::unique_ptr<FlowService>> FlowService::open(App& app, base::Metrics& metrics,
+                                                       std::function<void()> on_objects) {
+  auto state = std::make_unique<State>(app, metrics, std::move(on_objects));
   state->settings = SHOPLAKE_TRY(read_triggers(app));
   metrics.describe_counter("shoplake_flow_executions_total", "Executions of flows that ended, by status.");
   metrics.describe_histogram("shoplake_flow_execution_seconds", "From the start of an execution to its end.",

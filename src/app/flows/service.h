@@ -4,6 +4,7 @@
 // start() and stop() belong to one thread; the others to any.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "app/app.h"
@@ -15,8 +16,10 @@ namespace shoplake::app {
 
 class FlowService {
  public:
-  // Reads the triggers. Errors: those of read_triggers(). `app` and the metrics outlive it.
-  static base::Result<std::unique_ptr<FlowService>> open(App& app, base::Metrics& metrics);
+  // Reads the triggers. Errors: those of read_triggers(). `app` and the metrics outlive it. `on_objects` is told, on
+  // the service's thread or that of note_objects(), when triggers have noted objects that came.
+  static base::Result<std::unique_ptr<FlowService>> open(App& app, base::Metrics& metrics,
+                                                         std::function<void()> on_objects);
   ~FlowService();  // stops
 
   // When it returns, the objects that stand in the lake have been noted by their triggers, if this process runs flows.

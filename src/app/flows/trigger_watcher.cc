@@ -127,6 +127,8 @@ Result<void> TriggerWatcher::note_objects(Watched& watched) {
   watched.objects = SHOPLAKE_TRY(store_->objects(name));
   if (found.empty() || is_first)
     return {};
+  if (options_.on_objects)
+    options_.on_objects();
   if (watched.waiting == 0)
     watched.first_waiting_micros = now;
   watched.last_change_micros = now;

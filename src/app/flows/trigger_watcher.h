@@ -31,6 +31,8 @@ struct TriggerWatcherOptions {
   // Whether an object whose time changed, but not its size, has the content that was loaded from it: a load puts the
   // copy that it has checked in the place of a dropped file, which is no new object. Nothing: not to be told yet.
   std::function<base::Result<std::optional<bool>>(const std::string& object, const ObjectVersion& version)> is_loaded;
+  // New or changed objects have been noted; may be empty.
+  std::function<void()> on_objects;
   // An execution of that flow, name and input is there afterwards, whether it was before or not.
   std::function<base::Result<void>(const StartFlow& request)> start;
 };
