@@ -216,7 +216,7 @@ def report(results):
              f"in one transaction; a transaction of one takes {floor['commit_ms']:.2f} ms, a sync of the disk {one['sync_ms']:.2f} ms.", "",
              f"{many['executions']:,} executions beside each other{'' if many['all_at_once'] else ' (not all were started in time)'}: {many['start_ms']:.2f} ms to start one over HTTP, durable; all wait for the same moment, "
              f"and the last of them has ended {many['last_end_ms']:,.0f} ms after it (the first {many['first_end_ms']:,.0f} ms).", "",
-             "A day of GA4 in `serve`, from the drop of its file (quiet time 1 s, files settle for 2 s):", "",
+             "A day of GA4 in `serve`, from the drop of its file (quiet time of the trigger 1 s; the file settles and is loaded meanwhile):", "",
              "| events | days before | flow starts s | flow has ended s | dashboard shows it s | slowest states, ms |", "|---|---|---|---|---|---|"]
     for day in results["ga4_daily"]:
         slowest = ", ".join(f"{name} {value:,.0f}" for name, value in sorted(day["states"].items(), key=lambda item: -item[1])[:4])
