@@ -221,6 +221,19 @@ def test_what_statistics_prove_needs_no_engine(shoplake, goods):
     assert "quality.results" not in [relation["name"] for relation in shoplake("catalog", "ls", "--json").json()]
 
 
+def test_shipped_contracts_need_no_engine(shoplake, tmp_path):
+    files = {
+        "transactions": "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n1,A,x,1,2011-01-01 10:00,1.50,,France\n",
+        "products": '{"product_id": "A", "name": "x", "price": "1.50"}\n',
+        "reviews": '{"review_id": "1", "product_id": "A", "rating": 1, "created_at": "2026-01-01"}\n{"review_id": "2", "product_id": "A", "rating": 5, "created_at": "2026-01-01"}\n',
+    }
+    for dataset, text in files.items():
+        path = tmp_path / f"{dataset}.{'csv' if dataset == 'transactions' else 'ndjson'}"
+        path.write_text(text)
+        assert shoplake("load", dataset, path, "--json").json()["rejected"] == 0
+    assert "quality.results" not in [relation["name"] for relation in shoplake("catalog", "ls", "--json").json()]
+
+
 def test_warnings_hold_nothing_back(shoplake, goods):
     goods.expect('ColumnValues "price" > 0', 'IsUnique "id"', severity="warn")
     assert goods.load(goods.file("1.csv", "id,price\na,-1\na,-1\n"))["status"] == "loaded"

@@ -403,6 +403,33 @@ rules:
     assert bucket.paths("quality/") or bucket.paths("curated/results/") or [path for path in bucket.paths() if "results" in path]
 
 
+def test_an_expectation_holds_a_file_back_until_it_is_retried(lake, bucket, tmp_path, source):
+    contracts = tmp_path / "contracts"
+    shutil.copytree(source / "datasets", contracts)
+    text = (contracts / "transactions.yml").read_text()
+    strict = text.replace("expectations:\n", "expectations:\n  - {rule: 'ColumnValues \"country\" in [\"France\"]', severity: block}\n")
+    with open(lake.home / "shoplake.yml", "a", encoding="utf-8") as file:
+        file.write(f"datasets: {contracts}\n")
+    (contracts / "transactions.yml").write_text(strict)
+    bucket.put("raw/transactions/date=2026-01-01/a.csv", HEADER + sale(1, "2026-01-01"))
+    bucket.put("raw/transactions/date=2026-01-02/b.csv", HEADER + sale(2, "2026-01-02").replace("France", "Utopia") + sale(3, "2026-01-02") + sale("x-y", "2026-01-02"))
+    bucket.put("raw/transactions/date=2026-01-03/c.csv", "no,known,column\n")
+    report = ingest_all(lake)
+    assert (report["loaded"], report["rejected"]) == (1, 2)
+    assert "raw/transactions/date=2026-01-02/b.csv" in bucket.paths() and "quarantine/_files/transactions/date=2026-01-03/c.csv" in bucket.paths()
+    groups = {group["source_object"]: group for group in lake("quarantine", "ls", "transactions", "--json").json()}
+    assert "1 of 2 rows do not satisfy" in groups["raw/transactions/date=2026-01-02/b.csv"]["message"]
+    (contracts / "transactions.yml").write_text(text)
+    files = {file["was"]: file for file in lake("quarantine", "retry", "transactions", "--json").json()["files"]}
+    assert (files["blocked"]["status"], files["blocked"]["rows"], files["rejected"]["status"]) == ("loaded", 2, "failed")
+    assert lake.value("select count(*) from processed.transactions") == 3 and lake.value("select count(*) from quarantine.transactions") == 1
+    # Its reject, once the contract takes it; and the file without a column.
+    (contracts / "transactions.yml").write_text(text.replace('pattern: "[A-Za-z]?[0-9]+", ', ""))
+    report = lake("quarantine", "retry", "transactions", "--json").json()
+    assert (report["tried"], report["accepted"], report["rejected"]) == (1, 1, 0)
+    assert lake.value("select count(*) from processed.transactions") == 4 and lake.value("select count(*) from quarantine.transactions") == 0
+
+
 # ── a second writer ───────────────────────────────────────────────────────────────────────────────────────────────
 
 APPENDS = 12
