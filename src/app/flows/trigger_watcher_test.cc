@@ -46,6 +46,7 @@ class TriggerWatcherTest : public testing::Test {
     options.is_loaded = [this](const std::string& object, const ObjectVersion&) -> base::Result<std::optional<bool>> {
       return is_committed_ ? std::optional(object == placed_) : std::nullopt;
     };
+    options.on_objects = [this] { ++noted_; };
     options.start = [this](const StartFlow& request) -> base::Result<void> {
       if (is_broken_)
         return base::make_error(base::ErrorKind::environment, "test.broken", "broken");
@@ -74,6 +75,7 @@ class TriggerWatcherTest : public testing::Test {
   std::unique_ptr<TriggerWatcher> watcher_;
   std::map<std::string, StartFlow> started_;
   std::vector<std::string> order_;
+  int noted_ = 0;  // how often objects that came were told
   bool is_broken_ = false;
   std::string placed_;
   bool is_committed_ = true;
@@ -109,6 +111,22 @@ TEST_F(TriggerWatcherTest, FilesThatCameTogetherStartOneExecution) {
   EXPECT_EQ(started_.at("files-1").started_by, "object:raw/a/date=2026-11-21/one.csv");
   look_for(30);
   EXPECT_EQ(order_.size(), 1u);
+}
+
+TEST_F(TriggerWatcherTest, TellsOfObjectsOnceWhenTheyCome) {
+  drop("raw/a/old.csv");
+  begin(kFiles);
+  look_for(3);
+  EXPECT_EQ(noted_, 0) << "what was there before";
+  drop("raw/a/one.csv");
+  ASSERT_TRUE(watcher_->note_objects().ok());
+  EXPECT_EQ(noted_, 1);
+  look_for(30);
+  EXPECT_EQ(noted_, 1);
+  remove("raw/a/one.csv");
+  drop("raw/b/other.csv");  // which no prefix has
+  look_for(3);
+  EXPECT_EQ(noted_, 1);
 }
 
 TEST_F(TriggerWatcherTest, SaysWhenWhatItNotedIsDue) {
