@@ -25,10 +25,11 @@ Result<std::vector<OrphanFile>> list_below(io::Env& env, const std::string& fold
   return files;
 }
 
-// Whether a path below a zone is where shoplake puts a table's files: <table>/{data,metadata}/…
+// Whether a path below a zone is where shoplake puts a table's files: <table>/{data,metadata}/… What begins with an
+// underscore is no table: rejected files of a dataset that is called "data" lie in quarantine/_files/data.
 bool is_of_a_table(std::string_view path) {
   const std::size_t table_end = path.find('/');
-  if (table_end == std::string_view::npos) {
+  if (table_end == std::string_view::npos || path.starts_with('_')) {
     return false;
   }
   const std::string_view rest = path.substr(table_end + 1);

@@ -195,6 +195,20 @@ def test_orphans_are_what_nothing_names_and_old_enough(lake):
     assert outcome.returncode == 3 and strays[0].exists()
 
 
+def test_rejected_files_are_no_orphans(shoplake, tmp_path):
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts/data.yml").write_text("dataset: data\ntable: processed.data\npartition_by: none\nunknown_fields: {keep_in: _extra}\nfields:\n  - {name: id, type: string, required: true}\n")
+    shoplake.home.mkdir()
+    (shoplake.home / "shoplake.yml").write_text(f"datasets: {tmp_path / 'contracts'}\n")
+    (tmp_path / "a.csv").write_text("no,known,column\n")
+    assert shoplake("load", "data", tmp_path / "a.csv", check=False).returncode == 3
+    kept = files_below(shoplake.home / "lake/quarantine/_files")
+    assert len(kept) == 2
+    make_old(kept)
+    assert shoplake("catalog", "orphans", "--json").json()["orphans"] == []
+    assert files_below(shoplake.home / "lake/quarantine/_files") == kept
+
+
 # ── rollback ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
