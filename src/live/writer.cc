@@ -56,6 +56,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   engine.threads = 1;  // it copies beside the batches; with more, a copy holds several batches of wide rows
   database_ = SHOPLAKE_TRY(engine::Database::open(engine));
   session_ = SHOPLAKE_TRY(database_->connect());
+  SHOPLAKE_TRY(session_->execute("SET GLOBAL enable_external_file_cache = false"));  // files are read once
   ModelsOptions models;
   for (const Stream& stream : options_.streams) {
     if (datasets_.contains(stream.dataset))
