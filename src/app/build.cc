@@ -31,6 +31,11 @@
 namespace shoplake::app {
 namespace {
 
+std::uint64_t machine_memory_bytes() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES), page_bytes = ::sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && page_bytes > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) : 0;
+}
+
 using base::Result;
 using model::Json;
 using Kind = ModelCommand::Kind;
@@ -270,7 +275,7 @@ class ModelRun {
   Result<std::unique_ptr<engine::Database>> open_engine() const {
     engine::DatabaseOptions options = app_.engine_options();
     if (options.memory_limit_bytes == 0)
-      options.memory_limit_bytes = command_.memory_bytes_max;
+      options.memory_limit_bytes = command_.memory_bytes;
     return engine::Database::open(options);
   }
 
@@ -320,6 +325,10 @@ class ModelRun {
     options.compile_only = command_.kind == Kind::compile || command_.kind == Kind::docs;
     options.tests_gate = command_.kind == Kind::build;
     options.stop = stop_;
+    if (app_.engine_options().memory_limit_bytes == 0) {
+      options.memory_bytes = command_.memory_bytes;
+      options.memory_bytes_max = machine_memory_bytes() / 10 * 8;
+    }
     options.audit = auditor_.get();
     options.reuse = reuse_.get();
     options.keep_unchanged = !command_.rebuild;

@@ -17,7 +17,8 @@
 namespace shoplake::app {
 
 // The engine's share of a build, where the home sets no memory_limit: with what it does not count (readers, writers,
-// the allocator's reserve) the process stays below 1.5 GiB. Beyond it the engine spills.
+// the allocator's reserve) the process stays below 1.5 GiB. Beyond it the engine spills; a model that cannot do so gets
+// twice as much, up to 80 % of the machine.
 inline constexpr std::uint64_t kBuildMemoryBytes = 1ull << 30;
 
 struct ModelCommand {
@@ -32,10 +33,10 @@ struct ModelCommand {
   std::string target = "dev";
   std::string project_directory;  // empty: the home's
   std::string target_path;
-  std::string list_output = "selector";                // ls: selector, name, path, json
-  std::string inline_sql;                              // compile
-  int threads = 0;                                     // 0: the home's, else 2
-  std::uint64_t memory_bytes_max = kBuildMemoryBytes;  // of the engine, if the home sets no memory_limit
+  std::string list_output = "selector";            // ls: selector, name, path, json
+  std::string inline_sql;                          // compile
+  int threads = 0;                                 // 0: the home's, else 2
+  std::uint64_t memory_bytes = kBuildMemoryBytes;  // of the engine at first, if the home sets no memory_limit
   bool full_refresh = false;
   bool rebuild = false;  // build, run: also what has not changed
   bool fail_fast = false;

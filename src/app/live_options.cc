@@ -37,7 +37,7 @@ void set_limit(const char* variable, Number& limit) {
 }
 
 Result<void> run_project(App& app, ModelCommand command, std::stop_token stop) {
-  command.memory_bytes_max = kServedBuildMemoryBytes;
+  command.memory_bytes = kServedBuildMemoryBytes;
   std::string report;
   ModelOutput output;
   output.line = [&](std::string_view line) { report.append(line).append("\n"); };

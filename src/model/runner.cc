@@ -72,7 +72,7 @@ struct Runner::State {
   RunnerOptions options;
   RunListener& listener;
 
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::condition_variable changed;
   Schedule schedule;
   std::map<std::string, std::size_t> position;
@@ -555,8 +555,12 @@ struct Runner::State {
       return;
     }
     Node& node = manifest.nodes.at(id);
+    std::uint64_t memory_before = memory_limit();
     Result<void> done = run_node(session, node, result);
-    for (int failures = 1; !done.ok() && try_again(node, done.error(), failures); ++failures) {
+    for (int failures = 1; !done.ok();) {
+      if (!raise_memory(session, node, done.error(), memory_before) && !try_again(node, done.error(), failures++))
+        break;
+      memory_before = memory_limit();
       result.adapter_response = Json::object();
       done = run_node(session, node, result);
     }
@@ -576,6 +580,27 @@ struct Runner::State {
       case ResourceType::test: return run_test(session, node, result);
       default: return build_model(session, node, result);
     }
+  }
+
+  std::uint64_t memory_limit() const {
+    const std::lock_guard lock(mutex);
+    return options.memory_bytes;
+  }
+
+  // Whether a node that ran out of memory has more now than it had, `before`: another one may have seen to that.
+  bool raise_memory(engine::Session& session, const Node& node, const base::Error& error, std::uint64_t before) {
+    if (error.code != "engine.out_of_memory" || before == 0 || options.stop.stop_requested())
+      return false;
+    const std::lock_guard lock(mutex);
+    if (options.memory_bytes > before)
+      return true;
+    const std::uint64_t more = std::min(before * 2, options.memory_bytes_max);
+    if (more <= before || !session.execute(fmt::format("SET GLOBAL memory_limit = '{} bytes'", more)).ok())
+      return false;
+    options.memory_bytes = more;
+    listener.message(fmt::format("{} {} needs more memory than {} MiB; the engine may take {} MiB now", name(node.type),
+                                 node.name, before >> 20, more >> 20));
+    return true;
   }
 
   // Is it something that waiting may cure? Memory is not: the same query takes as much again.

@@ -48,6 +48,9 @@ struct RunnerOptions {
   bool compile_only = false;
   bool tests_gate = true;  // a failed test keeps what is downstream of the tested from being built
   std::int64_t retry_first_us = kRetryFirstUs;
+  // The engine's limit, and what it may become: it is doubled when a node cannot do with it. 0: it stays as it is.
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_bytes_max = 0;
   std::stop_token stop;
   RendererWithOverrides with_overrides;
   Audit* audit = nullptr;      // of every table that is built
