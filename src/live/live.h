@@ -76,7 +76,7 @@ struct LiveOptions {
 
   std::chrono::milliseconds collect{300};           // a step begins at most so often while records come in
   std::size_t records_max = 500'000;                // of one step
-  std::size_t bytes_max = 256 << 20;                // of one step's payloads
+  std::size_t bytes_max = 32 << 20;                 // of one step's payloads: it takes a few times that
   std::size_t window_events_max = 2'000'000;        // ids kept in memory
   std::uint64_t backlog_records_min = 1'000'000;    // from so many waiting records on they are taken in bulk
   std::uint64_t bulk_records_max = 1'000'000;       // of one bulk commit
