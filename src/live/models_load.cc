@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "live/models.h"
 #include "live/models_schema.h"
+#include "live/placed_rows.h"
 #include "model/iceberg_type.h"
 
 namespace shoplake::live {
@@ -240,13 +241,11 @@ Result<void> Models::load_rows(Table& table) {
   const LiveModel& model = *table.model;
   if (table.files.data.empty())
     return {};
-  std::vector<std::string> paths, numbered, deletes;
+  std::vector<std::string> paths, numbered;
   for (const auto& [number, file] : table.files.data) {
     paths.push_back(file.path);
     numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
   }
-  for (const TableFiles::File& file : table.files.deletes)
-    deletes.push_back(file.path);
   SHOPLAKE_TRY(session_->execute(
       fmt::format("INSERT INTO {} VALUES {}", spelled(kFilesSchema, model.name), join(numbered, ", "))));
   std::string where = "true";
@@ -262,50 +261,30 @@ Result<void> Models::load_rows(Table& table) {
       where = fmt::format("({0} IS NULL OR {0} >= {1})", day, table.oldest_day);
     }
   }
-  if (!deletes.empty()) {
-    where += fmt::format(
-        " AND NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
-  }
   return table.has_cold ? load_cold_rows(table, where) : load_hot_rows(table, where);
 }
 
-namespace {
-
-// SQL: rows of files with their places.
-std::string numbered_rows(const LiveModel& model, const std::vector<std::string>& paths, const std::string& where) {
-  return fmt::format(
-      "(SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
-      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN {} AS files ON rows.filename = "
-      "files.path WHERE {})",
-      model.casts, kFileColumn, kPositionColumn, path_list(paths), spelled(kFilesSchema, model.name), where);
-}
-
-}  // namespace
-
 Result<void> Models::load_hot_rows(Table& table, const std::string& where) {
   const LiveModel& model = *table.model;
-  std::vector<std::string> paths;
+  std::vector<std::int32_t> numbers;
   for (const auto& [number, file] : table.files.data)
-    paths.push_back(file.path);
-  return session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {}{} FROM {}", spelled(kHotSchema, model.name),
+    numbers.push_back(number);
+  return session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, {}{} FROM ({})", spelled(kHotSchema, model.name),
                                        model.columns, kFileColumn, kPositionColumn, table.keys.values(),
-                                       numbered_rows(model, paths, where)));
+                                       placed_rows(model, table.files, numbers, where)));
 }
 
 Result<void> Models::load_cold_rows(Table& table, const std::string& where) {
-  const LiveModel& model = *table.model;
   for (auto file = table.files.data.begin(); file != table.files.data.end();) {
     // As many files at a time as keep the answer small.
-    std::vector<std::string> paths;
+    std::vector<std::int32_t> numbers;
     for (std::int64_t rows = 0; file != table.files.data.end() && rows < kColdRowsAtATime; ++file) {
-      paths.push_back(file->second.path);
+      numbers.push_back(file->first);
       rows += file->second.rows;
     }
-    const engine::ResultSet listed =
-        SHOPLAKE_TRY(session_->query(fmt::format("SELECT {}, {}{} FROM {}", kFileColumn, kPositionColumn,
-                                                 table.keys.values(), numbered_rows(model, paths, where))));
+    const engine::ResultSet listed = SHOPLAKE_TRY(
+        session_->query(fmt::format("SELECT {}, {}{} FROM ({})", kFileColumn, kPositionColumn, table.keys.values(),
+                                    placed_rows(*table.model, table.files, numbers, where))));
     add_cold_rows(listed, table.keys.count(), table.cold);
   }
   return {};

@@ -8,6 +8,7 @@
 #include "live/models.h"
 #include "live/models_schema.h"
 #include "live/parquet_copy.h"
+#include "live/placed_rows.h"
 
 namespace shoplake::live {
 
@@ -22,31 +23,16 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
   merge.change.summary = {{"shoplake.live", "compaction"}};
   if (!model.appends)
     merge.change.base_snapshot_id = table.files.snapshot_id;
-  std::vector<std::string> paths, deletes, numbered;
-  for (const std::int32_t number : numbers) {
-    const TableFiles::File& file = table.files.data.at(number);
-    paths.push_back(file.path);
-    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
-    merge.change.removed_paths.push_back(file.path);
-  }
+  std::vector<std::string> deletes;
+  for (const std::int32_t number : numbers)
+    merge.change.removed_paths.push_back(table.files.data.at(number).path);
   for (const TableFiles::File& file : table.files.deletes)
     deletes.push_back(file.path);
-  std::string query = fmt::format(
-      "SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
-      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN (VALUES {}) AS files(number, path) "
-      "ON "
-      "rows.filename = files.path",
-      model.casts, kFileColumn, kPositionColumn, path_list(paths), join(numbered, ", "));
-  if (!deletes.empty())
-    query += fmt::format(
-        " WHERE NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
   const std::string merged = spelled(kTickSchema, "merged");
   const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
       fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT *, row_number() OVER (ORDER BY {1}, {2}) - 1 AS "
                   "_shoplake_new_position FROM ({3})",
-                  merged, kFileColumn, kPositionColumn, query)));
+                  merged, kFileColumn, kPositionColumn, placed_rows(model, table.files, numbers))));
   if (created.row_count() == 1 && created.integer(0, 0) > 0) {
     const auto& partition = table.files.data.at(numbers.front()).partition;
     const std::string path =
@@ -224,17 +210,6 @@ Result<void> Models::cool_rows(Table& table) {
   SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, which)));
   add_cold_rows(listed, table.keys.count(), table.cold);
   return {};
-}
-
-void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold) {
-  std::vector<ColdRows::Place> places;
-  std::vector<std::vector<std::uint64_t>> hashes(keys);
-  for (std::int64_t row = 0; row < listed.row_count(); ++row) {
-    places.push_back({static_cast<std::int32_t>(listed.integer(row, 0)), listed.integer(row, 1)});
-    for (std::size_t key = 0; key < keys; ++key)
-      hashes[key].push_back(static_cast<std::uint64_t>(listed.integer(row, key + 2)));
-  }
-  cold.add(places, hashes);
 }
 
 std::size_t Models::cold_bytes() const {

@@ -7,7 +7,6 @@
 
 #include "engine/session.h"
 #include "io/env.h"
-#include "live/cold_rows.h"
 #include "live/plan.h"
 
 namespace shoplake::live {
@@ -33,9 +32,6 @@ inline std::string join(const std::vector<std::string>& parts, std::string_view 
     text += (text.empty() ? "" : std::string(separator)) + part;
   return text;
 }
-
-// Adds rows of an answer that has their file, position and hashes.
-void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold);
 
 // "event_date=2026-11-21/": below a table's data folder.
 inline std::string partition_folder(const LiveModel& model, const std::vector<transform::PartitionValue>& values) {

@@ -1,0 +1,44 @@
+#include "live/placed_rows.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "live/models_schema.h"
+
+namespace shoplake::live {
+
+std::string placed_rows(const LiveModel& model, const TableFiles& files, const std::vector<std::int32_t>& numbers,
+                        const std::string& where) {
+  std::vector<std::string> paths, deletes, numbered;
+  for (const std::int32_t number : numbers) {
+    paths.push_back(files.data.at(number).path);
+    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(paths.back())));
+  }
+  for (const TableFiles::File& file : files.deletes)
+    deletes.push_back(file.path);
+  std::string query = fmt::format(
+      "SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
+      "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN (VALUES {}) AS files(number, path) "
+      "ON rows.filename = files.path WHERE {}",
+      model.casts, kFileColumn, kPositionColumn, path_list(paths), join(numbered, ", "), where);
+  if (!deletes.empty())
+    query += fmt::format(
+        " AND NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
+        "deleted.pos = rows.file_row_number)",
+        path_list(deletes));
+  return query;
+}
+
+void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold) {
+  std::vector<ColdRows::Place> places;
+  std::vector<std::vector<std::uint64_t>> hashes(keys);
+  for (std::int64_t row = 0; row < listed.row_count(); ++row) {
+    places.push_back({static_cast<std::int32_t>(listed.integer(row, 0)), listed.integer(row, 1)});
+    for (std::size_t key = 0; key < keys; ++key)
+      hashes[key].push_back(static_cast<std::uint64_t>(listed.integer(row, key + 2)));
+  }
+  cold.add(places, hashes);
+}
+
+}  // namespace shoplake::live
