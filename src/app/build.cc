@@ -31,14 +31,14 @@
 namespace shoplake::app {
 namespace {
 
+using base::Result;
+using model::Json;
+using Kind = ModelCommand::Kind;
+
 std::uint64_t machine_memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES), page_bytes = ::sysconf(_SC_PAGE_SIZE);
   return pages > 0 && page_bytes > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) : 0;
 }
-
-using base::Result;
-using model::Json;
-using Kind = ModelCommand::Kind;
 
 const char* verb(Kind kind) {
   switch (kind) {

@@ -442,6 +442,15 @@ def test_a_table_is_registered_by_its_metadata(lake):
     assert outside.returncode == 2 and "not below the lake" in outside.stderr
 
 
+def crawl_killed_after(shoplake, seconds, zone):
+    process = shoplake.start("catalog", "crawl", zone)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+
+
 def test_a_killed_crawl_is_finished_by_the_next(shoplake):
     def objects(numbers):
         for number in numbers:
@@ -451,13 +460,7 @@ def test_a_killed_crawl_is_finished_by_the_next(shoplake):
     crawl(shoplake, "raw")
     objects(range(100, 300))
     for delay in (0.05, 0.15, 0.3):
-        process = shoplake.start("catalog", "crawl", "raw")
-        try:
-            process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.communicate()
+        crawl_killed_after(shoplake, delay, "raw")
         # Raw tables are read as they lie; what a crawl had begun is not seen.
         seen = shoplake.rows("select count(*) as n, count(v0) as z from raw.many")[0]
         assert seen in ({"n": 100, "z": 20}, {"n": 300, "z": 60}), seen
@@ -475,13 +478,7 @@ def test_a_killed_crawl_of_parquet_registers_each_file_once(shoplake):
         path.parent.mkdir(parents=True, exist_ok=True)
         shoplake("query", f"select {number} as id, 'x' as name", "--format", "parquet", "--output", path)
     for delay in (0.02, 0.05, 0.1):
-        process = shoplake.start("catalog", "crawl", "processed")
-        try:
-            process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.communicate()
+        crawl_killed_after(shoplake, delay, "processed")
         known = [relation["name"] for relation in shoplake("catalog", "ls", "--json").json()]
         if "processed.sales" in known:
             assert shoplake.value("select count(*) from processed.sales") in (0, 40)

@@ -295,6 +295,21 @@ Result<HttpRequest> http_request_of(const Json& parameters, const Connection& co
   return request;
 }
 
+http::Call call_of(const HttpRequest& request, const Connection& connection, std::chrono::seconds timeout,
+                   std::size_t answer_bytes_max, std::stop_token stop) {
+  return {.method = request.method,
+          .url = request.url,
+          .headers = request.headers,
+          .body = request.body,
+          .connect_timeout = std::chrono::seconds(10),
+          .stall_timeout = timeout,
+          .total_timeout = timeout,
+          .body_bytes_max = answer_bytes_max,
+          .is_direct = request.url.starts_with("http://"),
+          .stop = std::move(stop),
+          .ca_file = connection.certificate_authorities};
+}
+
 void set_bearer(HttpRequest& request, const std::string& token) {
   set_header(request.headers, "Authorization", "Bearer " + token);
 }

@@ -2,6 +2,9 @@
 // functions. Source: https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +13,7 @@
 #include "base/result.h"
 #include "flow/json.h"
 #include "http/message.h"
+#include "http/transport.h"
 
 namespace shoplake::app {
 
@@ -30,6 +34,11 @@ base::Result<std::string> connection_name(const flow::Json& parameters);
 // task.parameters (usage): what of the parameters cannot be sent; http.host_not_allowed (usage): the connection is not
 // for that host.
 base::Result<HttpRequest> http_request_of(const flow::Json& parameters, const Connection& connection);
+// What is sent for a request over a connection; `request` must live until send() returns. An answer is waited for so
+// long in all, and takes so many bytes.
+http::Call call_of(const HttpRequest& request, const Connection& connection, std::chrono::seconds timeout,
+                   std::size_t answer_bytes_max, std::stop_token stop);
+
 // Authorizes by a token, in the place of the one before (RFC 6750 section 2.1).
 void set_bearer(HttpRequest& request, const std::string& token);
 

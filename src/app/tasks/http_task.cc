@@ -160,17 +160,7 @@ flow::TaskOutcome HttpTask::call_with_token(const flow::TaskCall& call, const Co
 
 base::Result<http::Answer> HttpTask::send(const flow::TaskCall& call, const Connection& connection,
                                           const HttpRequest& request) {
-  return transport_->send({.method = request.method,
-                           .url = request.url,
-                           .headers = request.headers,
-                           .body = request.body,
-                           .connect_timeout = std::chrono::seconds(10),
-                           .stall_timeout = kTimeout,
-                           .total_timeout = kTimeout,
-                           .body_bytes_max = kHttpBodyBytesMax,
-                           .is_direct = request.url.starts_with("http://"),
-                           .stop = call.stop,
-                           .ca_file = connection.certificate_authorities});
+  return transport_->send(call_of(request, connection, kTimeout, kHttpBodyBytesMax, call.stop));
 }
 
 }  // namespace shoplake::app

@@ -84,8 +84,8 @@ bool is_token(const std::string& token) {
 
 }  // namespace
 
-TokenRequest token_request(const OAuthClient& client) {
-  TokenRequest request{client.authorization_endpoint, client.headers, {}};
+HttpRequest token_request(const OAuthClient& client) {
+  HttpRequest request{client.http_method, client.authorization_endpoint, client.headers, {}};
   auto query = client.query;
   auto form = client.body;
   const bool is_get = client.http_method == "GET";
@@ -123,18 +123,9 @@ Result<std::string> OAuthTokens::token(const Connection& connection, std::stop_t
   if (!entry.token.empty() && now < entry.used_until_micros)
     return entry.token;
   entry.token.clear();
-  const TokenRequest request = token_request(connection.oauth);
-  const http::Answer answer = SHOPLAKE_TRY(transport_.send({.method = connection.oauth.http_method,
-                                                            .url = request.url,
-                                                            .headers = request.headers,
-                                                            .body = request.body,
-                                                            .connect_timeout = std::chrono::seconds(10),
-                                                            .stall_timeout = kTokenTimeout,
-                                                            .total_timeout = kTokenTimeout,
-                                                            .body_bytes_max = kAnswerBytesMax,
-                                                            .is_direct = request.url.starts_with("http://"),
-                                                            .stop = std::move(stop),
-                                                            .ca_file = connection.certificate_authorities}));
+  const HttpRequest request = token_request(connection.oauth);
+  const http::Answer answer =
+      SHOPLAKE_TRY(transport_.send(call_of(request, connection, kTokenTimeout, kAnswerBytesMax, std::move(stop))));
   if (answer.status < 200 || answer.status >= 300)
     return refused(connection, answer);
   const std::optional<Json> json = flow::parse_json(answer.body);

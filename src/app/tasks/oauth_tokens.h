@@ -17,6 +17,7 @@
 #include <string>
 
 #include "app/connection_settings.h"
+#include "app/tasks/http_request.h"
 #include "base/result.h"
 #include "http/transport.h"
 #include "io/env.h"
@@ -59,11 +60,6 @@ class OAuthTokens {
 };
 
 // The request for a token, as a value. Its secrets are in headers and body; with GET in headers only.
-struct TokenRequest {
-  std::string url;
-  http::Headers headers;
-  std::string body;
-};
-TokenRequest token_request(const OAuthClient& client);
+HttpRequest token_request(const OAuthClient& client);
 
 }  // namespace shoplake::app

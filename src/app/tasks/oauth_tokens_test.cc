@@ -77,7 +77,7 @@ Connection crm() {
 
 TEST(TokenRequest, IsThatOfTheStandard) {
   OAuthClient client = crm().oauth;
-  const TokenRequest basic = token_request(client);
+  const HttpRequest basic = token_request(client);
   EXPECT_EQ(basic.url, kEndpoint);
   EXPECT_EQ(basic.body, "grant_type=client_credentials");
   EXPECT_THAT(basic.headers,
@@ -90,7 +90,7 @@ TEST(TokenRequest, IsThatOfTheStandard) {
   client.headers = {{"X-Tenant", "a"}};
   client.query = {{"v", "2 3"}};
   client.body = {{"grant_type", "urn:own"}, {"scope", "a b"}};
-  const TokenRequest body = token_request(client);
+  const HttpRequest body = token_request(client);
   EXPECT_EQ(body.url, std::string(kEndpoint) + "?v=2%203");
   EXPECT_EQ(body.body, "grant_type=urn%3Aown&scope=a%20b&client_id=shop&client_secret=s3cret%20word");
   EXPECT_EQ(body.headers.front(), (std::pair<std::string, std::string>("X-Tenant", "a")));
