@@ -31,7 +31,8 @@ struct Context {
   bool verbose = false;  // --verbose: logs at debug level to standard error
   std::stop_token stop;  // set by the first Ctrl-C
   int exit_code = 0;
-  std::string outcome_code = "done";  // or the code of the error that finish() took, "failed" for an exit code without one
+  std::string outcome_code =
+      "done";  // or the code of the error that finish() took, "failed" for an exit code without one
 
   // The opened home; opened by the first call.
   base::Result<app::App*> app();

@@ -196,7 +196,7 @@ TEST_F(Shop, TheCatalogueChangesFromDayToDay) {
 }
 
 TEST_F(Shop, ReviewsAreOfWhatTheirCustomersBought) {
-  options_.events = 80'000;  // few who buy write
+  options_.events = 80'000;                                           // few who buy write
   std::map<std::pair<std::string, std::string>, std::string> bought;  // customer and product → first day
   for (const auto& row : invoice_lines(generate(ShopDataset::transactions))) {
     if (!row[6].empty())

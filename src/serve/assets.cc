@@ -100,7 +100,7 @@ http::Response Assets::respond(const http::Request& request) const {
   const auto found = files_.find(path == "/" ? std::string(kIndex) : path);
   if (found == files_.end()) {
     return http::error_response(404, "serve.no_such_address", fmt::format("there is nothing at {}", request.path),
-                          "the dashboard is at /");
+                                "the dashboard is at /");
   }
   const File& file = *found->second;
   const bool compress = file.compressible && http::accepts_gzip(request);
@@ -121,8 +121,9 @@ http::Response Assets::respond(const http::Request& request) const {
     return response;
   }
   if (compress) {
-    std::call_once(file.compressed_once,
-                   [&file] { file.compressed = std::make_shared<const std::string>(http::gzip(*file.bytes, kGzipLevel)); });
+    std::call_once(file.compressed_once, [&file] {
+      file.compressed = std::make_shared<const std::string>(http::gzip(*file.bytes, kGzipLevel));
+    });
     response.set("Content-Encoding", "gzip");
     response.shared_body = file.compressed;
   } else {

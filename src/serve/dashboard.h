@@ -16,8 +16,8 @@
 
 #include "base/result.h"
 #include "engine/session.h"
-#include "io/env.h"
 #include "http/message.h"
+#include "io/env.h"
 
 namespace shoplake::serve {
 
