@@ -88,19 +88,20 @@ void Metrics::set(const std::string& name, Labels labels, double value) {
   family->second.series[labels_text(labels)].value = value;
 }
 
-void Metrics::observe(const std::string& name, Labels labels, double value) {
+void Metrics::observe(const std::string& name, Labels labels, double value, std::uint64_t count) {
   const std::scoped_lock lock(mutex_);
   const auto family = families_.find(name);
   SHOPLAKE_CHECK(family != families_.end());
-  observe_in(family->second, family->second.series[labels_text(labels)], value);
+  observe_in(family->second, family->second.series[labels_text(labels)], value, count);
 }
 
-void Metrics::observe_in(const Family& family, Series& series, double value) {
+void Metrics::observe_in(const Family& family, Series& series, double value, std::uint64_t count) {
   const auto& bounds = family.bounds;
   series.buckets.resize(bounds.size() + 1);
-  ++series.buckets[static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin())];
-  ++series.count;
-  series.value += value;
+  series.buckets[static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin())] +=
+      count;
+  series.count += count;
+  series.value += value * static_cast<double>(count);
 }
 
 Metrics::Handle Metrics::handle(const std::string& name, Labels labels) {
@@ -123,7 +124,7 @@ void Metrics::Handle::add(double amount) {
 
 void Metrics::Handle::observe(double value) {
   const std::scoped_lock lock(metrics_->mutex_);
-  observe_in(*family_, *series_, value);
+  observe_in(*family_, *series_, value, 1);
 }
 
 void Metrics::before_exposition(std::function<void(Metrics&)> refresh) {

@@ -31,7 +31,8 @@ class Metrics {
 
   void add(const std::string& name, Labels labels, double amount = 1);
   void set(const std::string& name, Labels labels, double value);
-  void observe(const std::string& name, Labels labels, double value);
+  // `count` observations of the same value.
+  void observe(const std::string& name, Labels labels, double value, std::uint64_t count = 1);
 
   // A series that is written often: looked up once, then one mutex a write. Lives as long as the Metrics.
   class Handle {
@@ -77,7 +78,7 @@ class Metrics {
     std::map<std::string, Series> series;  // by the labels' text
   };
   void refresh();
-  static void observe_in(const Family& family, Series& series, double value);
+  static void observe_in(const Family& family, Series& series, double value, std::uint64_t count);
 
   std::mutex mutex_;
   std::map<std::string, Family> families_;

@@ -1,8 +1,6 @@
 #include "deliver/deliverer.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,13 +16,12 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/thread_priority.h"
 #include "deliver/object_writer.h"
 #include "wal/consumers.h"
 
 namespace shoplake::deliver {
 namespace {
-
-constexpr int kNice = 10;
 
 using std::chrono::milliseconds;
 using wal::Offset;
@@ -210,9 +207,7 @@ DelivererStatus Deliverer::status() const {
 }
 
 void Deliverer::State::run(std::stop_token stop) {
-  // The archive can wait for a processor a little, those who count and those who answer can not: it matters when a
-  // backlog is taken. A share of a tenth is left to it. Where the system refuses, nothing is lost.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  base::make_background_thread();  // it matters when a backlog is taken
   while (!stop.stop_requested()) {
     std::stop_token woken;
     {

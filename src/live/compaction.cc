@@ -1,6 +1,7 @@
 #include "live/compaction.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/thread_priority.h"
 #include "io/sync_files.h"
 #include "live/parquet_copy.h"
 #include "live/table_files.h"
@@ -22,6 +24,7 @@ constexpr std::size_t kMergedFilesMax = 64;
 constexpr int kExpiryCommits = 25;
 constexpr std::int64_t kRemoveEveryMicros = 30'000'000;
 constexpr int kTrimBatches = 16;
+constexpr std::int64_t kRunMicros = 100'000;  // after so long a run begins nothing more
 constexpr std::int64_t kRetryMicros = 60'000'000;
 constexpr int kMergedRowGroupRows = 12'288;  // wide rows: a row group is in memory as a whole
 constexpr const char* kManifestsProperty = "commit.manifest.min-count-to-merge";
@@ -123,29 +126,44 @@ bool Compactor::is_hot(const catalog::TableIdentifier& table) const {
 Result<void> Compactor::run(std::stop_token stop) {
   if (!writer_.is_loaded())
     return {};
-  SHOPLAKE_TRY(trim_hot());
-  SHOPLAKE_TRY(finish_merge(false));
-  // One of them a step, by turns: under a steady stream there is always something to merge.
-  is_turn_of_expiry_ = !is_turn_of_expiry_;
-  const bool is_done = SHOPLAKE_TRY(is_turn_of_expiry_ ? expire() : merge_hot());
-  if (!is_done && !stop.stop_requested())
-    SHOPLAKE_TRY(is_turn_of_expiry_ ? merge_hot() : expire());
-  if (!job_)
-    SHOPLAKE_TRY(begin_merge());
-  return remove_retired();
+  struct Task {
+    const char* name;
+    Result<bool> (Compactor::*run)();
+  };
+  static constexpr std::array<Task, 6> kTasks = {{{"trim", &Compactor::trim_hot},
+                                                  {"commit_merge", &Compactor::finish_merge},
+                                                  {"merge_hot", &Compactor::merge_hot},
+                                                  {"expire", &Compactor::expire},
+                                                  {"begin_merge", &Compactor::begin_merge},
+                                                  {"remove_retired", &Compactor::remove_retired}}};
+  // Under a steady stream there is always something to do: by turns, and events wait for no more than one long one.
+  const std::int64_t begin = options_.env->monotonic_micros();
+  std::int64_t now = begin;
+  for (std::size_t tried = 0; tried < kTasks.size() && now - begin < kRunMicros && !stop.stop_requested(); ++tried) {
+    const Task& task = kTasks[next_task_];
+    next_task_ = (next_task_ + 1) % kTasks.size();
+    const std::int64_t before = now;
+    const bool has_run = SHOPLAKE_TRY((this->*task.run)());
+    now = options_.env->monotonic_micros();
+    if (has_run)
+      board_.part_done(task.name, now - before);
+  }
+  return {};
 }
 
 Result<void> Compactor::run_all(std::stop_token stop) {
   SHOPLAKE_TRY(trim_hot());
   bool again = true;
   while (again && writer_.is_loaded() && !stop.stop_requested()) {
-    again = SHOPLAKE_TRY(finish_merge(true));
+    if (job_)
+      job_->thread.join();
+    again = SHOPLAKE_TRY(finish_merge());
     again = SHOPLAKE_TRY(merge_hot()) || again;
     again = SHOPLAKE_TRY(expire()) || again;
-    if (!job_)
-      again = SHOPLAKE_TRY(begin_merge()) || again;
+    again = SHOPLAKE_TRY(begin_merge()) || again;
   }
-  return remove_retired();
+  SHOPLAKE_TRY(remove_retired());
+  return {};
 }
 
 // ── hot tables ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,11 +210,12 @@ Result<bool> Compactor::merge_hot() {
 }
 
 // Days that are no longer hot, and the room of rows that were replaced.
-Result<void> Compactor::trim_hot() {
+Result<bool> Compactor::trim_hot() {
   if (batches_since_trim_ < kTrimBatches || writer_.models() == nullptr)
-    return {};
+    return false;
   batches_since_trim_ = 0;
-  return writer_.models()->trim(writer_.newest_day()).within("hot rows");
+  SHOPLAKE_TRY(writer_.models()->trim(writer_.newest_day()).within("hot rows"));
+  return true;
 }
 
 // ── tables that only grow ─────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +276,8 @@ void Compactor::work(Job& job) {
 }
 
 Result<bool> Compactor::begin_merge() {
+  if (job_)
+    return false;
   const std::int64_t now = options_.env->monotonic_micros();
   for (auto& [table, counter] : counters_) {
     if (counter.since_merge < static_cast<int>(kTierFiles) || counter.not_before_micros > now || is_hot(table))
@@ -268,16 +289,20 @@ Result<bool> Compactor::begin_merge() {
     }
     job_ = std::move(*planned);
     job_->session = SHOPLAKE_TRY(writer_.database().connect());
-    job_->thread = std::jthread([this, job = job_.get()] { work(*job); });
+    job_->thread = std::jthread([this, job = job_.get()] {
+      base::make_background_thread();
+      work(*job);
+    });
     return true;
   }
   return false;
 }
 
-Result<bool> Compactor::finish_merge(bool wait) {
-  if (!job_ || (!wait && !job_->is_done))
+Result<bool> Compactor::finish_merge() {
+  if (!job_ || !job_->is_done)
     return false;
-  job_->thread.join();
+  if (job_->thread.joinable())
+    job_->thread.join();
   const std::unique_ptr<Job> job = std::move(job_);
   const std::string table = catalog::to_string(job->table);
   Counter& counter = counters_[job->table];
@@ -321,13 +346,13 @@ Result<bool> Compactor::expire() {
   return false;
 }
 
-Result<void> Compactor::remove_retired() {
+Result<bool> Compactor::remove_retired() {
   const std::int64_t now = options_.env->monotonic_micros();
   if (removed_at_micros_ != 0 && now - removed_at_micros_ < kRemoveEveryMicros)
-    return {};
+    return false;
   removed_at_micros_ = now;
   SHOPLAKE_TRY(options_.catalog->remove_retired_files());
-  return {};
+  return true;
 }
 
 }  // namespace shoplake::live

@@ -53,8 +53,8 @@ class Compactor {
 
   // Notes the commits of a batch: what they made due is done by run().
   void committed(const std::vector<catalog::CommittedTable>& tables);
-  // Does a bounded part of what is due: at most one merge of hot rows, one expiry; begins and commits merges of the
-  // others. Errors leave the tables as they were; the writer must be loaded again.
+  // Does a part of what is due, by turns: after a tenth of a second nothing more is begun. Errors leave the tables as
+  // they were; the writer must be loaded again.
   Result<void> run(std::stop_token stop);
   // Everything that is due, waiting for it.
   Result<void> run_all(std::stop_token stop);
@@ -69,12 +69,13 @@ class Compactor {
     std::int64_t not_before_micros = 0;  // after a failure
   };
 
-  Result<void> trim_hot();
+  // Each does one thing that is due; false: nothing was.
+  Result<bool> trim_hot();
   Result<bool> merge_hot();
   Result<bool> begin_merge();
-  Result<bool> finish_merge(bool wait);
+  Result<bool> finish_merge();  // that its thread has written
   Result<bool> expire();
-  Result<void> remove_retired();
+  Result<bool> remove_retired();
   Result<std::unique_ptr<Job>> plan_merge(const catalog::TableIdentifier& table);
   void work(Job& job);
   bool is_hot(const catalog::TableIdentifier& table) const;
@@ -83,7 +84,7 @@ class Compactor {
   StatusBoard& board_;
   Writer& writer_;
   std::map<catalog::TableIdentifier, Counter> counters_;
-  bool is_turn_of_expiry_ = false;
+  std::size_t next_task_ = 0;
   std::unique_ptr<Job> job_;
   std::int64_t removed_at_micros_ = 0;
   int batches_since_trim_ = 0;

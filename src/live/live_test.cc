@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "live/live_home.h"
+#include "model/direct_read.h"
 
 namespace shoplake::live {
 namespace {
@@ -152,6 +153,39 @@ TEST(Live, BuildInBetweenAndCompactionInBetween) {
     EXPECT_LT(files->size(), 24u) << name;
   }
   expect_as_built(home);
+}
+
+// What a page reads under live, without the statistics of every file: the same rows as any Iceberg reader.
+TEST(Live, FilesWithoutTheirDeletedRowsAreTheTable) {
+  LiveHome home;
+  const auto live = home.live();
+  Shop shop(32, 6);
+  for (int batch = 0; batch < 12; ++batch) {
+    home.send("events", shop.events(15));
+    EXPECT_TRUE(run(*live).models_current) << live->status().message;
+  }
+  const auto database = engine::Database::open(home.engine());
+  ASSERT_TRUE(database.ok()) << to_string(database.error());
+  const auto session = (*database)->connect();
+  std::size_t with_deletes = 0;
+  for (const std::string& name : kLiveTables) {
+    const auto table = home.catalog_->load_table(*catalog::parse_table_identifier(name));
+    ASSERT_TRUE(table.ok()) << to_string(table.error());
+    const auto read = [&](model::DeletedRows deleted) {
+      return model::direct_read(*home.catalog_, **session, table->identifier, table->metadata_location, deleted);
+    };
+    const auto files = read(model::DeletedRows::left_out);
+    ASSERT_TRUE(files) << name;
+    with_deletes += read(model::DeletedRows::none) ? 0 : 1;
+    const std::string scan = "iceberg_scan(" + engine::quote_literal(table->metadata_location) + ")";
+    for (const auto& [one, other] : {std::pair(*files, scan), std::pair(scan, *files)}) {
+      const auto left = (*session)->query(
+          fmt::format("SELECT count(*) FROM (SELECT * FROM {} EXCEPT ALL SELECT * FROM {})", one, other));
+      ASSERT_TRUE(left.ok()) << name << ": " << to_string(left.error());
+      EXPECT_EQ(left->integer(0, 0), 0) << name << ": " << one << " without " << other;
+    }
+  }
+  EXPECT_GT(with_deletes, 5u);
 }
 
 TEST(Live, ClickstreamFeedsTheSameModels) {

@@ -65,7 +65,7 @@ StatusBoard::StatusBoard(io::Env& env, base::Metrics* metrics) : env_(env), metr
   metrics_->describe_histogram("shoplake_live_part_seconds", "Duration of the parts of a micro-batch.",
                                {0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10});
   metrics_->describe_histogram("shoplake_live_latency_seconds", "From an event's receipt to the commit that counts it.",
-                               {0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300});
+                               {0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 10, 30, 60, 300});
   metrics_->describe_gauge("shoplake_live_memory_bytes", "What live keeps in memory, by holder.");
   metrics_->describe_gauge("shoplake_live_stale", "1 while the models wait for the next build.");
   metrics_->describe_counter("shoplake_live_compactions_total", "Merges of small data files, by table.");
@@ -132,7 +132,7 @@ void StatusBoard::latency(std::int64_t micros, std::uint64_t count) {
     latency_.add(env_.monotonic_micros(), micros, count);
   }
   if (metrics_ != nullptr)
-    metrics_->observe("shoplake_live_latency_seconds", {}, static_cast<double>(micros) / 1e6);
+    metrics_->observe("shoplake_live_latency_seconds", {}, static_cast<double>(micros) / 1e6, count);
 }
 
 void StatusBoard::rejected(const std::string& dataset, const std::string& reason, std::int64_t count) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "model/direct_read.h"
 #include "model/lake_sql.h"
 
 namespace shoplake::model {
@@ -113,54 +114,9 @@ Result<bool> Lake::ensure_locked(engine::Session& session, const RelationName& n
   return true;
 }
 
-// Binding iceberg_scan() reads metadata and manifests anew for every mention of a table in a query. A table that only
-// shoplake wrote, with one schema and without delete files, is the same as its data files: those are named directly.
 std::optional<std::string> Lake::direct_read(engine::Session& session, const RelationName& name,
                                              const std::string& metadata_location) {
-  const Result<std::string> text = options_.env->read_file(metadata_location);
-  if (!text.ok())
-    return std::nullopt;
-  Result<std::shared_ptr<const catalog::TableMetadata>> metadata = catalog::TableMetadata::parse(*text);
-  if (!metadata.ok())
-    return std::nullopt;
-  const nlohmann::json& document = (*metadata)->document();
-  if ((*metadata)->format_version() > 2 || document.value("schemas", nlohmann::json::array()).size() != 1)
-    return std::nullopt;
-  if ((*metadata)->current_snapshot() == nullptr) {  // a query that reads it is planned as if it were not there
-    std::vector<engine::Column> columns;
-    for (const catalog::Field& field : (*metadata)->current_schema().fields)
-      columns.push_back({field.name, duckdb_type(field.type)});
-    return fmt::format("({})", no_rows(columns));
-  }
-  bool has_first = false;
-  for (const nlohmann::json& snapshot : document["snapshots"]) {
-    has_first = has_first || !snapshot.contains("parent-snapshot-id") || snapshot["parent-snapshot-id"].is_null();
-    const nlohmann::json summary = snapshot.value("summary", nlohmann::json::object());
-    const bool ours = std::any_of(summary.items().begin(), summary.items().end(),
-                                  [](const auto& item) { return item.key().starts_with("shoplake."); });
-    if (!ours)
-      return std::nullopt;
-  }
-  if (!has_first)
-    return std::nullopt;
-  const Result<std::vector<transform::DataFile>> files =
-      options_.catalog->list_files({identifier(name), metadata_location, *metadata});
-  if (!files.ok())
-    return std::nullopt;
-  if (files->empty() || files->size() > kDirectFilesMax || !are_data(*files))
-    return std::nullopt;
-  const std::string read = read_files(*files);
-  const Result<engine::ResultSet> described = session.query(fmt::format("DESCRIBE SELECT * FROM {}", read));
-  const catalog::Schema& schema = (*metadata)->current_schema();
-  if (!described.ok() || described->row_count() != static_cast<std::int64_t>(schema.fields.size()))
-    return std::nullopt;
-  for (std::int64_t row = 0; row < described->row_count(); ++row) {
-    const catalog::Field& field = schema.fields[static_cast<std::size_t>(row)];
-    const Result<StoredType> type = stored_type(described->text(row, 1).value_or(""));
-    if (described->text(row, 0) != field.name || !type.ok() || type->duckdb != duckdb_type(field.type))
-      return std::nullopt;
-  }
-  return read;
+  return model::direct_read(*options_.catalog, session, identifier(name), metadata_location, DeletedRows::none);
 }
 
 Result<void> Lake::prepare(engine::Session& session, std::string_view sql) {

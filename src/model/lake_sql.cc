@@ -21,17 +21,15 @@ std::string scan(const std::string& metadata_location) {
   return fmt::format("iceberg_scan({})", engine::quote_literal(metadata_location));
 }
 
-bool are_data(const std::vector<transform::DataFile>& files) {
-  return std::all_of(files.begin(), files.end(), [](const transform::DataFile& file) {
-    return file.content == transform::DataFile::Content::data;
-  });
-}
-
-std::string read_files(const std::vector<transform::DataFile>& files) {
+std::string path_list(const std::vector<transform::DataFile>& files) {
   std::string list;
   for (const transform::DataFile& file : files)
     list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
-  return fmt::format("read_parquet([{}], hive_partitioning = false, union_by_name = false)", list);
+  return "[" + list + "]";
+}
+
+std::string read_files(const std::vector<transform::DataFile>& files) {
+  return fmt::format("read_parquet({}, hive_partitioning = false, union_by_name = false)", path_list(files));
 }
 
 std::string no_rows(const std::vector<engine::Column>& columns) {

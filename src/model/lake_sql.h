@@ -22,8 +22,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 bool is_plain_identifier(std::string_view text);
 const catalog::Field* find_column(const catalog::Schema& schema, std::string_view name);  // null: not there
 
-std::string scan(const std::string& metadata_location);        // iceberg_scan(…)
-bool are_data(const std::vector<transform::DataFile>& files);  // no delete files
+std::string scan(const std::string& metadata_location);                // iceberg_scan(…)
+std::string path_list(const std::vector<transform::DataFile>& files);  // ['a.parquet', …]
 // The table function that reads data files as the rows of one table.
 std::string read_files(const std::vector<transform::DataFile>& files);
 std::string no_rows(const std::vector<engine::Column>& columns);  // the query that gives none

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catalog/table_metadata.h"
+#include "model/direct_read.h"
 #include "query/guard.h"
 
 namespace shoplake::query {
@@ -69,8 +70,10 @@ bool knows_first_snapshot(const catalog::TableMetadata& metadata) {
 
 }  // namespace
 
-Result<LakeViews> LakeViews::open(engine::Session& session, catalog::Catalog& catalog, std::optional<PointInTime> at) {
+Result<LakeViews> LakeViews::open(engine::Session& session, catalog::Catalog& catalog, std::optional<PointInTime> at,
+                                  TableReader reader) {
   LakeViews views(session, catalog);
+  views.reader_ = reader;
   const catalog::Catalog::Snapshot snapshot = SHOPLAKE_TRY(catalog.snapshot());
   std::vector<std::string> schemas = kSearchOrder;
   const auto add = [&](const catalog::TableIdentifier& identifier, Entry entry) {
@@ -207,6 +210,14 @@ Result<void> LakeViews::create(Entry& entry) {
 }
 
 Result<std::string> LakeViews::scan_of(const Entry& entry) {
+  if (reader_ == TableReader::files && !at_) {
+    const catalog::TableIdentifier table =
+        SHOPLAKE_TRY(catalog::parse_table_identifier(entry.schema + "." + entry.name));
+    const auto files =
+        model::direct_read(*catalog_, *session_, table, entry.metadata_location, model::DeletedRows::left_out);
+    if (files)
+      return "SELECT * FROM " + *files;
+  }
   std::string scan = "SELECT * FROM iceberg_scan(" + engine::quote_literal(entry.metadata_location);
   if (exact_ && exact_->first == entry.metadata_location) {
     scan.append(", snapshot_from_id = ").append(std::to_string(exact_->second));

@@ -1,9 +1,9 @@
 // The lake's tables and views in an engine session: each a DuckDB view <namespace>.<name>, made when a statement first
 // needs it, all from one reading of the catalog, so that everything a session sees is of one moment. A table's view is
-// iceberg_scan() of its metadata file; a view's is its SQL, and the tables that names come with it.
-// Names without a namespace are looked up in marts, intermediate, staging, curated, processed, raw, quarantine, then
-// the others. Belongs to its session's thread. Must be used before Database::lock_down(), which would refuse new views
-// nothing, but ends settings.
+// iceberg_scan() of its metadata file, or its data files, where they are known to say the same; a view's is its SQL,
+// and the tables that names come with it. Names without a namespace are looked up in marts, intermediate, staging,
+// curated, processed, raw, quarantine, then the others. Belongs to its session's thread. Must be used before
+// Database::lock_down(), which would refuse new views nothing, but ends settings.
 #pragma once
 
 #include <map>
@@ -22,12 +22,15 @@ namespace shoplake::query {
 
 using base::Result;
 
+enum class TableReader { iceberg_scan, files };
+
 class LakeViews {
  public:
   // Reads the catalog once. With `at`, tables are as they were then (a snapshot stands for its moment); views are
   // today's SQL.
   static Result<LakeViews> open(engine::Session& session, catalog::Catalog& catalog,
-                                std::optional<PointInTime> at = std::nullopt);
+                                std::optional<PointInTime> at = std::nullopt,
+                                TableReader reader = TableReader::iceberg_scan);
 
   // Makes what the statement reads; names that the catalog does not know are left to the engine. Error:
   // query.no_such_snapshot (kind not_found) where a table did not exist at that time.
@@ -57,6 +60,7 @@ class LakeViews {
 
   engine::Session* session_;
   catalog::Catalog* catalog_;
+  TableReader reader_ = TableReader::iceberg_scan;
   std::optional<Moment> at_;
   std::optional<std::pair<std::string, std::int64_t>> exact_;  // the table, by metadata file, whose snapshot was named
   std::map<std::string, Entry> entries_;                       // by "schema.name" in lower case

@@ -7,6 +7,7 @@
 #include "engine/arrow_interface.h"
 #include "io/env.h"
 #include "io/temporary_directory.h"
+#include "model/direct_read.h"
 #include "query/format.h"
 
 namespace shoplake::query {
@@ -173,6 +174,23 @@ TEST_F(RunnerTest, EngineIsLockedWhenTheQueryRuns) {
             "engine.forbidden");
   EXPECT_FALSE(session->query("COPY (SELECT 1) TO " + engine::quote_literal(folder_.file("x.csv"))).ok());
   EXPECT_FALSE(session->query("SET enable_external_access = true").ok());
+}
+
+// Another engine's files may hold anything: their names, types and ids are for iceberg_scan() to tell.
+TEST_F(RunnerTest, OnlyTablesOfShoplakeAreReadByTheirFiles) {
+  const auto database = engine();
+  const auto session = std::move(database->connect()).value();
+  const auto location = [&](const TableIdentifier& id) { return catalog_->load_table(id).value().metadata_location; };
+  const TableIdentifier foreign = table("marts", "fact_events");
+  EXPECT_FALSE(
+      model::direct_read(*catalog_, *session, foreign, location(foreign), model::DeletedRows::left_out).has_value());
+  const TableIdentifier empty = table("processed", "empty");
+  EXPECT_TRUE(
+      model::direct_read(*catalog_, *session, empty, location(empty), model::DeletedRows::left_out).has_value());
+  auto views = LakeViews::open(*session, *catalog_, std::nullopt, TableReader::files).value();
+  ASSERT_TRUE(views.prepare("FROM marts.fact_events, processed.empty, staging.w").ok());
+  EXPECT_EQ(session->query("SELECT total FROM staging.w").value().integer(0, 0), 30);
+  EXPECT_EQ(session->query("SELECT count(*) FROM processed.empty").value().integer(0, 0), 0);
 }
 
 TEST_F(RunnerTest, UnknownTableIsToldWithTheOneThatWasMeant) {

@@ -16,15 +16,31 @@ using base::Result;
 // Metadata locations of tables and views, by name.
 using Locations = std::unordered_map<std::string, std::string>;
 
-// An engine with views of one moment. Thread safe.
+// Views of one moment. Thread safe.
 class Generation {
  public:
-  static Result<std::shared_ptr<Generation>> make(std::string key, std::unique_ptr<engine::Database> database,
-                                                  catalog::Catalog& catalog) {
-    std::shared_ptr<Generation> generation(new Generation(std::move(key), std::move(database)));
-    generation->views_session_ = SHOPLAKE_TRY(generation->database_->connect());
-    generation->views_.emplace(SHOPLAKE_TRY(query::LakeViews::open(*generation->views_session_, catalog)));
+  static Result<std::shared_ptr<Generation>> make(std::string key, std::shared_ptr<engine::Database> database,
+                                                  std::uint64_t number, catalog::Catalog& catalog) {
+    std::shared_ptr<Generation> generation(new Generation(std::move(key), std::move(database), number));
+    auto session = SHOPLAKE_TRY(generation->database_->connect());
+    SHOPLAKE_TRY(session->execute("ATTACH ':memory:' AS " + generation->name_));
+    generation->is_attached_ = true;
+    SHOPLAKE_TRY(session->execute("USE " + generation->name_));
+    generation->views_session_ = std::move(session);
+    generation->views_.emplace(SHOPLAKE_TRY(
+        query::LakeViews::open(*generation->views_session_, catalog, std::nullopt, query::TableReader::files)));
     return generation;
+  }
+
+  ~Generation() {
+    views_.reset();
+    views_session_.reset();
+    idle_sessions_.clear();
+    if (!is_attached_)
+      return;
+    const auto session = database_->connect();
+    if (session.ok())
+      (void)(*session)->execute("DETACH " + name_);
   }
 
   const std::string& key() const { return key_; }
@@ -39,8 +55,10 @@ class Generation {
         idle_sessions_.pop_back();
       }
     }
-    if (!session)
+    if (!session) {
       session = SHOPLAKE_TRY(database_->connect());
+      SHOPLAKE_TRY(session->execute("USE " + name_));
+    }
     const auto answer = SHOPLAKE_TRY(session->query(sql));
     Rows rows;
     for (const auto& column : answer.columns())
@@ -56,11 +74,13 @@ class Generation {
   }
 
  private:
-  Generation(std::string key, std::unique_ptr<engine::Database> database)
-      : key_(std::move(key)), database_(std::move(database)) {}
+  Generation(std::string key, std::shared_ptr<engine::Database> database, std::uint64_t number)
+      : key_(std::move(key)), name_("generation_" + std::to_string(number)), database_(std::move(database)) {}
 
   std::string key_;
-  std::unique_ptr<engine::Database> database_;
+  std::string name_;  // of its database
+  bool is_attached_ = false;
+  std::shared_ptr<engine::Database> database_;
   std::mutex mutex_;
   std::unique_ptr<engine::Session> views_session_;
   std::optional<query::LakeViews> views_;
@@ -78,6 +98,8 @@ struct LakeReader::State {
   std::map<std::string, TableVersion> known;  // by name; right for as long as the metadata location is the same
 
   std::mutex generation_mutex;  // also held while one is made, so that it is made once
+  std::shared_ptr<engine::Database> database;
+  std::uint64_t generations = 0;
   std::shared_ptr<Generation> generation;
 
   static std::string key_of(const catalog::Catalog::Snapshot& snapshot, const std::vector<std::string>& tables) {
@@ -103,6 +125,13 @@ struct LakeReader::State {
     return key;
   }
 
+  Result<std::shared_ptr<engine::Database>> open_database() {
+    std::shared_ptr<engine::Database> opened = SHOPLAKE_TRY(open_engine());
+    const auto session = SHOPLAKE_TRY(opened->connect());
+    SHOPLAKE_TRY(session->execute("SET GLOBAL parquet_metadata_cache = true"));  // files of a lake never change
+    return opened;
+  }
+
   Result<std::shared_ptr<Generation>> current() {
     const auto snapshot = SHOPLAKE_TRY(catalog.snapshot());
     std::string key = key_of(snapshot, tables);
@@ -110,8 +139,14 @@ struct LakeReader::State {
     if (!generation || generation->key() != key) {
       // A commit between the snapshot above and the one that make() reads only makes this generation newer than its
       // key.
-      auto database = SHOPLAKE_TRY(open_engine());
-      generation = SHOPLAKE_TRY(Generation::make(std::move(key), std::move(database), catalog));
+      if (!database)
+        database = SHOPLAKE_TRY(open_database());
+      auto made = Generation::make(std::move(key), database, ++generations, catalog);
+      if (!made.ok()) {
+        database.reset();  // an engine that has had a fatal error takes no more statements
+        return std::move(made).error();
+      }
+      generation = std::move(made).value();
     }
     return generation;
   }
@@ -124,6 +159,7 @@ LakeReader::LakeReader(catalog::Catalog& catalog, OpenEngine open_engine, std::v
                        .versions_mutex = {},
                        .known = {},
                        .generation_mutex = {},
+                       .database = {},
                        .generation = {}}) {}
 LakeReader::~LakeReader() = default;
 

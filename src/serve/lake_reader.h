@@ -1,8 +1,10 @@
 // LakeReader: the Lake of a running server, over the catalog and the embedded engine.
 //
-// Queries run on a generation: an engine whose views are of one moment of the catalog. When one of the tables it was
-// made for has changed, the next query makes a new generation, and the old one ends with its last query; so a query
-// never sees two moments, and an unchanged lake costs one read of the control plane.
+// Queries run on a generation: views of one moment of the catalog, in a database of their own within one engine. When
+// one of the tables it was made for has changed, the next query makes a new generation, and the old one ends with its
+// last query; so a query never sees two moments, and an unchanged lake costs one read of the control plane. Under live,
+// which commits twice a second, nearly every query makes one: tables are read by naming their files, and what the
+// engine knows of those stays.
 #pragma once
 
 #include <functional>
