@@ -309,6 +309,7 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     engine::DatabaseOptions limited = app.engine_options();
     if (limited.memory_limit_bytes == 0 || limited.memory_limit_bytes > kDashboardMemoryBytes)
       limited.memory_limit_bytes = kDashboardMemoryBytes;
+    limited.returns_memory = true;
     return engine::Database::open(limited);
   };
   state->lake = std::make_unique<serve::LakeReader>(*catalog, open_dashboard_engine, tables_of_pages());

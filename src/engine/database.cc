@@ -125,6 +125,13 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
     return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
   }
   SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL TimeZone = 'UTC'"));
+  if (options.returns_memory) {
+    for (const char* setting :
+         {"allocator_flush_threshold = '8MB'", "allocator_bulk_deallocation_flush_threshold = '8MB'",
+          "allocator_background_threads = true"}) {
+      SHOPLAKE_TRY(run(connection.get(), std::string("SET GLOBAL ") + setting));
+    }
+  }
   if (!options.extension_directory.empty()) {
     for (const auto& extension : kExtensions) {
       const std::string path = options.extension_directory + "/" + extension.name + ".duckdb_extension";
@@ -173,8 +180,10 @@ Result<void> Database::attach_scratch(std::string_view name) {
   if (!state_->spill)
     return run(connection.get(), "ATTACH ':memory:'" + as + " (COMPRESS)");
   const std::string path = state_->spill->path() + "/" + std::string(name) + ".scratch";
-  return run(connection.get(),
-             "ATTACH " + quote_literal(path) + as + " (BLOCK_SIZE 16384, RECOVERY_MODE 'no_wal_writes')");
+  // Rows are rewritten again and again: what takes long to compress is not worth it.
+  SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL disabled_compression_methods = 'fsst,dict_fsst,zstd,alp,alprd'"));
+  return run(connection.get(), "ATTACH " + quote_literal(path) + as +
+                                   " (BLOCK_SIZE 16384, ROW_GROUP_SIZE 8192, RECOVERY_MODE 'no_wal_writes')");
 }
 
 Result<void> Database::lock_down(std::span<const std::string> readable_directories) {

@@ -147,6 +147,7 @@ struct DatabaseOptions {
   int threads = 0;                                               // 0: all cores
   bool verify_signatures = false;                                // of the extensions, by DuckDB's key
   std::optional<ObjectStoreAccess> object_store = std::nullopt;  // wants httpfs
+  bool returns_memory = false;  // that is free to the system, soon: for an engine that lives as long as a server
 };
 
 class Database {
@@ -157,9 +158,10 @@ class Database {
   Result<std::unique_ptr<Session>> connect();
 
   // Attaches a database for rows that are needed as long as this object lives: in a file of the temporary directory, in
-  // small blocks and without a log. (DuckDB gives each column of a table in memory 512 KiB as soon as rows are appended
-  // to it, and compresses what does not fit into the limit; here it is 32 KiB, and a file.) Without a temporary
-  // directory it is in memory. A crash leaves the file to the next Database in that directory, which removes it.
+  // small blocks and row groups, without a log, compressed only by what is quick. (DuckDB gives each column of a table
+  // in memory 512 KiB as soon as rows are appended to it, and compresses what does not fit into the limit; here it is
+  // 32 KiB, and a file.) Without a temporary directory it is in memory. A crash leaves the file to the next Database in
+  // that directory, which removes it.
   Result<void> attach_scratch(std::string_view name);
 
   // For ever after, in all sessions: no file access but below `readable_directories` (where writing too stays possible:

@@ -18,7 +18,7 @@ namespace {
 constexpr int kConflictsMax = 5;
 // An environment that fails (a full disk) fails the batch; what fails so often in a row only in the models is theirs.
 constexpr int kModelFailuresMax = 5;
-constexpr std::uint64_t kSmallMemoryBytes = 96 << 20;
+constexpr std::uint64_t kSmallMemoryBytes = 64 << 20;
 constexpr std::int64_t kMeasureMicros = 5'000'000;
 constexpr std::size_t kFeedEvents = 20;
 constexpr const char* kFeedModel = "fact_events";
@@ -53,6 +53,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   engine::DatabaseOptions engine = options_.engine;
   engine.memory_limit_bytes =
       engine.memory_limit_bytes == 0 ? kSmallMemoryBytes : std::min(engine.memory_limit_bytes, kSmallMemoryBytes);
+  engine.returns_memory = true;
   engine.threads = 1;  // it copies beside the batches; with more, a copy holds several batches of wide rows
   database_ = SHOPLAKE_TRY(engine::Database::open(engine));
   session_ = SHOPLAKE_TRY(database_->connect());
@@ -75,6 +76,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   models.env = options_.env;
   models.catalog = options_.catalog;
   models.engine = options_.engine;
+  models.engine.returns_memory = true;
   models.project = options_.project;
   models.hot_rows_max = options_.hot_rows_max;
   auto loaded = Models::load(models);

@@ -128,7 +128,8 @@ struct LakeReader::State {
   Result<std::shared_ptr<engine::Database>> open_database() {
     std::shared_ptr<engine::Database> opened = SHOPLAKE_TRY(open_engine());
     const auto session = SHOPLAKE_TRY(opened->connect());
-    SHOPLAKE_TRY(session->execute("SET GLOBAL parquet_metadata_cache = true"));  // files of a lake never change
+    // Under live most files are read once: the system's own cache of them does.
+    SHOPLAKE_TRY(session->execute("SET GLOBAL enable_external_file_cache = false"));
     return opened;
   }
 

@@ -3,8 +3,7 @@
 // Queries run on a generation: views of one moment of the catalog, in a database of their own within one engine. When
 // one of the tables it was made for has changed, the next query makes a new generation, and the old one ends with its
 // last query; so a query never sees two moments, and an unchanged lake costs one read of the control plane. Under live,
-// which commits twice a second, nearly every query makes one: tables are read by naming their files, and what the
-// engine knows of those stays.
+// which commits twice a second, nearly every query makes one, so tables are read by naming their files.
 #pragma once
 
 #include <functional>
