@@ -654,7 +654,7 @@ TEST_F(CollectorTest, ErrorsHaveTheFormOfTheProtocolCases) {
       const Json body = Json::parse(one["response"]["body"].get<std::string>());
       const auto ours = aws_error({400, body["__type"], body["Message"]});
       EXPECT_EQ(ours.status, one["response"]["status_code"]);
-      EXPECT_EQ(ours.content_type, one["response"]["headers"]["Content-Type"]);
+      EXPECT_EQ(ours.content_type, one["response"]["headers"]["Content-Type"].get<std::string>());
       EXPECT_EQ(Json::parse(ours.body)["__type"], body["__type"]);
       ++compared;
     }
