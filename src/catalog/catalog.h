@@ -27,6 +27,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -229,8 +230,8 @@ class Catalog {
   Result<std::int64_t> expire_snapshots(const TableIdentifier& table, const Expiry& expiry);
   // The snapshots that expire_snapshots() would forget, oldest first.
   static std::vector<std::int64_t> expired_snapshots(const TableMetadata& metadata, const Expiry& expiry);
-  // Removes the files of all tables whose time has come; returns their number.
-  Result<std::int64_t> remove_retired_files();
+  // Removes the files of all tables whose time has come, some at a time until it is stopped; returns their number.
+  Result<std::int64_t> remove_retired_files(std::stop_token stop = {});
 
   const CatalogOptions& options() const;
   CommitCounts commit_counts() const;

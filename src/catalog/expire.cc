@@ -131,31 +131,46 @@ Result<void> retire(CatalogState& state, const std::vector<std::string>& paths, 
 
 }  // namespace
 
-Result<std::int64_t> Catalog::remove_retired_files() {
+namespace {
+
+// Others commit in between.
+constexpr int kRemovedAtOnce = 256;
+
+Result<std::vector<std::string>> due_files(io::Database& database, std::int64_t now_micros) {
+  std::vector<std::string> paths;
+  auto select =
+      SHOPLAKE_TRY(database.prepare("SELECT path FROM catalog_retired_files WHERE remove_after_micros <= ?1 LIMIT ?2"));
+  select.bind(1, now_micros);
+  select.bind(2, std::int64_t{kRemovedAtOnce});
+  while (SHOPLAKE_TRY(select.step())) {
+    paths.push_back(select.text(0));
+  }
+  return paths;
+}
+
+}  // namespace
+
+Result<std::int64_t> Catalog::remove_retired_files(std::stop_token stop) {
   CatalogState& state = *state_;
   auto database = SHOPLAKE_TRY(state.connect());
-  std::vector<std::string> paths;
-  {
-    auto select =
-        SHOPLAKE_TRY(database->prepare("SELECT path FROM catalog_retired_files WHERE remove_after_micros <= ?1"));
-    select.bind(1, state.storage.env().now_micros());
-    while (SHOPLAKE_TRY(select.step())) {
-      paths.push_back(select.text(0));
+  std::int64_t removed = 0;
+  while (!stop.stop_requested()) {
+    const std::vector<std::string> paths = SHOPLAKE_TRY(due_files(*database, state.storage.env().now_micros()));
+    if (paths.empty()) {
+      break;
     }
+    // The files first: a file that is named and gone is nothing to do, one that is not named would stay for ever.
+    state.storage.remove_quietly(paths);
+    auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
+    auto remove = SHOPLAKE_TRY(database->prepare("DELETE FROM catalog_retired_files WHERE path = ?1"));
+    for (const std::string& path : paths) {
+      remove.bind(1, path);
+      SHOPLAKE_TRY(remove.run());
+    }
+    SHOPLAKE_TRY(transaction.commit());
+    removed += static_cast<std::int64_t>(paths.size());
   }
-  if (paths.empty()) {
-    return std::int64_t{0};
-  }
-  // The files first: a file that is named and gone is nothing to do, one that is not named would stay for ever.
-  state.storage.remove_quietly(paths);
-  auto transaction = SHOPLAKE_TRY(io::Transaction::begin(*database));
-  auto remove = SHOPLAKE_TRY(database->prepare("DELETE FROM catalog_retired_files WHERE path = ?1"));
-  for (const std::string& path : paths) {
-    remove.bind(1, path);
-    SHOPLAKE_TRY(remove.run());
-  }
-  SHOPLAKE_TRY(transaction.commit());
-  return static_cast<std::int64_t>(paths.size());
+  return removed;
 }
 
 Result<std::int64_t> Catalog::expire_snapshots(const TableIdentifier& table, const Expiry& expiry) {

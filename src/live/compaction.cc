@@ -163,7 +163,15 @@ Result<void> Compactor::run_all(std::stop_token stop) {
     again = SHOPLAKE_TRY(begin_merge()) || again;
   }
   SHOPLAKE_TRY(remove_retired());
+  if (remover_.joinable())
+    remover_.join();
   return {};
+}
+
+// A merge that did not come about is tried again later: the table is as it was.
+void Compactor::put_off(const catalog::TableIdentifier& table, const base::Error& error) {
+  counters_[table].not_before_micros = options_.env->monotonic_micros() + kRetryMicros;
+  base::log::warning("live.compaction_failed", {{"table", catalog::to_string(table)}, {"reason", error.message}});
 }
 
 // ── hot tables ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,7 +181,8 @@ Result<bool> Compactor::merge_hot() {
   if (models == nullptr)
     return false;
   for (const auto& model : models->plan().models) {
-    if (model->appends || counters_[model->table].since_merge == 0)
+    Counter& counter = counters_[model->table];
+    if (model->appends || counter.since_merge == 0 || counter.not_before_micros > options_.env->monotonic_micros())
       continue;
     std::vector<MergeCandidate> candidates;
     std::vector<std::int32_t> numbers;
@@ -185,12 +194,17 @@ Result<bool> Compactor::merge_hot() {
     for (const std::size_t index : choose_merge(candidates, kHotMergeRowsMax))
       chosen.push_back(numbers[index]);
     if (chosen.empty()) {
-      counters_[model->table].since_merge = 0;
+      counter.since_merge = 0;
       continue;
     }
     const std::int64_t begin = options_.env->monotonic_micros();
     const std::string table = catalog::to_string(model->table);
-    Models::Merge merge = SHOPLAKE_TRY(models->merge(*model, chosen).within("compaction of " + table));
+    auto merged = models->merge(*model, chosen);
+    if (!merged.ok()) {
+      put_off(model->table, merged.error());
+      return true;
+    }
+    Models::Merge merge = std::move(merged).value();
     merge.change.set_properties[kManifestsProperty] = kManifestsMax;
     auto committed = [&]() -> Result<std::vector<catalog::CommittedTable>> {
       SHOPLAKE_TRY(io::sync_files(*options_.env, merge.paths));
@@ -202,7 +216,7 @@ Result<bool> Compactor::merge_hot() {
       return std::move(committed).error().within("compaction of " + table);
     }
     SHOPLAKE_TRY(models->replace(merge, committed->at(0).snapshot_id).within("compaction of " + table));
-    ++counters_[model->table].since_expiry;
+    ++counter.since_expiry;
     board_.compacted(table, static_cast<std::int64_t>(chosen.size()), 1, options_.env->monotonic_micros() - begin);
     return true;
   }
@@ -308,8 +322,7 @@ Result<bool> Compactor::finish_merge() {
   Counter& counter = counters_[job->table];
   const auto give_up = [&](const base::Error& error) {
     (void)options_.env->remove_file(job->path);
-    counter.not_before_micros = options_.env->monotonic_micros() + kRetryMicros;
-    base::log::warning("live.compaction_failed", {{"table", table}, {"reason", error.message}});
+    put_off(job->table, error);
     return true;
   };
   if (!job->outcome->ok())
@@ -351,7 +364,16 @@ Result<bool> Compactor::remove_retired() {
   if (removed_at_micros_ != 0 && now - removed_at_micros_ < kRemoveEveryMicros)
     return false;
   removed_at_micros_ = now;
-  SHOPLAKE_TRY(options_.catalog->remove_retired_files());
+  if (is_removing_)
+    return false;
+  is_removing_ = true;
+  remover_ = std::jthread([this](std::stop_token stop) {
+    base::make_background_thread();
+    const auto removed = options_.catalog->remove_retired_files(stop);
+    if (!removed.ok())
+      base::log::warning("live.removal_failed", {{"reason", removed.error().message}});
+    is_removing_ = false;
+  });
   return true;
 }
 

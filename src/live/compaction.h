@@ -8,17 +8,19 @@
 // merged by a thread of the compactor and only committed by live's.
 //
 // Snapshots that live wrote are forgotten but for the newest few; the files that only they used stay for
-// LiveOptions::retired_files_micros, because readers that began before may still need them.
+// LiveOptions::retired_files_micros, because readers that began before may still need them; a thread removes them then.
 //
 // run() belongs to live's thread, between two batches.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/result.h"
@@ -33,7 +35,7 @@ using base::Result;
 
 inline constexpr std::size_t kTierFiles = 8;
 inline constexpr std::int64_t kFirstTierRows = 4096;
-inline constexpr std::int64_t kHotMergeRowsMax = 262'144;
+inline constexpr std::int64_t kHotMergeRowsMax = 65'536;
 inline constexpr std::int64_t kMergeRowsMax = 1'048'576;
 
 // One file that may be merged.
@@ -76,6 +78,7 @@ class Compactor {
   Result<bool> finish_merge();  // that its thread has written
   Result<bool> expire();
   Result<bool> remove_retired();
+  void put_off(const catalog::TableIdentifier& table, const base::Error& error);
   Result<std::unique_ptr<Job>> plan_merge(const catalog::TableIdentifier& table);
   void work(Job& job);
   bool is_hot(const catalog::TableIdentifier& table) const;
@@ -87,7 +90,9 @@ class Compactor {
   std::size_t next_task_ = 0;
   std::unique_ptr<Job> job_;
   std::int64_t removed_at_micros_ = 0;
+  std::atomic<bool> is_removing_ = false;
   int batches_since_trim_ = 0;
+  std::jthread remover_;  // last: it ends before what it uses
 };
 
 }  // namespace shoplake::live

@@ -87,7 +87,8 @@ class Models {
   void discard();
 
   // Compaction of a model's table: merges the data files of the given numbers (and applies their deletes). The change
-  // is of one table; replace() makes the hot rows point to the new file once it is committed.
+  // is of one table; replace() makes the hot rows point to the new file once it is committed. An error leaves
+  // everything as it was.
   struct Merge {
     catalog::TableChange change;
     std::vector<std::string> paths;
@@ -169,6 +170,9 @@ class Models {
   Result<void> move_cold_rows(Table& table, const std::vector<std::int32_t>& merged, std::optional<std::int32_t> into);
   Result<void> clear(Table& table);
   Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
+  Result<void> write_merge(const LiveModel& model, const std::vector<std::int32_t>& numbers, Merge& merge);
+  Result<std::int64_t> gather_merged(const LiveModel& model, const Table& table,
+                                     const std::vector<std::int32_t>& numbers);
   Result<void> write_deletes(const LiveModel& model, Table& table);
 
   ModelsOptions options_;

@@ -11,11 +11,69 @@
 #include "live/placed_rows.h"
 
 namespace shoplake::live {
+namespace {
+
+constexpr std::int64_t kGatheredRows = 16'384;  // of a merge that are put into order at once
+
+}  // namespace
+
+// Makes live_tick.merged of the files' rows that are not deleted, in the order of files and positions: a row's rowid is
+// its position in the file that they become. Ordered a part at a time: all of a wide table do not fit into memory.
+// Returns their number.
+Result<std::int64_t> Models::gather_merged(const LiveModel& model, const Table& table,
+                                           const std::vector<std::int32_t>& numbers) {
+  const std::string merged = spelled(kTickSchema, "merged");
+  std::int64_t gathered = 0;
+  bool exists = false;
+  const auto take = [&](const std::vector<std::int32_t>& files, const std::string& where) -> Result<void> {
+    const std::string rows = fmt::format("SELECT * FROM ({}) ORDER BY {}, {}",
+                                         placed_rows(model, table.files, files, where), kFileColumn, kPositionColumn);
+    const engine::ResultSet made =
+        SHOPLAKE_TRY(session_->query(exists ? fmt::format("INSERT INTO {} {}", merged, rows)
+                                            : fmt::format("CREATE OR REPLACE TABLE {} AS {}", merged, rows)));
+    exists = true;
+    gathered += made.row_count() == 1 ? made.integer(0, 0) : 0;
+    return {};
+  };
+  std::vector<std::int32_t> small;  // files that are taken together
+  std::int64_t small_rows = 0;
+  const auto take_small = [&]() -> Result<void> {
+    if (!small.empty())
+      SHOPLAKE_TRY(take(small, "true"));
+    small.clear();
+    small_rows = 0;
+    return {};
+  };
+  for (const std::int32_t number : numbers) {
+    const std::int64_t rows = table.files.data.at(number).rows;
+    if (small_rows + rows > kGatheredRows)
+      SHOPLAKE_TRY(take_small());
+    if (rows <= kGatheredRows) {
+      small.push_back(number);
+      small_rows += rows;
+      continue;
+    }
+    for (std::int64_t begin = 0; begin < rows; begin += kGatheredRows)
+      SHOPLAKE_TRY(
+          take({number}, fmt::format("rows.file_row_number BETWEEN {} AND {}", begin, begin + kGatheredRows - 1)));
+  }
+  SHOPLAKE_TRY(take_small());
+  return gathered;
+}
 
 Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<std::int32_t>& numbers) {
+  Merge merge;
+  auto written = write_merge(model, numbers, merge);
+  if (!written.ok()) {
+    remove_files(*options_.env, merge.paths);
+    return std::move(written).error();
+  }
+  return merge;
+}
+
+Result<void> Models::write_merge(const LiveModel& model, const std::vector<std::int32_t>& numbers, Merge& merge) {
   SHOPLAKE_CHECK(!in_batch_ && !numbers.empty());
   Table& table = tables_.at(model.name);
-  Merge merge;
   merge.model = &model;
   merge.merged = numbers;
   merge.change.table = model.table;
@@ -29,18 +87,15 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
   for (const TableFiles::File& file : table.files.deletes)
     deletes.push_back(file.path);
   const std::string merged = spelled(kTickSchema, "merged");
-  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
-      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT *, row_number() OVER (ORDER BY {1}, {2}) - 1 AS "
-                  "_shoplake_new_position FROM ({3})",
-                  merged, kFileColumn, kPositionColumn, placed_rows(model, table.files, numbers))));
-  if (created.row_count() == 1 && created.integer(0, 0) > 0) {
+  const std::int64_t rows = SHOPLAKE_TRY(gather_merged(model, table, numbers));
+  if (rows > 0) {
     const auto& partition = table.files.data.at(numbers.front()).partition;
     const std::string path =
         io::join_path(table.data_directory, partition_folder(model, partition) + options_.env->new_uuid() + ".parquet");
     merge.paths.push_back(path);
     transform::DataFile file = SHOPLAKE_TRY(copy_rows(
-        *options_.env, *session_,
-        fmt::format("SELECT {} FROM {} ORDER BY _shoplake_new_position", model.columns, merged), model.schema, path));
+        *options_.env, *session_, fmt::format("SELECT {} FROM {}", model.columns, merged), model.schema, path));
+    SHOPLAKE_CHECK(file.record_count == rows);
     file.partition = partition;
     merge.change.added.push_back(file);
     merge.files.push_back(std::move(file));
@@ -67,7 +122,7 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
       merge.files.push_back(std::move(file));
     }
   }
-  return merge;
+  return {};
 }
 
 Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
@@ -96,7 +151,7 @@ Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
   auto done = [&]() -> Result<void> {
     if (added) {
       SHOPLAKE_TRY(session_->execute(
-          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged._shoplake_new_position FROM {4} AS merged WHERE "
+          fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged.rowid FROM {4} AS merged WHERE "
                       "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
                       hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", files, *added,
@@ -123,9 +178,9 @@ Result<void> Models::move_cold_rows(Table& table, const std::vector<std::int32_t
   for (const std::int32_t file : table.cold.files()) {
     if (std::find(merged.begin(), merged.end(), file) == merged.end())
       continue;
-    const engine::ResultSet listed = SHOPLAKE_TRY(
-        session_->query(fmt::format("SELECT {0}, _shoplake_new_position FROM {1} WHERE {2} = {3} ORDER BY {0}",
-                                    kPositionColumn, spelled(kTickSchema, "merged"), kFileColumn, file)));
+    const engine::ResultSet listed =
+        SHOPLAKE_TRY(session_->query(fmt::format("SELECT {0}, rowid FROM {1} WHERE {2} = {3} ORDER BY {0}",
+                                                 kPositionColumn, spelled(kTickSchema, "merged"), kFileColumn, file)));
     std::vector<std::pair<std::int64_t, std::int64_t>> positions;
     for (std::int64_t row = 0; row < listed.row_count(); ++row)
       positions.emplace_back(listed.integer(row, 0), listed.integer(row, 1));
