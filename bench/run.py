@@ -293,6 +293,7 @@ def main():
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the load comparison")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", choices=["load", "build", "start", "linearity", "collect", "clickstream", "retail", "shop", "live", "catalog", "flows"], action="append")
+    parser.add_argument("--gigabytes", help="sizes of the shop's raw files, by commas: 1,10 says how the time grows; default 1, with --full 1,10")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
@@ -319,7 +320,7 @@ def main():
         if "retail" in wanted:
             bench.results["retail"] = retail.run(BINARY, bench.folder, options.repeat, retail.PEERS, THREADS, bench.say)
         if "shop" in wanted:
-            bench.results["shop"] = shop.run(BINARY, bench.folder, [1, 10] if options.full else [1], bench.say)
+            bench.results["shop"] = shop.run(BINARY, bench.folder, [int(size) for size in (options.gigabytes or ("1,10" if options.full else "1")).split(",")], bench.say)
         if "catalog" in wanted:
             bench.results["catalog"] = catalog.measure(500, 10_000, 20, 200_000, bench.folder / "catalog", bench.say)
         if "flows" in wanted:

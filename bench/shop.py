@@ -1,4 +1,4 @@
-"""A shop's raw files to curated tables: `./run bench --only shop`.
+"""A shop's raw files to curated tables: `./run bench --only shop [--gigabytes 1,10]`.
 
 Mixed raw input of a given size: clickstream (NDJSON, gzip, a file a day), transactions (CSV, a file a day: real invoices of UCI Online Retail,
 found by SHOPLAKE_TEST_DATA, each copy of them with numbers of its own), products and reviews (JSON, generated). Dropped into the raw zone, then
@@ -112,8 +112,8 @@ def report(results):
             sums = {key: sum(each[key] for each in steps.values()) for key in ["seconds", "cpu_seconds"]}
             lines.append(f"| {sum(one['bytes'].values()) / 1e9:.2f} GB | {name} | " + " | ".join(f"{each['seconds']:.2f}" for each in steps.values()) +
                          f" | {sums['seconds']:.2f} | {sums['cpu_seconds']:.2f} | {max(each['rss_bytes'] for each in steps.values()) / 2**20:,.0f} |")
-    firsts = [(sum(one["bytes"].values()), sum(each["seconds"] for each in one["runs"]["first"].values())) for one in results.values()]
-    if len(firsts) > 1:
-        (small, short), (large, long) = firsts[0], firsts[-1]
-        lines += ["", f"{large / small:.1f} times the input takes {long / short:.1f} times as long."]
+    sums = [(sum(one["bytes"].values()), *(sum(each[key] for each in one["runs"]["first"].values()) for key in ["seconds", "cpu_seconds"])) for one in results.values()]
+    if len(sums) > 1:
+        (small, short, idle), (large, long, busy) = sums[0], sums[-1]
+        lines += ["", f"{large / small:.1f} times the input takes {long / short:.1f} times as long ({busy / idle:.1f} times the CPU time)."]
     return "\n".join(lines + [""])

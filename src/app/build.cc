@@ -272,9 +272,12 @@ class ModelRun {
     return 0;
   }
 
+  // What the user sets holds for all nodes; else the command's limit, which grows for a node that needs more.
+  bool has_memory_setting() const { return app_.engine_options().memory_limit_bytes != 0; }
+
   Result<std::unique_ptr<engine::Database>> open_engine() const {
     engine::DatabaseOptions options = app_.engine_options();
-    if (options.memory_limit_bytes == 0)
+    if (!has_memory_setting())
       options.memory_limit_bytes = command_.memory_bytes;
     return engine::Database::open(options);
   }
@@ -325,7 +328,7 @@ class ModelRun {
     options.compile_only = command_.kind == Kind::compile || command_.kind == Kind::docs;
     options.tests_gate = command_.kind == Kind::build;
     options.stop = stop_;
-    if (app_.engine_options().memory_limit_bytes == 0) {
+    if (!has_memory_setting()) {
       options.memory_bytes = command_.memory_bytes;
       options.memory_bytes_max = machine_memory_bytes() / 10 * 8;
     }

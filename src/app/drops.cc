@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -76,11 +77,11 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
   SHOPLAKE_TRY(ingest::prepare_registry(*control_plane));
   SHOPLAKE_TRY(ingest::prepare_file_registry(*control_plane));
   std::map<std::string, ingest::FileRecord> known;
-  for (ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, {dataset, {}})))
+  for (ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, {dataset})))
     known[file.object] = std::move(file);
 
   const std::int64_t now = env.now_micros();
-  std::unique_ptr<FileLoader> loader;  // opened when there is something to load
+  std::vector<FileToLoad> files;
   for (const io::DirectoryEntry& entry : *listed) {
     if (std::ranges::count(entry.name, '/') != 1)
       continue;  // files stand directly in the folder of their day
@@ -105,18 +106,25 @@ Result<void> DropZone::pass_dataset(const std::string& dataset, DropPass& pass) 
         continue;
       }
     }
-    if (!loader)
-      loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
-    const LoadedFile file = loader->load(path, entry.modified_micros);
+    files.push_back({path, entry.modified_micros});
+  }
+  if (files.empty())
+    return {};
+  const auto loader = SHOPLAKE_TRY(FileLoader::open(app_, {dataset, options_.progress, options_.stop, false}));
+  std::optional<base::Error> failure;
+  loader->load_all(files, [&](const LoadedFile& file) {
     if (options_.on_file)
       options_.on_file(dataset, file);
-    if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked)
-      return *file.error;
+    if (file.error && file.error->kind != ErrorKind::input && file.error->code != quality::kBlocked) {
+      failure = file.error;
+      return false;
+    }
     ++(file.error ? pass.rejected : file.status == LoadedFile::Status::skipped ? pass.skipped : pass.loaded);
     pass.rows += file.rows;
     pass.rejected_rows += file.rejected;
-  }
-  return {};
+    return true;
+  });
+  return failure ? Result<void>(*failure) : Result<void>();
 }
 
 struct DropWatcher::State {

@@ -1,17 +1,17 @@
 #include "app/file_loader.h"
 
-#include <filesystem>
+#include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "app/files_progress.h"
 #include "app/hash_key.h"
+#include "app/ordered_work.h"
 #include "base/log.h"
 #include "base/moment.h"
 #include "ingest/file_name.h"
-#include "ingest/table_schema.h"
-#include "s3/location.h"
-#include "transform/layout.h"
 #include "transform/number_text.h"
 
 namespace shoplake::app {
@@ -24,29 +24,34 @@ using base::Result;
 using ingest::FileRecord;
 using ingest::FileState;
 
-// A schema, or a file to be replaced, that another process changed between planning and commit is planned again this
-// often.
+// A schema, a file to be replaced, or a path in the raw zone that another load changed between preparation and commit
+// is prepared again this often.
 constexpr int kAttempts = 5;
+constexpr std::string_view kPathTaken = "load.raw_path_taken";
 // Rejected files, apart from the tables of the zone.
 constexpr std::string_view kQuarantinedFiles = "quarantine/_files";
 constexpr const char* kReasonEnding = ".reason.json";  // of the document beside one
 
-std::string absolute_path(const std::string& path) {
-  return s3::is_s3(path) ? path : std::filesystem::absolute(path).lexically_normal().string();
-}
-
-// Who dropped a file may not let others write it; then its bytes are durable when its writer made them so.
-Result<void> make_durable(io::Env& env, const std::string& path) {
-  const auto file = env.append_file(path);
-  if (!file.ok())
-    return {};
-  SHOPLAKE_TRY((*file)->sync());
-  return (*file)->close();
-}
-
 bool is_worth_another_attempt(const base::Error& error) {
-  return error.code == "catalog.schema_changed" || error.code == "catalog.commit_conflict";
+  return error.code == "catalog.schema_changed" || error.code == "catalog.commit_conflict" || error.code == kPathTaken;
 }
+
+// When each of numbered works began, in the order of the numbers, though a later one may be asked about first.
+class OrderedTimes {
+ public:
+  explicit OrderedTimes(io::Env& env) : env_(env) {}
+  std::int64_t of(std::size_t number) {
+    const std::lock_guard lock(mutex_);
+    while (times_.size() <= number)
+      times_.push_back(times_.empty() ? env_.now_micros() : std::max(times_.back() + 1, env_.now_micros()));
+    return times_[number];
+  }
+
+ private:
+  io::Env& env_;
+  std::mutex mutex_;
+  std::vector<std::int64_t> times_;
+};
 
 void skip(LoadedFile& file, const ingest::LoadedObject& known) {
   file.status = LoadedFile::Status::skipped;
@@ -98,40 +103,64 @@ Result<std::unique_ptr<FileLoader>> FileLoader::open(App& app, FileLoaderOptions
   SHOPLAKE_TRY(ingest::prepare_registry(*loader->control_plane_));
   SHOPLAKE_TRY(ingest::prepare_file_registry(*loader->control_plane_));
   loader->tables_ = SHOPLAKE_TRY(ingest::create_dataset_tables(*loader->catalog_, loader->contract_));
+  loader->preparation_ = std::make_unique<FilePreparation>(
+      app, *loader->catalog_, FilePreparationOptions{&loader->contract_, &loader->tables_, loader->options_.reload});
   loader->audit_ = SHOPLAKE_TRY(LoadAudit::open(app, loader->contract_, loader->tables_.table));
   ingest::remove_abandoned_copies(app.env(), app.home().temporary_directory);
   return loader;
 }
 
-// The path below the lake's root of a file in the raw zone; empty for others.
-std::string FileLoader::raw_object_at(const std::string& path) const {
-  const std::string absolute = absolute_path(path);
-  return absolute.starts_with(app_.home().lake_root + "/raw/") ? absolute.substr(app_.home().lake_root.size() + 1) : "";
-}
-
-Result<FileLoader::Work> FileLoader::begin(const std::string& path, std::int64_t modified_micros,
-                                           const std::string& registered_name) const {
-  Work work;
-  work.path = path;
-  work.now = app_.env().now_micros();
-  work.modified_micros = modified_micros;
-  work.key = {contract_.dataset, ingest::file_date(absolute_path(path), work.now),
-              registered_name.empty() ? std::string(io::file_name(path)) : registered_name};
-  return work;
-}
-
 LoadedFile FileLoader::load(const std::string& path, std::int64_t modified_micros, const std::string& registered_name) {
-  return load(begin(path, modified_micros, registered_name), path);
+  return load(FilePreparation::begin(contract_, {path, modified_micros}, registered_name, app_.env().now_micros()));
+}
+
+void FileLoader::load_all(const std::vector<FileToLoad>& files, const std::function<bool(const LoadedFile&)>& on_file) {
+  if (files.size() == 1) {
+    on_file(load(files[0].path, files[0].modified_micros));
+    return;
+  }
+  std::vector<std::uint64_t> weights;
+  std::uint64_t total = 0;
+  for (const FileToLoad& file : files) {
+    const std::uint64_t size = app_.env().file_size(file.path).value_or(0);
+    weights.push_back(preparation_weight(file.path, size));
+    total += size;
+  }
+  FilesProgress shown(progress(), fmt::format("load {} files", files.size()), total);
+  std::stop_source stop;
+  const std::stop_callback stop_too(options_.stop, [&] { stop.request_stop(); });
+  OrderedTimes times(app_.env());
+  struct Ahead {
+    FileWork work;
+    PreparedFile prepared;
+    std::int64_t micros = 0;
+  };
+  OrderedWork<Ahead> ahead(std::move(weights), preparation_limits(), [&](std::size_t number) {
+    const std::int64_t begin_micros = app_.env().monotonic_micros();
+    Ahead next;
+    next.work = FilePreparation::begin(contract_, files[number], "", times.of(number));
+    FilesProgress::File file_shown(shown);
+    next.prepared = preparation_->prepare(next.work, file_shown, stop.get_token());
+    next.micros = app_.env().monotonic_micros() - begin_micros;
+    return next;
+  });
+  for (std::size_t number = 0; number < files.size(); ++number) {
+    Ahead next = ahead.take();
+    const std::int64_t begin_micros = app_.env().monotonic_micros() - next.micros;
+    if (!on_file(finish(std::move(next.work), std::move(next.prepared), begin_micros))) {
+      stop.request_stop();
+      return;
+    }
+  }
 }
 
 LoadedFile FileLoader::retry(const FileRecord& record) {
   const std::string path = io::join_path(app_.home().lake_root, record.object);
-  auto work = begin(path, record.modified_micros, std::string(ingest::given_name(record)));
-  if (work.ok()) {
-    work->key.date = record.key.date;
-    work->retried = record;
-  }
-  LoadedFile file = load(std::move(work), path);
+  FileWork work = FilePreparation::begin(contract_, {path, record.modified_micros},
+                                         std::string(ingest::given_name(record)), app_.env().now_micros());
+  work.key.date = record.key.date;
+  work.retried = record;
+  LoadedFile file = load(std::move(work));
   // A rejected file that is blocked now stands in the raw zone, and the registry says so.
   const bool is_settled = !file.error || (record.state == FileState::rejected && file.error->code == quality::kBlocked);
   if (record.state != FileState::loaded && is_settled) {
@@ -154,82 +183,62 @@ Result<void> FileLoader::settle_retry(const FileRecord& record) {
   return app_.env().remove_file(kept + kReasonEnding);
 }
 
-LoadedFile FileLoader::load(Result<Work> work, const std::string& path) {
-  LoadedFile file;
+LoadedFile FileLoader::load(FileWork work) {
   const std::int64_t begin_micros = app_.env().monotonic_micros();
-  Result<void> outcome = work.ok() ? Result<void>() : Result<void>(work.error());
+  PreparedFile prepared = preparation_->prepare(work, progress(), options_.stop);
+  return finish(std::move(work), std::move(prepared), begin_micros);
+}
+
+LoadedFile FileLoader::finish(FileWork work, PreparedFile prepared, std::int64_t begin_micros) {
+  LoadedFile file;
+  Result<void> outcome;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt > 0)
+      prepared = preparation_->prepare(work, progress(), options_.stop);
     file = LoadedFile();
-    file.path = path;
-    if (work.ok())
-      outcome = try_load(*work, file);
+    file.path = work.path;
+    outcome = try_finish(work, prepared, file);
     if (outcome.ok() || !is_worth_another_attempt(outcome.error()))
       break;
   }
   if (!outcome.ok()) {
-    const std::string md5 = file.md5;
     LoadedFile failed;
-    failed.path = path;
+    failed.path = work.path;
     failed.status = LoadedFile::Status::failed;
     if (outcome.error().code == quality::kBlocked)
       failed.raw_object = file.raw_object;
-    if (work.ok() && outcome.error().kind == ErrorKind::input && !work->retried) {
-      work->content.md5 = md5;
-      work->content.size_bytes = file.input_bytes;
-      reject(*work, outcome.error(), failed);
+    if (outcome.error().kind == ErrorKind::input && !work.retried) {
+      work.content.md5 = file.md5;
+      work.content.size_bytes = file.input_bytes;
+      reject(work, outcome.error(), failed);
     }
-    failed.error = std::move(outcome).error().within(fmt::format("load {}", path));
+    failed.error = std::move(outcome).error().within(fmt::format("load {}", work.path));
     file = std::move(failed);
   }
   file.micros = app_.env().monotonic_micros() - begin_micros;
   return file;
 }
 
-Result<void> FileLoader::try_load(const Work& given, LoadedFile& file) {
-  io::Env& env = app_.env();
-  Work work = given;
-  const std::uint64_t size = SHOPLAKE_TRY(env.file_size(work.path));
-  if (size > contract_.file_bytes_max) {
-    file.input_bytes = size;
-    return make_error(
-        ErrorKind::input, "ingest.too_large",
-        fmt::format("{} has {} bytes, more than the limit of {}", work.path, size, contract_.file_bytes_max),
-        "Split it, or raise file_bytes_max of the contract.");
-  }
-  progress().begin(fmt::format("load {}", io::file_name(work.path)), size, base::Progress::Unit::bytes);
-  struct End {
-    base::Progress& progress;
-    ~End() { progress.end(); }
-  } end{progress()};
-
-  const std::int64_t begin_micros = env.monotonic_micros();
-  const auto copy = SHOPLAKE_TRY(ingest::RawCopy::make(env, work.path, app_.home().temporary_directory, options_.stop));
-  file.copy_micros = env.monotonic_micros() - begin_micros;
-  file.md5 = copy->md5();
-  file.input_bytes = copy->size_bytes();
-  work.content = {contract_.dataset, copy->md5(), copy->size_bytes()};
-  SHOPLAKE_TRY(find_previous(work));
-  // The very content again: it is not looked for, since its rows go with the commit that brings them.
-  const bool is_reload = work.previous && work.previous->md5 == work.content.md5;
-  const auto known = SHOPLAKE_TRY(ingest::find_loaded(*control_plane_, work.content));
-  if (known && !is_reload)
+// What was prepared, in its turn: the registries may say otherwise now.
+Result<void> FileLoader::try_finish(const FileWork& given, PreparedFile& prepared, LoadedFile& file) {
+  FileWork work = given;
+  file.input_bytes = prepared.size_bytes;
+  file.copy_micros = prepared.copy_micros;
+  if (prepared.error && (prepared.copy == nullptr || prepared.error->kind != ErrorKind::input))
+    return *prepared.error;
+  file.md5 = SHOPLAKE_TRY(prepared.copy->md5());
+  work.content = {contract_.dataset, file.md5, prepared.size_bytes};
+  work.previous = SHOPLAKE_TRY(preparation_->previous(*control_plane_, work));
+  if (const auto known = SHOPLAKE_TRY(preparation_->known(*control_plane_, work)))
     return take_known(work, *known, file);
-  return load_new(work, *copy, file);
+  if (prepared.error)
+    return *prepared.error;
+  if (!prepared.rows.is_there())  // its content was loaded, and is not any more
+    return make_error(ErrorKind::conflict, "catalog.commit_conflict", "Another load was undone meanwhile");
+  return load_new(work, prepared, file);
 }
 
-Result<void> FileLoader::find_previous(Work& work) {
-  if (work.makes_anew()) {
-    work.previous = work.retried;
-  } else if (contract_.changed_file == contract::Contract::ChangedFile::replace) {
-    work.previous = SHOPLAKE_TRY(ingest::find_file(*control_plane_, work.key));
-    if (work.previous &&
-        (work.previous->state != FileState::loaded || (work.previous->md5 == work.content.md5 && !options_.reload)))
-      work.previous.reset();
-  }
-  return {};
-}
-
-FileRecord FileLoader::record_of(const Work& work, FileState state, const std::string& object) const {
+FileRecord FileLoader::record_of(const FileWork& work, FileState state, const std::string& object) const {
   FileRecord record;
   record.key = work.key;
   if (contract_.changed_file == contract::Contract::ChangedFile::add &&
@@ -246,8 +255,8 @@ FileRecord FileLoader::record_of(const Work& work, FileState state, const std::s
 }
 
 // A content that is loaded already, maybe under another name.
-Result<void> FileLoader::take_known(Work& work, const ingest::LoadedObject& known, LoadedFile& file) {
-  const std::string object = raw_object_at(work.path);
+Result<void> FileLoader::take_known(FileWork& work, const ingest::LoadedObject& known, LoadedFile& file) {
+  const std::string object = preparation_->raw_object_at(work.path);
   if (work.previous) {
     // The file now has the content of another one: its own rows go, those stay.
     const Removals removals = SHOPLAKE_TRY(plan_removals(work));
@@ -276,7 +285,7 @@ Result<void> FileLoader::take_known(Work& work, const ingest::LoadedObject& know
   return {};
 }
 
-Result<FileLoader::Removals> FileLoader::plan_removals(const Work& work) {
+Result<FileLoader::Removals> FileLoader::plan_removals(const FileWork& work) {
   Removals removals;
   if (!work.previous)
     return removals;
@@ -301,42 +310,20 @@ Result<FileLoader::Removals> FileLoader::plan_removals(const Work& work) {
   return removals;
 }
 
-Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile& file) {
+Result<void> FileLoader::load_new(FileWork& work, PreparedFile& prepared, LoadedFile& file) {
   io::Env& env = app_.env();
-  // An object of the raw zone, dropped there or delivered, stays as it is: writing the copy over it could undo a change
-  // that came meanwhile. What changes it is seen by its time.
-  file.raw_object = raw_object_at(work.path);
-  const bool stands_in_raw = !file.raw_object.empty();
+  file.raw_object = prepared.raw_object;
+  const bool stands_in_raw = !preparation_->raw_object_at(work.path).empty();
   if (!stands_in_raw) {
-    copy.begin_sync();
-    const bool has_day = contract_.changed_file == contract::Contract::ChangedFile::replace;
-    const std::string day = has_day ? work.key.date : base::date_text(base::day_of(work.now));
-    file.raw_object = SHOPLAKE_TRY(ingest::reserve_raw_path(*control_plane_, work.content, day, work.key.name));
+    const std::string reserved = SHOPLAKE_TRY(
+        ingest::reserve_raw_path(*control_plane_, work.content, preparation_->raw_day(work), work.key.name));
+    if (reserved != prepared.raw_object) {
+      return make_error(ErrorKind::conflict, std::string(kPathTaken),
+                        fmt::format("Another content has the path {} now", prepared.raw_object));
+    }
   }
-
-  // Columns that the contract has and the table lacks are added by the same commit.
-  const catalog::Schema schema = SHOPLAKE_TRY(
-      catalog_->plan_evolved_schema(tables_.table, ingest::table_schema(transform::table_columns(contract_))));
-  const catalog::Schema quarantine_schema = SHOPLAKE_TRY(
-      catalog_->plan_evolved_schema(tables_.quarantine, ingest::table_schema(transform::quarantine_columns())));
-  const transform::Layout layout = SHOPLAKE_TRY(transform::make_layout(contract_, ingest::field_ids(schema)));
-  const transform::Layout quarantine_layout =
-      SHOPLAKE_TRY(transform::make_layout(transform::quarantine_columns(), ingest::field_ids(quarantine_schema)));
-
-  transform::TransformOptions transform_options;
-  transform_options.env = &env;
-  transform_options.contract = &contract_;
-  transform_options.layout = &layout;
-  transform_options.quarantine_layout = &quarantine_layout;
-  transform_options.data_directory = SHOPLAKE_TRY(catalog_->data_location(tables_.table));
-  transform_options.quarantine_directory = SHOPLAKE_TRY(catalog_->data_location(tables_.quarantine));
-  transform_options.source_object = file.raw_object;
-  transform_options.ingested_at_micros = work.now;
-  transform_options.progress = &progress();
-  transform_options.stop = options_.stop;
-  transform::TransformResult result = SHOPLAKE_TRY(transform::transform(copy.file(), work.key.name, transform_options));
+  transform::TransformResult& result = prepared.rows.result();
   if (work.makes_anew() && result.rejected >= work.retried->rejected) {
-    transform::discard(env, result);
     file.status = LoadedFile::Status::skipped;
     file.rejected = result.rejected;
     file.rejected_by_reason = std::move(result.rejected_by_reason);
@@ -348,15 +335,14 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
   auto committed = [&]() -> Result<void> {
     removals = SHOPLAKE_TRY(plan_removals(work));
     if (!stands_in_raw)
-      SHOPLAKE_TRY(copy.place(io::join_path(app_.home().lake_root, file.raw_object)));
-    else if (!s3::is_s3(work.path))
-      SHOPLAKE_TRY(make_durable(env, work.path));
-    return commit(work, removals, schema, quarantine_schema, result, file);
+      SHOPLAKE_TRY(prepared.copy->place(io::join_path(app_.home().lake_root, file.raw_object)));
+    return commit(work, removals, prepared, file);
   }();
+  // An unknown outcome may have been a commit: then the files belong to the table.
+  if (committed.ok() || committed.error().kind == ErrorKind::unknown_outcome)
+    prepared.rows.keep();
   if (!committed.ok()) {
-    // An unknown outcome may have been a commit: then the files belong to the table.
     if (committed.error().kind != ErrorKind::unknown_outcome) {
-      transform::discard(env, result);
       discard(env, removals.table);
       discard(env, removals.quarantine);
     }
@@ -392,9 +378,9 @@ Result<void> FileLoader::load_new(Work& work, ingest::RawCopy& copy, LoadedFile&
   return {};
 }
 
-Result<void> FileLoader::commit(const Work& work, const Removals& removals, const catalog::Schema& schema,
-                                const catalog::Schema& quarantine_schema, const transform::TransformResult& result,
+Result<void> FileLoader::commit(const FileWork& work, const Removals& removals, PreparedFile& prepared,
                                 LoadedFile& file) {
+  const transform::TransformResult& result = prepared.rows.result();
   ingest::LoadedObject object;
   object.content = work.content;
   object.source_name = work.source_name();
@@ -441,8 +427,8 @@ Result<void> FileLoader::commit(const Work& work, const Removals& removals, cons
     change.evolve_to = planned;
     changes.push_back(std::move(change));
   };
-  add(tables_.table, result.files, removals.table, schema, contract_.partitioning.columns);
-  add(tables_.quarantine, result.quarantine_files, removals.quarantine, quarantine_schema, {});
+  add(tables_.table, result.files, removals.table, prepared.schema, contract_.partitioning.columns);
+  add(tables_.quarantine, result.quarantine_files, removals.quarantine, prepared.quarantine_schema, {});
   if (changes.empty()) {  // an empty file is loaded, too
     io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(*control_plane_));
     SHOPLAKE_TRY(write(*control_plane_));
@@ -457,7 +443,7 @@ Result<void> FileLoader::commit(const Work& work, const Removals& removals, cons
 
 // Commits what the block rules let through, and what they said of it.
 Result<std::vector<catalog::CommittedTable>> FileLoader::publish(std::vector<catalog::TableChange> changes,
-                                                                 const Work& work,
+                                                                 const FileWork& work,
                                                                  const catalog::ControlPlaneWrites& write) {
   std::optional<catalog::TableChange> audited;
   if (audit_ != nullptr && changes.front().table == tables_.table)
@@ -472,7 +458,7 @@ Result<std::vector<catalog::CommittedTable>> FileLoader::publish(std::vector<cat
 
 // What a block rule keeps out is named in the registry; it stays where it is, and the next load takes it again. What
 // fails here is logged: the rule is what the caller tells.
-void FileLoader::note_blocked(const Work& work, const std::string& object, const base::Error& error) {
+void FileLoader::note_blocked(const FileWork& work, const std::string& object, const base::Error& error) {
   const auto noted = [&]() -> Result<void> {
     FileRecord record = record_of(work, FileState::blocked, object);
     record.reason = error.code;
@@ -491,7 +477,7 @@ void FileLoader::note_blocked(const Work& work, const std::string& object, const
 }
 
 // Rows go and none come.
-Result<void> FileLoader::commit_removal(const Work& work, const Removals& removals, const FileRecord& record) {
+Result<void> FileLoader::commit_removal(const FileWork& work, const Removals& removals, const FileRecord& record) {
   const auto write = [&](io::Database& database) -> Result<void> {
     SHOPLAKE_TRY(ingest::forget_loaded(database, {contract_.dataset, work.previous->md5, work.previous->size_bytes}));
     SHOPLAKE_TRY(ingest::forget_object_files(database, work.previous->object));
@@ -526,13 +512,13 @@ Result<void> FileLoader::commit_removal(const Work& work, const Removals& remova
 }
 
 // Keeps a rejected file with its reason. What fails here is logged: the rejection itself is what the caller tells.
-void FileLoader::reject(const Work& work, const base::Error& error, LoadedFile& file) {
+void FileLoader::reject(const FileWork& work, const base::Error& error, LoadedFile& file) {
   const Result<void> kept = quarantine_file(work, error, file);
   if (!kept.ok())
     base::log::error("load.not_quarantined", {{"file", work.path}, {"reason", kept.error().message}});
 }
 
-Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& error, LoadedFile& file) {
+Result<void> FileLoader::quarantine_file(const FileWork& work, const base::Error& error, LoadedFile& file) {
   io::Env& env = app_.env();
   const std::string folder = fmt::format("{}/{}/date={}", kQuarantinedFiles, work.key.dataset, work.key.date);
   SHOPLAKE_TRY(env.create_directories(io::join_path(app_.home().lake_root, folder)));
@@ -545,7 +531,7 @@ Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& er
   FileRecord record = record_of(work, FileState::rejected, object);
   record.reason = error.code;
   record.message = error.message;
-  const std::string in_raw = raw_object_at(work.path);
+  const std::string in_raw = preparation_->raw_object_at(work.path);
   const bool is_dropped = in_raw.starts_with(fmt::format("raw/{}/date=", work.key.dataset));
   if (is_dropped) {
     // The file moves away, so that a right one can come under its name.
@@ -555,7 +541,7 @@ Result<void> FileLoader::quarantine_file(const Work& work, const base::Error& er
     return {};  // a delivered object: its stream keeps the books
   } else if (error.code != "ingest.too_large") {
     auto copy = SHOPLAKE_TRY(ingest::RawCopy::make(env, work.path, app_.home().temporary_directory, options_.stop));
-    record.md5 = copy->md5();
+    record.md5 = SHOPLAKE_TRY(copy->md5());
     record.size_bytes = copy->size_bytes();
     SHOPLAKE_TRY(copy->place(target));
   }

@@ -79,15 +79,16 @@ base::Result<LoadReport> load(App& app, const LoadOptions& options) {
       bytes += app.env().file_size(path).value_or(0);
     options.on_begin(report, bytes);
   }
-  for (const std::string& path : options.paths) {
-    report.files.push_back(loader->load(path));
+  std::vector<FileToLoad> files;
+  for (const std::string& path : options.paths)
+    files.push_back({path});
+  loader->load_all(files, [&](const LoadedFile& file) {
+    report.files.push_back(file);
     if (options.on_file)
-      options.on_file(report.files.back());
+      options.on_file(file);
     // An interruption or a full disk will not be better for the next file.
-    const auto& error = report.files.back().error;
-    if (error && error->kind != ErrorKind::input && error->code != quality::kBlocked)
-      break;
-  }
+    return !file.error || file.error->kind == ErrorKind::input || file.error->code == quality::kBlocked;
+  });
   report.micros = app.env().monotonic_micros() - begin;
   return report;
 }

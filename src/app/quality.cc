@@ -50,7 +50,10 @@ class LakeSession {
     std::unique_ptr<LakeSession> lake(new LakeSession());
     lake->env_ = &app.env();
     lake->catalog_ = SHOPLAKE_TRY(app.catalog());
-    lake->database_ = SHOPLAKE_TRY(app.open_engine());
+    engine::DatabaseOptions options = app.engine_options();
+    if (options.memory_limit_bytes == 0)
+      options.memory_limit_bytes = kQualityMemoryBytes;
+    lake->database_ = SHOPLAKE_TRY(engine::Database::open(options));
     lake->session_ = SHOPLAKE_TRY(lake->database_->connect());
     return lake;
   }

@@ -19,6 +19,10 @@
 
 namespace shoplake::app {
 
+// The engine's share of what the rules ask, where the home sets no memory_limit; beyond it the engine spills. With what
+// it does not count the process stays below 1.5 GiB.
+inline constexpr std::uint64_t kQualityMemoryBytes = 1ull << 30;
+
 // Where rule sets are: <home>/quality if there is such a folder, else the installation's.
 base::Result<std::string> quality_directory(App& app);
 // With the expectations of the home's data contracts behind them. What both have is one rule, and it blocks if one of

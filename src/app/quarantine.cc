@@ -66,12 +66,8 @@ std::string text(const engine::ResultSet& rows, std::int64_t row, std::size_t co
 Result<void> add_files(App& app, const QuarantineFilter& filter, std::vector<QuarantineGroup>& groups) {
   const auto control_plane = SHOPLAKE_TRY(SHOPLAKE_TRY(app.catalog())->open_control_plane());
   SHOPLAKE_TRY(ingest::prepare_file_registry(*control_plane));
-  for (const ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, {filter.dataset, {}}))) {
-    if (file.state != ingest::FileState::rejected && file.state != ingest::FileState::blocked)
-      continue;
-    if ((!filter.reason.empty() && filter.reason != file.reason) ||
-        file.object.find(filter.source_object) == std::string::npos)
-      continue;
+  const ingest::FileFilter refused{filter.dataset, true, filter.reason, filter.source_object};
+  for (const ingest::FileRecord& file : SHOPLAKE_TRY(ingest::list_files(*control_plane, refused))) {
     groups.push_back({file.key.dataset, file.reason, file.object, true, 0, 0, file.message,
                       base::timestamp_text(file.at_micros / base::kMicrosPerSecond * base::kMicrosPerSecond)});
   }

@@ -69,7 +69,7 @@ class Retry {
     for (const QuarantineGroup& group : groups)
       (group.is_file ? whole : of_records).insert(group.source_object);
     std::vector<FileRecord> chosen;
-    for (FileRecord& record : SHOPLAKE_TRY(ingest::list_files(*control_plane_, {options_.dataset, {}}))) {
+    for (FileRecord& record : SHOPLAKE_TRY(ingest::list_files(*control_plane_, {options_.dataset}))) {
       const bool is_whole = record.state == FileState::rejected || record.state == FileState::blocked;
       if (is_whole ? !whole.contains(record.object)
                    : record.state != FileState::loaded || !of_records.contains(record.object))

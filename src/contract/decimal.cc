@@ -68,6 +68,34 @@ class Digits {
   bool beyond_is_zero_ = true;
 };
 
+// The number as most are spelled: a sign, digits, maybe a point; so short that nothing overflows. Nothing: it is
+// another, or none.
+std::optional<std::int64_t> parse_short(std::string_view text, DecimalShape shape) {
+  constexpr std::size_t kShort = 18;
+  if (text.empty() || text.size() > kShort)
+    return std::nullopt;
+  const bool negative = text[0] == '-';
+  std::int64_t value = 0;
+  std::size_t point = text.size();
+  for (std::size_t at = negative ? 1 : 0; at < text.size(); ++at) {
+    if (is_digit(text[at])) {
+      value = value * 10 + (text[at] - '0');
+    } else if (text[at] == '.' && point == text.size()) {
+      point = at;
+    } else {
+      return std::nullopt;
+    }
+  }
+  const bool has_point = point < text.size();
+  const std::size_t digits = text.size() - (negative ? 1 : 0) - (has_point ? 1 : 0);
+  const std::size_t fraction = has_point ? text.size() - point - 1 : 0;
+  const auto scale = static_cast<std::size_t>(shape.scale);
+  if (digits == 0 || fraction > scale || __builtin_mul_overflow(value, kPowers[scale - fraction], &value) ||
+      value > decimal_max(shape))
+    return std::nullopt;
+  return negative ? -value : value;
+}
+
 }  // namespace
 
 std::int64_t power_of_ten(int exponent) { return kPowers[static_cast<std::size_t>(exponent)]; }
@@ -140,6 +168,8 @@ std::optional<std::int64_t> parse_decimal(std::string_view text, DecimalShape sh
       return std::nullopt;
     text = *rewritten;
   }
+  if (const auto value = parse_short(text, shape)) [[likely]]
+    return value;
   std::size_t at = 0;
   bool negative = false;
   if (at < text.size() && (text[at] == '-' || text[at] == '+'))

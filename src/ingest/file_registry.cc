@@ -152,12 +152,13 @@ std::string_view given_name(const FileRecord& file) {
 }
 
 Result<std::vector<FileRecord>> list_files(io::Database& database, const FileFilter& filter) {
-  io::Statement statement =
-      SHOPLAKE_TRY(database.prepare("select " + std::string(kColumns) +
-                                    " from ingested_file where (?1 = '' or dataset = ?1) and (?2 = '' or state = ?2) "
-                                    "order by dataset, date, name"));
-  statement.bind(1, std::string_view(filter.dataset))
-      .bind(2, filter.state ? name(*filter.state) : std::string_view(""));
+  std::string sql = "select " + std::string(kColumns) + " from ingested_file where (?1 = '' or dataset = ?1)";
+  if (filter.refused)
+    sql += " and state in ('rejected', 'blocked') and (?2 = '' or reason = ?2) and instr(object, ?3) > 0";
+  io::Statement statement = SHOPLAKE_TRY(database.prepare(sql + " order by dataset, date, name"));
+  statement.bind(1, std::string_view(filter.dataset));
+  if (filter.refused)
+    statement.bind(2, std::string_view(filter.reason)).bind(3, std::string_view(filter.object_part));
   std::vector<FileRecord> files;
   while (SHOPLAKE_TRY(statement.step()))
     files.push_back(record_of(statement));

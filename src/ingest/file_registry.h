@@ -63,7 +63,11 @@ Result<void> record_file(io::Database& database, const FileRecord& file);
 
 struct FileFilter {
   std::string dataset;  // empty: all
-  std::optional<FileState> state;
+  // Only those of which nothing was published: rejected or blocked; `reason` and `object_part` (a part of where the
+  // file stands) further limit them, if not empty.
+  bool refused = false;
+  std::string reason = {};
+  std::string object_part = {};
 };
 // What is recorded of a file that was rejected or blocked, unless another record has taken its place.
 Result<void> forget_file(io::Database& database, const FileRecord& file);

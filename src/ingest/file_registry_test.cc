@@ -51,9 +51,28 @@ TEST_F(FileRegistryTest, AFileIsItsDatasetDayAndName) {
   EXPECT_EQ(find_file_at(*database_, "raw/sales/date=2026-01-01/b.csv").value()->reason, "csv.empty");
 
   ASSERT_TRUE(record_file(*database_, record("b.csv", FileState::loaded)).ok());
-  EXPECT_EQ(list_files(*database_, {"", FileState::rejected}).value().size(), 0U);
-  EXPECT_EQ(list_files(*database_, {"sales", {}}).value().size(), 2U);
-  EXPECT_EQ(list_files(*database_, {"other", {}}).value().size(), 0U);
+  EXPECT_EQ(list_files(*database_, {"", true}).value().size(), 0U);
+  EXPECT_EQ(list_files(*database_, {"sales"}).value().size(), 2U);
+  EXPECT_EQ(list_files(*database_, {"other"}).value().size(), 0U);
+}
+
+TEST_F(FileRegistryTest, ListsWhatWasRefused) {
+  ASSERT_TRUE(record_file(*database_, record("a.csv", FileState::loaded)).ok());
+  ASSERT_TRUE(record_file(*database_, record("b.csv", FileState::rejected)).ok());
+  ASSERT_TRUE(record_file(*database_, record("c.csv", FileState::blocked)).ok());
+  ASSERT_TRUE(record_file(*database_, record("d.csv", FileState::duplicate)).ok());
+  const auto names = [&](const FileFilter& filter) {
+    std::string found;
+    for (const FileRecord& file : list_files(*database_, filter).value())
+      found += file.key.name + " ";
+    return found;
+  };
+  const FileRecord rejected = *find_file(*database_, {"sales", "2026-01-01", "b.csv"}).value();
+  EXPECT_EQ(names({"", true}), "b.csv c.csv ");
+  EXPECT_EQ(names({"other", true}), "");
+  EXPECT_EQ(names({"sales", true, "no.reason"}), "");
+  EXPECT_EQ(names({"sales", true, rejected.reason, "b.csv"}), "b.csv ");
+  EXPECT_EQ(names({"", true, "", rejected.object}), "b.csv ");
 }
 
 TEST_F(FileRegistryTest, RemembersTheDataFilesOfAnObject) {

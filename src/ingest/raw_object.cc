@@ -1,7 +1,10 @@
 #include "ingest/raw_object.h"
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/digest.h"
 #include "io/staged_folder.h"
@@ -13,6 +16,11 @@ namespace {
 constexpr std::size_t kCopyBytes = 1 << 20;
 constexpr std::string_view kFolderPrefix = "load-";
 
+base::Error cancelled() {
+  return base::make_error(base::ErrorKind::cancelled, "ingest.cancelled",
+                          "The load was interrupted; nothing was loaded");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& path,
@@ -23,29 +31,48 @@ Result<std::unique_ptr<RawCopy>> RawCopy::make(io::Env& env, const std::string& 
   SHOPLAKE_TRY(env.create_directories(copy->directory_));
   copy->path_ = io::join_path(copy->directory_, io::file_name(path));
   copy->writing_ = SHOPLAKE_TRY(env.create_file(copy->path_));
-  base::Digest digest(base::Digest::Algorithm::md5);
   std::vector<char> buffer(kCopyBytes);
   while (true) {
     if (stop.stop_requested())
-      return base::make_error(base::ErrorKind::cancelled, "ingest.cancelled",
-                              "The load was interrupted; nothing was loaded");
+      return cancelled();
     const std::size_t got = SHOPLAKE_TRY(source->read(copy->size_bytes_, buffer.size(), buffer.data()));
     if (got == 0)
       break;
-    const std::string_view bytes(buffer.data(), got);
-    digest.update(bytes);
-    SHOPLAKE_TRY(copy->writing_->append(bytes));
+    SHOPLAKE_TRY(copy->writing_->append(std::string_view(buffer.data(), got)));
     copy->size_bytes_ += got;
   }
-  copy->md5_ = digest.finish_hex();
   // A writer may hold bytes back until it is closed, and the copy is read before it is synced.
   SHOPLAKE_TRY(copy->writing_->close());
   copy->writing_ = SHOPLAKE_TRY(env.append_file(copy->path_));
   copy->reading_ = SHOPLAKE_TRY(env.open_file(copy->path_));
+  // A small file is not worth a thread.
+  const auto launch = copy->size_bytes_ <= kCopyBytes ? std::launch::deferred : std::launch::async;
+  copy->md5_ = std::async(launch, [&copy = *copy, stop = std::move(stop)] { return copy.digest(stop); }).share();
   return copy;
 }
 
+Result<std::string> RawCopy::digest(const std::stop_token& stop) const {
+  base::Digest digest(base::Digest::Algorithm::md5);
+  std::vector<char> buffer(std::min<std::size_t>(kCopyBytes, size_bytes_));
+  for (std::uint64_t done = 0; done < size_bytes_;) {
+    if (stop.stop_requested() || abandoned_.stop_requested())
+      return cancelled();
+    const std::size_t got = SHOPLAKE_TRY(reading_->read(done, buffer.size(), buffer.data()));
+    if (got == 0)
+      return base::make_error(base::ErrorKind::environment, "ingest.copy_changed",
+                              fmt::format("{} became shorter while it was read", path_),
+                              "Only shoplake writes to its tmp folder; load the file again.");
+    digest.update(std::string_view(buffer.data(), got));
+    done += got;
+  }
+  return digest.finish_hex();
+}
+
+Result<std::string> RawCopy::md5() { return md5_.get(); }
+
 RawCopy::~RawCopy() {
+  abandoned_.request_stop();
+  md5_ = {};  // of a thread: waits for its end
   if (synced_.valid())
     synced_.wait();
   writing_.reset();

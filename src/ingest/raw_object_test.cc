@@ -55,7 +55,7 @@ TEST_F(RawCopyTest, IsReadBeforeItIsSynced) {
     const auto copy = make();
     ASSERT_TRUE(copy.ok());
     EXPECT_EQ(read_all((*copy)->file(), 300'000), bytes);
-    EXPECT_EQ((*copy)->md5(), base::md5_hex(bytes));
+    EXPECT_EQ((*copy)->md5().value(), base::md5_hex(bytes));
     EXPECT_EQ((*copy)->size_bytes(), size);
   }
   EXPECT_TRUE(is_tmp_empty());
@@ -82,6 +82,18 @@ TEST_F(RawCopyTest, ErrorsLeaveNothing) {
     EXPECT_FALSE(make(env).ok()) << static_cast<int>(operation);
     EXPECT_TRUE(is_tmp_empty());
   }
+  {  // the copy is read again for its MD5
+    io::FaultyEnv env(io::posix_env());
+    const auto copy = make(env);
+    ASSERT_TRUE(copy.ok());
+    EXPECT_EQ((*copy)->md5().value(), (*copy)->md5().value());
+    const int reads = env.count(Operation::read);
+    env.fail(Operation::read, reads, EIO);  // the last one, if it is copied once more
+    const auto again = make(env);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ((*again)->md5().error().kind, base::ErrorKind::environment);
+  }
+  EXPECT_TRUE(is_tmp_empty());
   std::stop_source stopped;
   stopped.request_stop();
   EXPECT_EQ(make(io::posix_env(), stopped.get_token()).error().code, "ingest.cancelled");

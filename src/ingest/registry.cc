@@ -18,6 +18,7 @@ create table if not exists loaded_object (
   loaded_at_micros integer not null,
   primary key (dataset, md5, size_bytes)
 ) strict, without rowid;
+create index if not exists loaded_object_by_size on loaded_object (dataset, size_bytes);
 create table if not exists raw_object (
   path text primary key,
   dataset text not null,
@@ -34,13 +35,48 @@ std::string with_suffix(const std::string& file_name, std::string_view suffix) {
   return fmt::format("{}-{}{}", file_name.substr(0, dot), suffix, file_name.substr(dot));
 }
 
+std::string raw_path(const std::string& dataset, const std::string& day, const std::string& file_name) {
+  return fmt::format("raw/{}/date={}/{}", dataset, day, file_name);
+}
+
+// What is reserved for a path.
+Result<std::optional<Content>> content_at(io::Database& database, const std::string& path) {
+  io::Statement select =
+      SHOPLAKE_TRY(database.prepare("select dataset, md5, size_bytes from raw_object where path = ?1"));
+  select.bind(1, std::string_view(path));
+  if (!SHOPLAKE_TRY(select.step()))
+    return std::optional<Content>();
+  return std::optional(Content{select.text(0), select.text(1), static_cast<std::uint64_t>(select.integer(2))});
+}
+
+struct RawPath {
+  std::string path;
+  bool is_reserved = false;  // for this content
+};
+Result<RawPath> choose_raw_path(io::Database& database, const Content& content, const std::string& day,
+                                const std::string& file_name) {
+  const std::string names[] = {file_name, with_suffix(file_name, std::string_view(content.md5).substr(0, 8)),
+                               with_suffix(file_name, content.md5)};
+  for (const std::string& name : names) {
+    std::string path = raw_path(content.dataset, day, name);
+    const std::optional<Content> there = SHOPLAKE_TRY(content_at(database, path));
+    if (!there || (there->md5 == content.md5 && there->size_bytes == content.size_bytes))
+      return RawPath{std::move(path), there.has_value()};
+  }
+  return base::make_error(
+      base::ErrorKind::environment, "ingest.no_raw_path",
+      fmt::format("there is no free name for {} in raw/{}/date={}", file_name, content.dataset, day),
+      "Name the file differently.");
+}
+
 }  // namespace
 
 Result<void> prepare_registry(io::Database& database) {
   {
     io::Statement known = SHOPLAKE_TRY(
-        database.prepare("select count(*) from sqlite_schema where name in ('loaded_object', 'raw_object')"));
-    if (SHOPLAKE_TRY(known.step()) && known.integer(0) == 2)
+        database.prepare("select count(*) from sqlite_schema where name in ('loaded_object', 'loaded_object_by_size', "
+                         "'raw_object')"));
+    if (SHOPLAKE_TRY(known.step()) && known.integer(0) == 3)
       return {};
   }
   io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(database));
@@ -65,6 +101,13 @@ Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Co
   object.rejected = statement.integer(3);
   object.loaded_at_micros = statement.integer(4);
   return std::optional<LoadedObject>(std::move(object));
+}
+
+Result<bool> is_size_loaded(io::Database& database, const std::string& dataset, std::uint64_t size_bytes) {
+  io::Statement statement =
+      SHOPLAKE_TRY(database.prepare("select 1 from loaded_object where dataset = ?1 and size_bytes = ?2 limit 1"));
+  statement.bind(1, std::string_view(dataset)).bind(2, static_cast<std::int64_t>(size_bytes));
+  return statement.step();
 }
 
 Result<void> record_loaded(io::Database& database, const LoadedObject& object) {
@@ -104,34 +147,31 @@ Result<bool> is_placed(io::Database& database, const std::string& path, std::uin
   return SHOPLAKE_TRY(statement.step()) && statement.integer(0) > 0;
 }
 
+Result<std::optional<std::string>> expected_raw_path(io::Database& database, const Content& content,
+                                                     const std::string& day, const std::string& file_name) {
+  if (content.md5.empty()) {
+    std::string path = raw_path(content.dataset, day, file_name);
+    const bool is_free = !SHOPLAKE_TRY(content_at(database, path));
+    return is_free ? std::optional(std::move(path)) : std::nullopt;
+  }
+  return std::optional(SHOPLAKE_TRY(choose_raw_path(database, content, day, file_name)).path);
+}
+
 Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,
                                      const std::string& file_name) {
-  const std::string names[] = {file_name, with_suffix(file_name, std::string_view(content.md5).substr(0, 8)),
-                               with_suffix(file_name, content.md5)};
   io::Transaction transaction = SHOPLAKE_TRY(io::Transaction::begin(database));
-  for (const std::string& name : names) {
-    std::string path = fmt::format("raw/{}/date={}/{}", content.dataset, day, name);
-    io::Statement select = SHOPLAKE_TRY(database.prepare("select md5, size_bytes from raw_object where path = ?1"));
-    select.bind(1, std::string_view(path));
-    if (SHOPLAKE_TRY(select.step())) {
-      if (select.text(0) == content.md5 && select.integer(1) == static_cast<std::int64_t>(content.size_bytes))
-        return path;
-      continue;
-    }
-    io::Statement insert = SHOPLAKE_TRY(
-        database.prepare("insert into raw_object (path, dataset, md5, size_bytes) values (?1, ?2, ?3, ?4)"));
-    insert.bind(1, std::string_view(path))
-        .bind(2, std::string_view(content.dataset))
-        .bind(3, std::string_view(content.md5))
-        .bind(4, static_cast<std::int64_t>(content.size_bytes));
-    SHOPLAKE_TRY(insert.run());
-    SHOPLAKE_TRY(transaction.commit());
-    return path;
-  }
-  return base::make_error(
-      base::ErrorKind::environment, "ingest.no_raw_path",
-      fmt::format("there is no free name for {} in raw/{}/date={}", file_name, content.dataset, day),
-      "Name the file differently.");
+  RawPath chosen = SHOPLAKE_TRY(choose_raw_path(database, content, day, file_name));
+  if (chosen.is_reserved)
+    return std::move(chosen.path);
+  io::Statement insert =
+      SHOPLAKE_TRY(database.prepare("insert into raw_object (path, dataset, md5, size_bytes) values (?1, ?2, ?3, ?4)"));
+  insert.bind(1, std::string_view(chosen.path))
+      .bind(2, std::string_view(content.dataset))
+      .bind(3, std::string_view(content.md5))
+      .bind(4, static_cast<std::int64_t>(content.size_bytes));
+  SHOPLAKE_TRY(insert.run());
+  SHOPLAKE_TRY(transaction.commit());
+  return std::move(chosen.path);
 }
 
 }  // namespace shoplake::ingest

@@ -36,6 +36,8 @@ inline constexpr std::string_view kAlreadyLoaded = "ingest.already_loaded";
 // Creates the registry's tables if absent.
 Result<void> prepare_registry(io::Database& database);
 Result<std::optional<LoadedObject>> find_loaded(io::Database& database, const Content& content);
+// Whether a content of that size is: if not, one need not know the MD5 to know that it is new.
+Result<bool> is_size_loaded(io::Database& database, const std::string& dataset, std::uint64_t size_bytes);
 // Error ingest.already_loaded (kind already_exists). Inside a transaction of the caller.
 Result<void> record_loaded(io::Database& database, const LoadedObject& object);
 
@@ -49,5 +51,9 @@ Result<bool> is_placed(io::Database& database, const std::string& path, std::uin
 // content has that path. The same content gets the same path again. Safe for several processes.
 Result<std::string> reserve_raw_path(io::Database& database, const Content& content, const std::string& day,
                                      const std::string& file_name);
+
+// The path that reserve_raw_path() would give now. Nothing: that depends on the MD5, and the content has none yet.
+Result<std::optional<std::string>> expected_raw_path(io::Database& database, const Content& content,
+                                                     const std::string& day, const std::string& file_name);
 
 }  // namespace shoplake::ingest

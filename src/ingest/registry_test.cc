@@ -33,6 +33,9 @@ TEST_F(RegistryTest, AContentIsRecordedOnce) {
   EXPECT_EQ(known->rows, 3);
   EXPECT_FALSE(find_loaded(*database_, {"other", content.md5, 7}).value().has_value());
   EXPECT_FALSE(find_loaded(*database_, {"events", content.md5, 8}).value().has_value());
+  EXPECT_TRUE(is_size_loaded(*database_, "events", 7).value());
+  EXPECT_FALSE(is_size_loaded(*database_, "events", 8).value());
+  EXPECT_FALSE(is_size_loaded(*database_, "other", 7).value());
 }
 
 TEST_F(RegistryTest, RawPathsAreGivenToOneContent) {
@@ -42,7 +45,16 @@ TEST_F(RegistryTest, RawPathsAreGivenToOneContent) {
   const auto path = [&](const Content& content, const std::string& name) {
     return reserve_raw_path(*database_, content, "2026-01-01", name).value();
   };
+  const auto expected = [&](const Content& content) {
+    return expected_raw_path(*database_, content, "2026-01-01", "a.ndjson.gz").value();
+  };
+  const Content unknown{"events", "", 1};
+  EXPECT_EQ(expected(unknown), "raw/events/date=2026-01-01/a.ndjson.gz");
+  EXPECT_EQ(expected(second), "raw/events/date=2026-01-01/a.ndjson.gz");  // nothing is reserved by asking
   EXPECT_EQ(path(first, "a.ndjson.gz"), "raw/events/date=2026-01-01/a.ndjson.gz");
+  EXPECT_EQ(expected(unknown), std::nullopt);
+  EXPECT_EQ(expected(first), "raw/events/date=2026-01-01/a.ndjson.gz");
+  EXPECT_EQ(expected(second), "raw/events/date=2026-01-01/a-22222222.ndjson.gz");
   EXPECT_EQ(path(first, "a.ndjson.gz"), "raw/events/date=2026-01-01/a.ndjson.gz");
   EXPECT_EQ(path(second, "a.ndjson.gz"), "raw/events/date=2026-01-01/a-22222222.ndjson.gz");
   EXPECT_EQ(path(third, "a.ndjson.gz"), "raw/events/date=2026-01-01/a-22222222bbbbbbbbbbbbbbbbbbbbbbbb.ndjson.gz");

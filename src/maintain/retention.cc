@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <set>
 #include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -16,6 +18,10 @@ namespace {
 using Content = transform::DataFile::Content;
 
 constexpr std::int64_t kDayMicros = std::int64_t{86'400} * 1'000'000;
+// Where ingest keeps files that were rejected as a whole, and what ends the name of the document beside each.
+// Format: docs/formats/raw_objects.md.
+constexpr std::string_view kRejectedFiles = "quarantine/_files";
+constexpr std::string_view kReasonEnding = ".reason.json";
 constexpr const char* kTable = R"sql(
 CREATE TABLE IF NOT EXISTS retention_removal (
   object TEXT NOT NULL,
@@ -137,6 +143,7 @@ class Retention {
     database_ = SHOPLAKE_TRY(options_.catalog->open_control_plane());
     SHOPLAKE_TRY(database_->execute(kTable));
     SHOPLAKE_TRY(apply_to_raw());
+    SHOPLAKE_TRY(apply_to_rejected_files());
     SHOPLAKE_TRY(apply_to_results());
     SHOPLAKE_TRY(apply_to_tables());
     return std::move(report_);
@@ -190,6 +197,54 @@ class Retention {
     return {};
   }
 
+  // A file keeps its own time when it moves to quarantine; the document beside it is as old as its rejection.
+  Result<void> apply_to_rejected_files() {
+    const std::string zone = io::join_path(root_, kRejectedFiles);
+    if (!SHOPLAKE_TRY(env_.exists(zone))) {
+      return {};
+    }
+    for (const io::DirectoryEntry& dataset : SHOPLAKE_TRY(env_.list_directory(zone))) {
+      RetentionReport::Line line{.zone = "quarantine",
+                                 .name = dataset.name,
+                                 .days = options_.policy.days("quarantine", dataset.name),
+                                 .note = {}};
+      if (line.days) {
+        std::vector<Object> objects = SHOPLAKE_TRY(list(io::join_path(kRejectedFiles, dataset.name), false));
+        std::map<std::string, std::int64_t> rejected_at;  // by the path of the file
+        for (const Object& object : objects) {
+          if (object.path.ends_with(kReasonEnding)) {
+            rejected_at[object.path.substr(0, object.path.size() - kReasonEnding.size())] = object.micros;
+          }
+        }
+        for (Object& object : objects) {
+          if (const auto found = rejected_at.find(object.path); found != rejected_at.end()) {
+            object.micros = found->second;
+          }
+        }
+        std::erase_if(objects, [&](const Object& object) { return !is_old(object.micros, *line.days); });
+        SHOPLAKE_TRY(remove(objects, line));
+      }
+      report_.lines.push_back(std::move(line));
+    }
+    return {};
+  }
+
+  // What the registry says of a rejected file goes with its reason. Inside a transaction of the caller.
+  Result<void> forget_rejected(const std::vector<Object>& objects) {
+    if (!has_table(*database_, "ingested_file")) {
+      return {};
+    }
+    auto forget =
+        SHOPLAKE_TRY(database_->prepare("DELETE FROM ingested_file WHERE object = ?1 AND state = 'rejected'"));
+    for (const Object& object : objects) {
+      if (object.path.starts_with(kRejectedFiles) && object.path.ends_with(kReasonEnding)) {
+        forget.bind(1, object.path.substr(0, object.path.size() - kReasonEnding.size()));
+        SHOPLAKE_TRY(forget.run());
+      }
+    }
+    return {};
+  }
+
   Result<void> apply_to_results() {
     RetentionReport::Line line{.zone = "query-results", .name = "*", .days = options_.policy.query_results, .note = {}};
     std::vector<Object> objects = SHOPLAKE_TRY(list("query-results", false));
@@ -225,6 +280,7 @@ class Retention {
           .bind(6, now_);
       SHOPLAKE_TRY(insert.run());
     }
+    SHOPLAKE_TRY(forget_rejected(objects));
     SHOPLAKE_TRY(transaction.commit());
     return io::for_each_in_parallel(objects, [&](const Object& object) -> Result<void> {
       if (options_.stop.stop_requested()) {

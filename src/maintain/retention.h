@@ -4,8 +4,8 @@
 //                  when they were written. An object is kept, however old, while the lake may need it: its file is not
 //                  loaded yet, or it was cut from the log and is not delivered or not consumed.
 //   processed, quarantine
-//                  rows of past days: whole data files of date partitions, one commit a table (a snapshot of its own,
-//                  so expiry decides when the bytes go). Tables without a date partition are named and left alone.
+//                  rows of past days: whole data files of date partitions, one commit a table (expiry frees them);
+//                  tables without one are named and left alone. Files rejected as a whole, by when they were rejected.
 //   query-results  files, by when they were written.
 //
 // Each object that goes is a row of the control plane's table retention_removal (docs/formats/catalog.md), written

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "base/moment.h"
@@ -532,9 +533,17 @@ struct ComputedFields::State {
       case Operation::day:
       case Operation::day_of_week: {
         const bool of_timestamp = e.operands[0].type == Type::timestamp;
+        // Rows of a set are mostly of one day.
+        std::optional<std::int64_t> last;
+        std::uint64_t part = 0;
         return unary(e, [&](const Vector& v, std::size_t row) {
           const std::int64_t value = v.integer(row);
-          return word_of(day_part(e.operation, of_timestamp ? base::day_of(value) : value));
+          const std::int64_t day = of_timestamp ? base::day_of(value) : value;
+          if (last != day) {
+            last = day;
+            part = word_of(day_part(e.operation, day));
+          }
+          return part;
         });
       }
       case Operation::hour:

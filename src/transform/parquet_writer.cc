@@ -549,6 +549,7 @@ Result<void> ParquetWriter::append(ColumnSet& set, PageEncoder& encoder) {
 }
 
 Result<void> ParquetWriter::State::open() {
+  SHOPLAKE_TRY(options.env->create_directories(io::parent_path(options.path)));
   file = SHOPLAKE_TRY(options.env->create_file(options.path));
   return write(kMagic);
 }
@@ -796,7 +797,6 @@ Result<DataFile> ParquetWriter::finish(PageEncoder& encoder) {
   std::memcpy(footer.extend(sizeof(length)), &length, sizeof(length));
   footer.append(kMagic.data(), kMagic.size());
   SHOPLAKE_TRY(state.write(std::string_view(footer.data(), footer.size())));
-  SHOPLAKE_TRY(state.file->sync());
   SHOPLAKE_TRY(state.file->close());
   state.file.reset();
   return state.data_file();

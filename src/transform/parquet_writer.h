@@ -62,9 +62,10 @@ class ParquetWriter {
 
   // Adds a completed or incomplete set's records; the set may be cleared afterwards.
   Result<void> append(ColumnSet& set, PageEncoder& encoder);
-  // Writes the pages held as a row group; the file is created by the first one. Fine if there are none.
+  // Writes the pages held as a row group; the file, and its folder if it is absent, are created by the first one. Fine
+  // if there are none.
   Result<void> finish_row_group(PageEncoder& encoder);
-  // Ends the file, durable. The folder's entry is the caller's to sync.
+  // Ends the file. Bytes and name are the caller's to sync.
   Result<DataFile> finish(PageEncoder& encoder);
 
   std::size_t held_bytes() const;  // memory of the open row group

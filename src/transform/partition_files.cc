@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "io/parallel.h"
+#include "io/sync_files.h"
 #include "transform/bounded_queue.h"
 
 namespace shoplake::transform {
@@ -32,13 +34,14 @@ struct Job {
 };
 
 struct Partition {
-  std::string name;
-  std::unique_ptr<ParquetWriter> writer;
   std::string directory;
   std::vector<std::string> values;  // of the partition's columns
+  std::unique_ptr<ParquetWriter> writer;
   int part = 0;
   std::vector<DataFile> files;
   std::vector<std::unique_ptr<ColumnSet>> last_sets;  // for the end
+
+  bool is_known() const { return !directory.empty(); }  // has had a set
 };
 
 }  // namespace
@@ -67,10 +70,19 @@ struct PartitionFiles::State {
   }
 
   // Under `mutex`.
-  void know(std::size_t number, const std::string& name) {
+  Partition& know(std::size_t number, const std::string& name) {
     while (partitions.size() <= number)
       partitions.push_back(std::make_unique<Partition>());
-    partitions[number]->name = name;
+    Partition& partition = *partitions[number];
+    if (partition.is_known())
+      return partition;
+    partition.values = contract::partition_values(options.partitioning, name);
+    partition.directory = options.directory;
+    for (std::size_t column = 0; column < partition.values.size(); ++column) {
+      partition.directory = io::join_path(
+          partition.directory, fmt::format("{}={}", options.partitioning.columns[column], partition.values[column]));
+    }
+    return partition;
   }
 
   Partition& partition(std::size_t number) {
@@ -80,16 +92,6 @@ struct PartitionFiles::State {
 
   Result<void> append(Partition& partition, ColumnSet& set, PageEncoder& encoder) {
     if (!partition.writer) {
-      if (partition.directory.empty()) {
-        partition.values = contract::partition_values(options.partitioning, partition.name);
-        partition.directory = options.directory;
-        for (std::size_t column = 0; column < partition.values.size(); ++column) {
-          partition.directory =
-              io::join_path(partition.directory,
-                            fmt::format("{}={}", options.partitioning.columns[column], partition.values[column]));
-        }
-        SHOPLAKE_TRY(options.env->create_directories(partition.directory));
-      }
       ParquetWriterOptions writer;
       writer.env = options.env;
       writer.layout = options.layout;
@@ -160,6 +162,29 @@ struct PartitionFiles::State {
     seconds = seconds + thread_seconds();
   }
 
+  // Making a folder ends with a sync; most files are written by finish(), so that theirs can be made together.
+  Result<void> make_directories() {
+    std::vector<std::string> directories;
+    for (const auto& partition : partitions) {
+      if (partition->is_known())
+        directories.push_back(partition->directory);
+    }
+    return io::for_each_in_parallel(directories,
+                                    [&](const std::string& path) { return options.env->create_directories(path); });
+  }
+
+  // Files and their names, and the names of the folders, which another load may have made just now.
+  Result<void> sync_all() {
+    SHOPLAKE_TRY(io::sync_files(*options.env, paths));
+    std::set<std::string> above;
+    for (const auto& partition : partitions) {
+      for (std::string folder = partition->directory; folder.size() > options.directory.size(); above.insert(folder))
+        folder = io::parent_path(folder);
+    }
+    return io::for_each_in_parallel(std::vector<std::string>(above.begin(), above.end()),
+                                    [&](const std::string& path) { return options.env->sync_directory(path); });
+  }
+
   void remove_files() {
     for (const std::string& path : paths)
       static_cast<void>(options.env->remove_file(path));
@@ -211,8 +236,7 @@ Result<void> PartitionFiles::submit_last(std::size_t partition, const std::strin
   const std::lock_guard lock(state.mutex);
   if (state.error)
     return *state.error;
-  state.know(partition, name);
-  state.partitions[partition]->last_sets.push_back(std::move(set));
+  state.know(partition, name).last_sets.push_back(std::move(set));
   return {};
 }
 
@@ -223,6 +247,7 @@ Result<std::vector<DataFile>> PartitionFiles::finish() {
   state.thread.join();
   if (state.error)
     return *state.error;
+  SHOPLAKE_TRY(state.make_directories());
 
   // Each partition's end is independent of the others'.
   const std::size_t thread_count = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()),
@@ -241,8 +266,7 @@ Result<std::vector<DataFile>> PartitionFiles::finish() {
           SHOPLAKE_TRY(state.append(partition, *set, encoder));
           set.reset();
         }
-        SHOPLAKE_TRY(State::end_file(partition, encoder));
-        return partition.directory.empty() ? Result<void>() : state.options.env->sync_directory(partition.directory);
+        return State::end_file(partition, encoder);
       };
       if (auto done = end(); !done.ok())
         state.fail(std::move(done).error());
@@ -262,8 +286,7 @@ Result<std::vector<DataFile>> PartitionFiles::finish() {
     for (DataFile& file : partition->files)
       files.push_back(std::move(file));
   }
-  if (!files.empty())
-    SHOPLAKE_TRY(state.options.env->sync_directory(state.options.directory));
+  SHOPLAKE_TRY(state.sync_all());
   state.finished = true;
   return files;
 }

@@ -1,6 +1,6 @@
 // PartitionFiles: the data files that one load writes for one table, a Parquet file (or more) a partition. A thread of
 // its own encodes the sets as they come; the last sets and the footers are written by several threads, a partition by
-// one.
+// one. All are synced together at the end: a disk takes many syncs at once.
 //
 // submit() and finish() belong to one thread. Memory: at most kQueuedSetsMax sets wait, and the pages of open row
 // groups are bounded by kHeldPagesBytes. Files are durable when finish() returns; on an error, or without finish(),

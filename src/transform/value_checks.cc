@@ -8,7 +8,6 @@ namespace shoplake::transform {
 
 namespace {
 
-// At most so many code points are counted.
 std::uint32_t code_points(std::string_view text) {
   std::uint32_t count = 0;
   for (char c : text)
@@ -16,10 +15,18 @@ std::uint32_t code_points(std::string_view text) {
   return count;
 }
 
+// What the number of bytes says already: a code point has one to four.
+bool is_surely_within(std::size_t bytes, const contract::Limits& limits) {
+  return bytes <= limits.length_max && (bytes + 3) / 4 >= limits.length_min;
+}
+
 }  // namespace
 
 ValueChecks::ValueChecks(const Layout& layout)
-    : layout_(layout), has_limits_(layout.nodes.size(), 0), matchers_(layout.nodes.size()) {
+    : layout_(layout),
+      has_limits_(layout.nodes.size(), 0),
+      matchers_(layout.nodes.size()),
+      last_matches_(layout.nodes.size()) {
   for (std::size_t node = 0; node < layout.nodes.size(); ++node) {
     const auto& limits = layout.nodes[node].limits;
     if (!limits)
@@ -38,7 +45,7 @@ bool ValueChecks::allows_text(std::uint16_t node, std::string_view value, Reject
                                                   limits.values.size())};
     return false;
   }
-  if (limits.length_min > 0 || limits.length_max != contract::Limits::kLengthAny) {
+  if (!is_surely_within(value.size(), limits)) {
     const std::uint32_t length = code_points(value);
     if (length < limits.length_min || length > limits.length_max) {
       rejection = {reason::kLength, fmt::format("{} has {} characters, not within {} and {}", description.json_path,
@@ -46,10 +53,23 @@ bool ValueChecks::allows_text(std::uint16_t node, std::string_view value, Reject
       return false;
     }
   }
-  if (limits.pattern && !matchers_[node]->matches(value)) {
+  if (limits.pattern && !matches(node, value)) {
     rejection = {reason::kPattern, fmt::format("{} does not match {}", description.json_path, limits.pattern->text())};
     return false;
   }
+  return true;
+}
+
+// Records that follow one another are often of one invoice, one product.
+bool ValueChecks::matches(std::uint16_t node, std::string_view value) {
+  constexpr std::size_t kKeptBytes = 64;
+  std::optional<std::string>& last = last_matches_[node];
+  if (last == value)
+    return true;
+  if (!matchers_[node]->matches(value))
+    return false;
+  if (value.size() <= kKeptBytes)
+    last = value;
   return true;
 }
 

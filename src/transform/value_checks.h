@@ -31,12 +31,14 @@ class ValueChecks {
 
  private:
   bool allows_text(std::uint16_t node, std::string_view value, Rejection& rejection);
+  bool matches(std::uint16_t node, std::string_view value);
   bool allows_integer(std::uint16_t node, std::int64_t value, Rejection& rejection) const;
   bool allows_real(std::uint16_t node, double value, Rejection& rejection) const;
 
   const Layout& layout_;
   std::vector<std::uint8_t> has_limits_;                             // by node
   std::vector<std::optional<contract::Pattern::Matcher>> matchers_;  // by node
+  std::vector<std::optional<std::string>> last_matches_;             // by node: what matched last
 };
 
 }  // namespace shoplake::transform

@@ -270,6 +270,35 @@ def test_retention_of_raw_objects_and_partitions(lake):
     assert outcome.returncode == 2 and "shoplake.yml:1" in outcome.stderr and "soon" in outcome.stderr
 
 
+def test_retention_of_rejected_files(shoplake, home, tmp_path):
+    shoplake("init", home)
+    for number in range(3):
+        folder = home / "lake/raw/transactions/date=2011-01-01"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{number}.csv"
+        path.write_text(f"no,header,that,is,known,{number}\n")
+        os.utime(path, (time.time() - 400 * 86400,) * 2)
+    assert shoplake("ingest", "--json").json()["rejected"] == 3
+    kept = home / "lake/quarantine/_files/transactions/date=2011-01-01"
+    assert len(list(kept.iterdir())) == 6
+    shoplake("catalog", "retain")
+    assert len(list(kept.iterdir())) == 6, "quarantine is kept for ever unless something else is said"
+    (home / "shoplake.yml").write_text("retention: {raw: forever, quarantine: 30d}\n")
+    shoplake("catalog", "retain")
+    assert len(list(kept.iterdir())) == 6, "they were rejected now, however old they and their day are"
+    for number, days in [(0, 31), (1, 29)]:
+        os.utime(kept / f"{number}.csv.reason.json", (time.time() - days * 86400,) * 2)
+    planned = shoplake("catalog", "retain", "--dry-run", "--json").json()["zones"]
+    assert [(line["zone"], line["dataset"], line["days"], line["removed"]) for line in planned if line["removed"]] == [("quarantine", "transactions", 30, 2)]
+    assert len(shoplake("quarantine", "ls", "--json").json()) == 3
+    shoplake("catalog", "retain")
+    assert sorted(path.name for path in kept.iterdir()) == ["1.csv", "1.csv.reason.json", "2.csv", "2.csv.reason.json"]
+    assert len(shoplake("quarantine", "ls", "--json").json()) == 2, "the registry knows no file that is not there"
+    (home / "shoplake.yml").write_text("retention: {raw: forever, quarantine: 7d, datasets: {transactions: {quarantine: forever}}}\n")
+    shoplake("catalog", "retain")
+    assert len(list(kept.iterdir())) == 4
+
+
 # ── reading the past ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -15,24 +15,40 @@
 
 with
 
+-- Most lines are of something that nobody has returned: they need not be sorted.
+returned_items as (
+
+    select distinct
+        customer_id,
+        stock_code,
+        unit_price_micros
+    from {{ ref('int_transactions') }}
+    where line_type = 'cancellation'
+        and customer_id is not null
+
+),
+
 -- Sales come before cancellations of the same moment: "sale" is after "cancellation".
 lines as (
 
     select
-        invoice_no,
-        invoice_date,
-        invoice_at,
-        line_number,
-        line_type,
-        customer_id,
-        stock_code,
-        unit_price_micros,
-        quantity,
-        case when line_type = 'sale' then quantity else 0 end as sold,
-        case when line_type = 'cancellation' then -quantity else 0 end as returned
-    from {{ ref('int_transactions') }}
-    where line_type in ('sale', 'cancellation')
-        and customer_id is not null
+        transactions.invoice_no,
+        transactions.invoice_date,
+        transactions.invoice_at,
+        transactions.line_number,
+        transactions.line_type,
+        transactions.customer_id,
+        transactions.stock_code,
+        transactions.unit_price_micros,
+        transactions.quantity,
+        case when transactions.line_type = 'sale' then transactions.quantity else 0 end as sold,
+        case when transactions.line_type = 'cancellation' then -transactions.quantity else 0 end as returned
+    from {{ ref('int_transactions') }} as transactions
+    inner join returned_items
+        on transactions.customer_id = returned_items.customer_id
+        and transactions.stock_code = returned_items.stock_code
+        and transactions.unit_price_micros = returned_items.unit_price_micros
+    where transactions.line_type in ('sale', 'cancellation')
 
 ),
 

@@ -52,11 +52,14 @@ final as (
     select
         invoice_no,
         invoice_date,
-        -- Equal lines of an invoice are so many pieces more: nothing tells them apart, and nothing has to.
-        cast(row_number() over (
-            partition by invoice_no, invoice_date
-            order by invoice_at, stock_code, description, quantity, unit_price_micros, customer_id, country
-        ) as {{ dbt.type_int() }}) as line_number,
+        -- Equal lines of an invoice are so many pieces more: nothing tells them apart, and nothing has to. The place in the
+        -- invoice is the place in the day less that of the invoice's first line: so lines come out by day, as they are kept.
+        cast(
+            row_number() over (
+                partition by invoice_date
+                order by invoice_no, invoice_at, stock_code, description, quantity, unit_price_micros, customer_id, country
+            ) - rank() over (partition by invoice_date order by invoice_no) + 1
+        as {{ dbt.type_int() }}) as line_number,
         invoice_at,
         line_type,
         item_type,
