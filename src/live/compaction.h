@@ -4,7 +4,8 @@
 // Files are merged by tiers: a tier holds files of up to eight times the rows of the tier before; when eight files of
 // one tier (and partition) have gathered they become one of the next. So a row is rewritten about log8(rows) times, and
 // at most seven files of a tier are left. Rows that were deleted do not come along. Tables whose rows are hot are
-// merged on live's thread, since the hot rows move with them, and only up to kHotMergeRowsMax rows; the others are
+// merged on live's thread, since the hot rows move with them, and only up to kHotMergeRowsMax rows (half a second; the
+// rest is for `shoplake catalog compact`); the others are
 // merged by a thread of the compactor and only committed by live's.
 //
 // Snapshots that live wrote are forgotten but for the newest few; the files that only they used stay for
@@ -35,7 +36,7 @@ using base::Result;
 
 inline constexpr std::size_t kTierFiles = 8;
 inline constexpr std::int64_t kFirstTierRows = 4096;
-inline constexpr std::int64_t kHotMergeRowsMax = 65'536;
+inline constexpr std::int64_t kHotMergeRowsMax = 16'384;
 inline constexpr std::int64_t kMergeRowsMax = 1'048'576;
 
 // One file that may be merged.

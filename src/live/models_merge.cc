@@ -13,7 +13,9 @@
 namespace shoplake::live {
 namespace {
 
-constexpr std::int64_t kGatheredRows = 16'384;  // of a merge that are put into order at once
+// Of the rows that may be hot: so many of a merge are put into order at once.
+constexpr std::int64_t kGatheredParts = 8;
+constexpr std::int64_t kGatheredRowsMin = 4;
 
 }  // namespace
 
@@ -23,6 +25,7 @@ constexpr std::int64_t kGatheredRows = 16'384;  // of a merge that are put into 
 Result<std::int64_t> Models::gather_merged(const LiveModel& model, const Table& table,
                                            const std::vector<std::int32_t>& numbers) {
   const std::string merged = spelled(kTickSchema, "merged");
+  const std::int64_t part = std::max(options_.hot_rows_max / kGatheredParts, kGatheredRowsMin);
   std::int64_t gathered = 0;
   bool exists = false;
   const auto take = [&](const std::vector<std::int32_t>& files, const std::string& where) -> Result<void> {
@@ -46,16 +49,15 @@ Result<std::int64_t> Models::gather_merged(const LiveModel& model, const Table& 
   };
   for (const std::int32_t number : numbers) {
     const std::int64_t rows = table.files.data.at(number).rows;
-    if (small_rows + rows > kGatheredRows)
+    if (small_rows + rows > part)
       SHOPLAKE_TRY(take_small());
-    if (rows <= kGatheredRows) {
+    if (rows <= part) {
       small.push_back(number);
       small_rows += rows;
       continue;
     }
-    for (std::int64_t begin = 0; begin < rows; begin += kGatheredRows)
-      SHOPLAKE_TRY(
-          take({number}, fmt::format("rows.file_row_number BETWEEN {} AND {}", begin, begin + kGatheredRows - 1)));
+    for (std::int64_t begin = 0; begin < rows; begin += part)
+      SHOPLAKE_TRY(take({number}, fmt::format("rows.file_row_number BETWEEN {} AND {}", begin, begin + part - 1)));
   }
   SHOPLAKE_TRY(take_small());
   return gathered;
