@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import zoneinfo
 
 SCOPE = "https://www.googleapis.com/auth/analytics.readonly"
 METRICS = ["sessions", "engagedSessions", "activeUsers", "newUsers", "totalUsers", "screenPageViews", "eventCount", "keyEvents",
@@ -164,10 +165,7 @@ class Ga4Api:
         return self.answer(handler, 200, {"access_token": token, "expires_in": self.token_seconds, "token_type": "Bearer"})
 
     def local_yesterday(self):
-        # The time zone of the tests is chosen so that its day is known: see test_yesterday_is_of_the_property.
-        return (datetime.datetime.now(datetime.timezone.utc) + self.utc_offset).date() - datetime.timedelta(days=1)
-
-    utc_offset = datetime.timedelta(0)
+        return datetime.datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date() - datetime.timedelta(days=1)
 
     def report(self, request):
         dimensions = [each["name"] for each in request["dimensions"]]
