@@ -18,7 +18,7 @@ namespace {
 constexpr int kConflictsMax = 5;
 // An environment that fails (a full disk) fails the batch; what fails so often in a row only in the models is theirs.
 constexpr int kModelFailuresMax = 5;
-constexpr std::uint64_t kSmallMemoryBytes = 64 << 20;
+constexpr std::uint64_t kSmallMemoryBytes = 96 << 20;
 constexpr std::int64_t kMeasureMicros = 5'000'000;
 constexpr std::size_t kFeedEvents = 20;
 constexpr const char* kFeedModel = "fact_events";
