@@ -129,10 +129,6 @@ Result<void> retire(CatalogState& state, const std::vector<std::string>& paths, 
   return transaction.commit();
 }
 
-}  // namespace
-
-namespace {
-
 // Others commit in between.
 constexpr int kRemovedAtOnce = 256;
 

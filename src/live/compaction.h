@@ -5,8 +5,8 @@
 // one tier (and partition) have gathered they become one of the next. So a row is rewritten about log8(rows) times, and
 // at most seven files of a tier are left. Rows that were deleted do not come along. Tables whose rows are hot are
 // merged on live's thread, since the hot rows move with them, and only up to kHotMergeRowsMax rows (half a second; the
-// rest is for `shoplake catalog compact`); the others are
-// merged by a thread of the compactor and only committed by live's.
+// rest is for `shoplake catalog compact`); the others are merged by a thread of the compactor and only committed by
+// live's.
 //
 // Snapshots that live wrote are forgotten but for the newest few; the files that only they used stay for
 // LiveOptions::retired_files_micros, because readers that began before may still need them; a thread removes them then.

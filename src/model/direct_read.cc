@@ -92,15 +92,14 @@ std::optional<std::string> direct_read(catalog::Catalog& catalog, engine::Sessio
   files->erase(end_of_data, files->end());
   if (files->empty())
     return std::nullopt;
-  if (deletes.empty())
-    return gives(session, read_files(*files), schema) ? std::optional(read_files(*files)) : std::nullopt;
   const bool are_positions = std::all_of(deletes.begin(), deletes.end(), [](const transform::DataFile& file) {
     return file.content == Content::position_deletes;
   });
-  if (deleted == DeletedRows::none || !are_positions || schema.find(kPath) != nullptr ||
-      schema.find(kPosition) != nullptr)
+  const bool can_leave_out = deleted == DeletedRows::left_out && are_positions && schema.find(kPath) == nullptr &&
+                             schema.find(kPosition) == nullptr;
+  if (!deletes.empty() && !can_leave_out)
     return std::nullopt;
-  std::string read = without_deleted(*files, deletes);
+  std::string read = deletes.empty() ? read_files(*files) : without_deleted(*files, deletes);
   return gives(session, read, schema) ? std::optional(std::move(read)) : std::nullopt;
 }
 
