@@ -41,7 +41,7 @@ std::int64_t add_view_schema(json& document, json schema) {
 Result<void> apply_view_update(json& document, const json& update, ViewUpdateContext& context) {
   const std::string action = SHOPLAKE_TRY(text_member(update, "action"));
   if (action == "assign-uuid") {
-    if (SHOPLAKE_TRY(text_member(update, "uuid")) != document["view-uuid"]) {
+    if (json(SHOPLAKE_TRY(text_member(update, "uuid"))) != document["view-uuid"]) {
       return bad_request("the uuid of an existing view cannot change");
     }
   } else if (action == "upgrade-format-version") {
@@ -163,7 +163,7 @@ Result<RestResponse> RestCall::replace_view(const TableIdentifier& view) {
       if (type != "assert-view-uuid") {
         return bad_request("unknown view requirement \"" + type + "\"");
       }
-      if (SHOPLAKE_TRY(text_member(requirement, "uuid")) != document["view-uuid"]) {
+      if (json(SHOPLAKE_TRY(text_member(requirement, "uuid"))) != document["view-uuid"]) {
         return make_error(ErrorKind::conflict, "catalog.requirement_failed",
                           "requirement failed: the uuid of view " + to_string(view) + " is another");
       }
