@@ -1,5 +1,8 @@
 #include "model/manifest.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace shoplake::model {
 
 std::string_view name(ResourceType type) {
@@ -32,6 +35,11 @@ Relation Source::relation() const {
   relation.identifier = identifier;
   relation.type = "table";
   return relation;
+}
+
+void Manifest::warn(std::string text) {
+  if (std::find(warnings.begin(), warnings.end(), text) == warnings.end())
+    warnings.push_back(std::move(text));
 }
 
 void Manifest::index() {

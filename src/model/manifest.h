@@ -179,6 +179,8 @@ struct Manifest {
   const std::vector<std::string>* depends_on(const std::string& unique_id) const;
   // Index of refable nodes by name; made by index().
   void index();
+  // Adds to `warnings` what is not there yet.
+  void warn(std::string text);
 
  private:
   std::multimap<std::string, std::string, std::less<>> refable_;

@@ -2,10 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
+#include <fmt/format.h>
+
 #include "model/compiler.h"
 #include "model/config.h"
+#include "model/generic_tests.h"
 #include "model/iceberg_type.h"
-#include "model/parser.h"
+#include "model/reference.h"
 #include "model/unit_tests.h"
 
 namespace shoplake::model {
@@ -46,6 +51,19 @@ TEST(GenericTest, NameAndTemplate) {
   EXPECT_EQ(
       generic_test_template(test, "ref(\"x\")"),
       R"json({{ shop.test_relationships(model=ref("x"), to=(ref('other')), field="id", n=none, text=(var('x'))) }})json");
+}
+
+// The ids are those of dbt's own example project, jaffle_shop.
+TEST(GenericTest, IdIsThatOfDbt) {
+  const auto id = [](const char* name, const char* column, const char* model) {
+    const TestMetadata test{
+        name, std::nullopt,
+        Json{{"column_name", column}, {"model", fmt::format("{{{{ get_where_subquery(ref('{}')) }}}}", model)}}};
+    return generic_test_id("jaffle_shop", generic_test_name(name, model, test.arguments).full_name, test);
+  };
+  EXPECT_EQ(id("unique", "customer_id", "customers"), "test.jaffle_shop.unique_customers_customer_id.c5af1ff4b1");
+  EXPECT_EQ(id("not_null", "customer_id", "customers"), "test.jaffle_shop.not_null_customers_customer_id.5c9bf9911d");
+  EXPECT_EQ(id("not_null", "order_id", "orders"), "test.jaffle_shop.not_null_orders_order_id.cf6c17daed");
 }
 
 TEST(Reference, ReadsWhatUnitTestsWrite) {

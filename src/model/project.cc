@@ -117,6 +117,18 @@ Result<void> walk(io::Env& env, const Package& package, const std::string& folde
 
 }  // namespace
 
+std::vector<std::string> Package::all_folders() const {
+  std::vector<std::string> folders;
+  for (const auto* list :
+       {&model_paths, &seed_paths, &snapshot_paths, &test_paths, &macro_paths, &analysis_paths, &docs_paths}) {
+    for (const std::string& folder : *list) {
+      if (std::find(folders.begin(), folders.end(), folder) == folders.end())
+        folders.push_back(folder);
+    }
+  }
+  return folders;
+}
+
 Json Project::merged_vars(const Json& overrides) const {
   Json vars = Json::object();
   for (const Package& package : packages) {

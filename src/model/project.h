@@ -46,6 +46,9 @@ struct Package {
   Json exposures = Json::object();
   Json vars = Json::object();
   Json dispatch = Json::array();
+
+  // The resource folders, each once: where documentation and properties files may be.
+  std::vector<std::string> all_folders() const;
 };
 
 struct Project {

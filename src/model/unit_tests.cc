@@ -10,7 +10,7 @@
 
 #include "model/artifacts.h"
 #include "model/config.h"
-#include "model/parser.h"
+#include "model/reference.h"
 #include "model/seed.h"
 #include "model/yaml.h"
 
