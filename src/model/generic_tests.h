@@ -1,5 +1,5 @@
-// What dbt makes of the generic tests that a properties file lists (`- not_null`): its name, its id and the template that
-// calls it. Pure; names and ids are those that dbt-core gives. Source:
+// What dbt makes of the generic tests that a properties file lists (`- not_null`): its name, its id and the template
+// that calls it. Pure; names and ids are those that dbt-core gives. Source:
 // https://docs.getdbt.com/reference/resource-properties/data-tests
 #pragma once
 
