@@ -24,14 +24,6 @@ constexpr const char* kFooterTable = "crawl_footers";
 constexpr const char* kNameMappingProperty = "schema.name-mapping.default";
 constexpr const char* kNullPartition = "__HIVE_DEFAULT_PARTITION__";
 
-std::string path_list(std::span<const std::string> paths) {
-  std::string list;
-  for (const std::string& path : paths) {
-    list += (list.empty() ? "" : ", ") + engine::quote_literal(path);
-  }
-  return "[" + list + "]";
-}
-
 base::Error not_registered(const catalog::TableIdentifier& table, const std::string& why) {
   return make_error(ErrorKind::failed, "crawl.not_registered",
                     fmt::format("{} cannot be made of the Parquet files: {}", catalog::to_string(table), why),
@@ -57,7 +49,7 @@ Result<void> read_batch(engine::Session& session, std::span<const std::string> p
   const auto schemas = session.query(
       fmt::format("SELECT file_name, string_agg(concat_ws(' ', name, type, repetition_type, num_children, "
                   "converted_type, logical_type), ',') FROM parquet_schema({}) GROUP BY file_name",
-                  path_list(paths)));
+                  engine::literal_list(paths)));
   if (!schemas.ok()) {
     if (paths.size() > 1) {  // one of them is damaged: which?
       for (std::size_t index = 0; index < paths.size(); ++index) {
@@ -210,7 +202,7 @@ class Registration {
       full.push_back(io::join_path(table_.folder, path));
     }
     SHOPLAKE_TRY(session.execute(fmt::format("CREATE OR REPLACE TEMP TABLE {} AS SELECT * FROM parquet_metadata({})",
-                                             kFooterTable, path_list(full))));
+                                             kFooterTable, engine::literal_list(full))));
     std::map<std::string, catalog::DuckdbColumnStatistics> statistics;
     for (const catalog::Field& field : schema.fields) {
       if (field.type.is_primitive()) {

@@ -226,4 +226,11 @@ std::string quote_literal(std::string_view text) {
   return quoted.append("'");
 }
 
+std::string literal_list(std::span<const std::string> texts) {
+  std::string list;
+  for (const std::string& text : texts)
+    list += (list.empty() ? "" : ", ") + quote_literal(text);
+  return "[" + list + "]";
+}
+
 }  // namespace shoplake::engine

@@ -182,7 +182,8 @@ class Database {
 std::vector<std::string> split_name(std::string_view name);
 
 // SQL spelling.
-std::string quote_identifier(std::string_view name);  // "a""b"
-std::string quote_literal(std::string_view text);     // 'a''b'
+std::string quote_identifier(std::string_view name);           // "a""b"
+std::string quote_literal(std::string_view text);              // 'a''b'
+std::string literal_list(std::span<const std::string> texts);  // ['a', 'b']
 
 }  // namespace shoplake::engine

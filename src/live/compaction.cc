@@ -263,7 +263,7 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
         fmt::format("{}CAST({} AS {}) AS {}", columns.empty() ? "" : ", ", name, model::duckdb_type(field.type), name);
   }
   job->query = fmt::format("SELECT {} FROM read_parquet({}, hive_partitioning = false, union_by_name = true)", columns,
-                           path_list(paths));
+                           engine::literal_list(paths));
   std::string folder = SHOPLAKE_TRY(options_.catalog->data_location(identifier));
   // Beside the first of the files: in the folder of their partition.
   if (io::parent_path(paths.front()).starts_with(folder))

@@ -150,7 +150,7 @@ Result<void> Dataset::see(const std::vector<std::string>& paths, engine::Session
       session,
       fmt::format("SELECT {0}, {1} FROM read_parquet({2}, hive_partitioning = false) WHERE {0} IS NOT NULL AND {3} IS "
                   "NOT NULL",
-                  id, time_is_timestamp_ ? fmt::format("epoch_us({})", time) : time, path_list(paths), time),
+                  id, time_is_timestamp_ ? fmt::format("epoch_us({})", time) : time, engine::literal_list(paths), time),
       [this](std::string_view event, std::int64_t micros) { seen_.add(event_digest(event), micros); });
 }
 
@@ -306,8 +306,8 @@ Result<SeenEvents> Dataset::known(const Transformed& transformed, engine::Sessio
       session,
       fmt::format("SELECT {0}, {1} FROM read_parquet({2}, hive_partitioning = false) WHERE {0} IS NOT NULL AND {3} "
                   "BETWEEN {4} AND {5}",
-                  id, time_is_timestamp_ ? fmt::format("epoch_us({})", time) : time, path_list(candidates), time,
-                  moment_literal(moments.front()), moment_literal(moments.back())),
+                  id, time_is_timestamp_ ? fmt::format("epoch_us({})", time) : time, engine::literal_list(candidates),
+                  time, moment_literal(moments.front()), moment_literal(moments.back())),
       [&](std::string_view event, std::int64_t micros) {
         const EventDigest digest = event_digest(event);
         if (transformed.events.contains(digest))

@@ -42,7 +42,7 @@ Result<void> Models::show_source(const SourceTable& table, const std::vector<std
     return {};
   }
   const std::string read =
-      fmt::format("read_parquet({}, hive_partitioning = false, union_by_name = false)", path_list(files));
+      fmt::format("read_parquet({}, hive_partitioning = false, union_by_name = false)", engine::literal_list(files));
   const std::string is_recent = fmt::format(fmt::runtime(source.is_recent), oldest_micros);
   SHOPLAKE_TRY(
       session_->execute(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM {} WHERE {}", name, read, is_recent)));
@@ -189,6 +189,8 @@ Result<void> Models::warm_rows(Table& table, std::vector<ColdRows::Row> found) {
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   const LiveModel& model = *table.model;
+  const std::int64_t begun = options_.env->monotonic_micros();
+  std::int64_t files = 0;
   const std::string is_recent =
       table.oldest_day.empty()
           ? std::string()
@@ -207,9 +209,13 @@ Result<void> Models::warm_rows(Table& table, std::vector<ColdRows::Row> found) {
         file, engine::quote_literal(table.files.data.at(file).path), begin->place.position,
         std::prev(end)->place.position, positions, is_recent)));
     begin = end;
+    ++files;
   }
   if (!found.empty())
-    base::log::debug("live.warmed", {{"model", model.name}, {"rows", static_cast<std::int64_t>(found.size())}});
+    base::log::debug("live.warmed", {{"model", model.name},
+                                     {"rows", static_cast<std::int64_t>(found.size())},
+                                     {"files", files},
+                                     {"micros", options_.env->monotonic_micros() - begun}});
   table.cold.take(found);
   return {};
 }

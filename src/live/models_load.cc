@@ -255,7 +255,7 @@ Result<void> Models::load_rows(Table& table) {
     const engine::ResultSet oldest = SHOPLAKE_TRY(session_->query(fmt::format(
         "SELECT max({0}) - {1} FROM read_parquet({2}, hive_partitioning = false, union_by_name = true) WHERE {0} <= "
         "CAST(make_timestamp({3}) AS DATE) + 1",
-        day, model.hot_days - 1, path_list(paths), options_.env->now_micros())));
+        day, model.hot_days - 1, engine::literal_list(paths), options_.env->now_micros())));
     if (const auto date = oldest.text(0, 0)) {
       table.oldest_day = fmt::format("CAST({} AS DATE)", engine::quote_literal(*date));
       where = fmt::format("({0} IS NULL OR {0} >= {1})", day, table.oldest_day);

@@ -118,7 +118,7 @@ Result<void> Models::write_merge(const LiveModel& model, const std::vector<std::
       transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
           *options_.env, *session_,
           fmt::format("SELECT DISTINCT file_path, pos FROM read_parquet({}) WHERE file_path IN ({}) ORDER BY ALL",
-                      path_list(deletes), join(kept, ", ")),
+                      engine::literal_list(deletes), join(kept, ", ")),
           path));
       merge.change.added.push_back(file);
       merge.files.push_back(std::move(file));
@@ -242,7 +242,7 @@ Result<void> Models::forget_cold_days(Table& table) {
   const engine::ResultSet old = SHOPLAKE_TRY(session_->query(fmt::format(
       "SELECT filename FROM read_parquet({0}, hive_partitioning = false, union_by_name = true, filename = true) GROUP "
       "BY filename HAVING max(coalesce({1}, {2})) < {2}",
-      path_list(paths), engine::quote_identifier(table.model->day), table.oldest_day)));
+      engine::literal_list(paths), engine::quote_identifier(table.model->day), table.oldest_day)));
   for (std::int64_t row = 0; row < old.row_count(); ++row) {
     const auto found = std::find(paths.begin(), paths.end(), old.text(row, 0).value_or(""));
     if (found != paths.end())

@@ -8,6 +8,7 @@
 #include "engine/session.h"
 #include "io/env.h"
 #include "live/plan.h"
+#include "model/lake_sql.h"
 
 namespace shoplake::live {
 
@@ -26,12 +27,7 @@ inline std::string spelled(const char* schema, const std::string& name) {
   return engine::quote_identifier(schema) + "." + engine::quote_identifier(name);
 }
 
-inline std::string join(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string text;
-  for (const std::string& part : parts)
-    text += (text.empty() ? "" : std::string(separator)) + part;
-  return text;
-}
+using model::join;
 
 // "event_date=2026-11-21/": below a table's data folder.
 inline std::string partition_folder(const LiveModel& model, const std::vector<transform::PartitionValue>& values) {

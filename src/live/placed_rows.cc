@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "live/models_schema.h"
+#include "model/lake_sql.h"
 
 namespace shoplake::live {
 
@@ -21,12 +22,9 @@ std::string placed_rows(const LiveModel& model, const TableFiles& files, const s
       "SELECT {}, files.number AS {}, rows.file_row_number AS {} FROM read_parquet({}, hive_partitioning = false, "
       "union_by_name = true, filename = true, file_row_number = true) AS rows JOIN (VALUES {}) AS files(number, path) "
       "ON rows.filename = files.path WHERE {}",
-      model.casts, kFileColumn, kPositionColumn, path_list(paths), join(numbered, ", "), where);
+      model.casts, kFileColumn, kPositionColumn, engine::literal_list(paths), join(numbered, ", "), where);
   if (!deletes.empty())
-    query += fmt::format(
-        " AND NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
+    query += " AND " + model::not_deleted("rows", deletes);
   return query;
 }
 

@@ -11,6 +11,7 @@
 #include "live/live_state.h"
 #include "live/parquet_copy.h"
 #include "live/table_files.h"
+#include "model/lake_sql.h"
 
 namespace shoplake::live {
 namespace {
@@ -26,12 +27,9 @@ std::string quarantine_rows(const TableFiles& files) {
   std::string rows = fmt::format(
       "SELECT * FROM read_parquet({}, hive_partitioning = false, union_by_name = true, filename = true, "
       "file_row_number = true) AS rows",
-      path_list(paths));
+      engine::literal_list(paths));
   if (!deletes.empty())
-    rows += fmt::format(
-        " WHERE NOT EXISTS (SELECT 1 FROM read_parquet({}) AS deleted WHERE deleted.file_path = rows.filename AND "
-        "deleted.pos = rows.file_row_number)",
-        path_list(deletes));
+    rows += " WHERE " + model::not_deleted("rows", deletes);
   return rows;
 }
 
@@ -109,7 +107,7 @@ Result<RetryReport> Live::retry(const RetryOptions& options) {
         rejected.push_back(file.path);
       if (!rejected.empty())
         stays = fmt::format("(source_object, line) IN (SELECT (source_object, line) FROM read_parquet({}))",
-                            path_list(rejected));
+                            engine::literal_list(rejected));
       const std::string leaves =
           fmt::format("FROM retried WHERE number BETWEEN {} AND {} AND record_bytes <= strlen(record) AND NOT ({})",
                       first, first + kRetryRecords - 1, stays);

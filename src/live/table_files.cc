@@ -18,13 +18,6 @@ std::int32_t TableFiles::add(const transform::DataFile& file) {
   return next_number++;
 }
 
-std::string path_list(const std::vector<std::string>& paths) {
-  std::string list;
-  for (const std::string& path : paths)
-    list += (list.empty() ? "" : ", ") + engine::quote_literal(path);
-  return "[" + list + "]";
-}
-
 Result<TableFiles> list_table_files(catalog::Catalog& catalog, const catalog::Table& table, engine::Session& session) {
   TableFiles files;
   files.snapshot_id = table.metadata->current_snapshot_id();
@@ -46,8 +39,8 @@ Result<TableFiles> list_table_files(catalog::Catalog& catalog, const catalog::Ta
   std::vector<std::string> paths;
   for (const TableFiles::File& file : files.deletes)
     paths.push_back(file.path);
-  const engine::ResultSet counts = SHOPLAKE_TRY(session.query(
-      fmt::format("SELECT file_path, count(DISTINCT pos) FROM read_parquet({}) GROUP BY file_path", path_list(paths))));
+  const engine::ResultSet counts = SHOPLAKE_TRY(session.query(fmt::format(
+      "SELECT file_path, count(DISTINCT pos) FROM read_parquet({}) GROUP BY file_path", engine::literal_list(paths))));
   for (std::int64_t row = 0; row < counts.row_count(); ++row) {
     const auto found = numbers.find(counts.text(row, 0).value_or(""));
     if (found != numbers.end())

@@ -37,7 +37,4 @@ struct TableFiles {
 // live.unsupported_table (kind failed): it has equality deletes, which only other engines write.
 Result<TableFiles> list_table_files(catalog::Catalog& catalog, const catalog::Table& table, engine::Session& session);
 
-// SQL: a list of paths, ['a', 'b'].
-std::string path_list(const std::vector<std::string>& paths);
-
 }  // namespace shoplake::live

@@ -54,9 +54,8 @@ std::string without_deleted(const std::vector<transform::DataFile>& files,
                             const std::vector<transform::DataFile>& deletes) {
   return fmt::format(
       "(SELECT * EXCLUDE ({0}, {1}) FROM read_parquet({2}, hive_partitioning = false, union_by_name = false, {0} = "
-      "true, {1} = true) AS stored WHERE NOT EXISTS (SELECT 1 FROM read_parquet({3}) AS deleted WHERE "
-      "deleted.file_path = stored.{0} AND deleted.pos = stored.{1}))",
-      kPath, kPosition, path_list(files), path_list(deletes));
+      "true, {1} = true) AS stored WHERE {3})",
+      kPath, kPosition, engine::literal_list(paths_of(files)), not_deleted("stored", paths_of(deletes)));
 }
 
 }  // namespace

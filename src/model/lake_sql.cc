@@ -21,15 +21,23 @@ std::string scan(const std::string& metadata_location) {
   return fmt::format("iceberg_scan({})", engine::quote_literal(metadata_location));
 }
 
-std::string path_list(const std::vector<transform::DataFile>& files) {
-  std::string list;
+std::vector<std::string> paths_of(const std::vector<transform::DataFile>& files) {
+  std::vector<std::string> paths;
   for (const transform::DataFile& file : files)
-    list += (list.empty() ? "" : ", ") + engine::quote_literal(file.path);
-  return "[" + list + "]";
+    paths.push_back(file.path);
+  return paths;
 }
 
 std::string read_files(const std::vector<transform::DataFile>& files) {
-  return fmt::format("read_parquet({}, hive_partitioning = false, union_by_name = false)", path_list(files));
+  return fmt::format("read_parquet({}, hive_partitioning = false, union_by_name = false)",
+                     engine::literal_list(paths_of(files)));
+}
+
+std::string not_deleted(std::string_view rows, std::span<const std::string> delete_paths) {
+  return fmt::format(
+      "NOT EXISTS (SELECT 1 FROM read_parquet({1}) AS deleted WHERE deleted.file_path = {0}.filename AND deleted.pos = "
+      "{0}.file_row_number)",
+      rows, engine::literal_list(delete_paths));
 }
 
 std::string no_rows(const std::vector<engine::Column>& columns) {

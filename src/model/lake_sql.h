@@ -1,6 +1,7 @@
 // Pieces of SQL and of names that the parts of Lake share.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,13 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 bool is_plain_identifier(std::string_view text);
 const catalog::Field* find_column(const catalog::Schema& schema, std::string_view name);  // null: not there
 
-std::string scan(const std::string& metadata_location);                // iceberg_scan(…)
-std::string path_list(const std::vector<transform::DataFile>& files);  // ['a.parquet', …]
+std::string scan(const std::string& metadata_location);  // iceberg_scan(…)
+std::vector<std::string> paths_of(const std::vector<transform::DataFile>& files);
 // The table function that reads data files as the rows of one table.
 std::string read_files(const std::vector<transform::DataFile>& files);
+// Predicate: a row that read_parquet() gave as `rows`, with filename and file_row_number, is not one of those that
+// position delete files name. There is one at least.
+std::string not_deleted(std::string_view rows, std::span<const std::string> delete_paths);
 std::string no_rows(const std::vector<engine::Column>& columns);  // the query that gives none
 
 }  // namespace shoplake::model
