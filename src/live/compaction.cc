@@ -10,10 +10,12 @@
 
 #include "base/log.h"
 #include "base/thread_priority.h"
+#include "catalog/merged_statistics.h"
 #include "io/sync_files.h"
 #include "live/parquet_copy.h"
 #include "live/table_files.h"
 #include "model/iceberg_type.h"
+#include "transform/parquet_concatenation.h"
 
 namespace shoplake::live {
 namespace {
@@ -69,10 +71,9 @@ std::vector<std::size_t> choose_merge(const std::vector<MergeCandidate>& files, 
 
 // A merge that a thread writes and live commits.
 struct Compactor::Job {
-  catalog::TableIdentifier table;
+  catalog::Table table;
   catalog::TableChange change;
   std::string query;
-  catalog::Schema schema;
   std::string path;
   std::vector<transform::PartitionValue> partition;
   std::int64_t begin_micros = 0;
@@ -249,15 +250,13 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
   if (chosen.size() < 2)
     return std::unique_ptr<Job>();
   auto job = std::make_unique<Job>();
-  job->table = identifier;
   job->begin_micros = options_.env->monotonic_micros();
-  job->schema = table.metadata->current_schema();
   job->partition = files[chosen.front()].partition;
   std::vector<std::string> paths;
   for (const std::size_t index : chosen)
     paths.push_back(files[index].path);
   std::string columns;
-  for (const catalog::Field& field : job->schema.fields) {
+  for (const catalog::Field& field : table.metadata->current_schema().fields) {
     const std::string name = engine::quote_identifier(field.name);
     columns +=
         fmt::format("{}CAST({} AS {}) AS {}", columns.empty() ? "" : ", ", name, model::duckdb_type(field.type), name);
@@ -275,13 +274,55 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
   job->change.removed_paths = std::move(paths);
   job->change.summary = {{kSummaryKey, "compaction"}};
   job->change.set_properties[kManifestsProperty] = kManifestsMax;
+  job->table = table;
   return job;
+}
+
+// The files' row groups as they are, without decoding: most of a merge's cost. None: they are small, so that joined
+// ones would be slow to read, or not alike.
+Result<std::optional<transform::DataFile>> Compactor::join_files(const Job& job) {
+  const std::vector<std::string>& paths = job.change.removed_paths;
+  const auto joined = transform::ParquetConcatenation::open(*options_.env, paths);
+  if (!joined.ok()) {
+    if (joined.error().kind == base::ErrorKind::input)
+      return std::optional<transform::DataFile>();
+    return joined.error();
+  }
+  if (joined->rows() < joined->row_groups() * options_.joined_row_group_rows_min)
+    return std::optional<transform::DataFile>();
+  std::vector<transform::DataFile> files = SHOPLAKE_TRY(options_.catalog->list_files(job.table));
+  std::erase_if(files, [&](const transform::DataFile& file) {
+    return std::find(paths.begin(), paths.end(), file.path) == paths.end();
+  });
+  SHOPLAKE_CHECK(files.size() == paths.size());
+  auto written = joined->write(*options_.env, job.path);
+  if (!written.ok()) {
+    if (written.error().kind == base::ErrorKind::input)
+      return std::optional<transform::DataFile>();
+    return std::move(written).error();
+  }
+  transform::DataFile file;
+  file.path = job.path;
+  file.record_count = joined->rows();
+  file.file_size_bytes = written->size_bytes;
+  file.split_offsets = std::move(written->split_offsets);
+  file.columns = catalog::merged_statistics(job.table.metadata->current_schema(), files);
+  return std::optional(std::move(file));
 }
 
 void Compactor::work(Job& job) {
   job.outcome = [&]() -> Result<transform::DataFile> {
+    std::optional<transform::DataFile> joined = SHOPLAKE_TRY(join_files(job));
     transform::DataFile file =
-        SHOPLAKE_TRY(copy_rows(*options_.env, *job.session, job.query, job.schema, job.path, kMergedRowGroupRows));
+        joined ? std::move(*joined)
+               : SHOPLAKE_TRY(copy_rows(*options_.env, *job.session, job.query, job.table.metadata->current_schema(),
+                                        job.path, kMergedRowGroupRows));
+    base::log::debug("live.merged", {{"table", catalog::to_string(job.table.identifier)},
+                                     {"files", static_cast<std::int64_t>(job.change.removed_paths.size())},
+                                     {"rows", file.record_count},
+                                     {"bytes", file.file_size_bytes},
+                                     {"joined", joined.has_value()},
+                                     {"micros", options_.env->monotonic_micros() - job.begin_micros}});
     SHOPLAKE_TRY(io::sync_files(*options_.env, {job.path}));
     file.partition = job.partition;
     return file;
@@ -318,11 +359,11 @@ Result<bool> Compactor::finish_merge() {
   if (job_->thread.joinable())
     job_->thread.join();
   const std::unique_ptr<Job> job = std::move(job_);
-  const std::string table = catalog::to_string(job->table);
-  Counter& counter = counters_[job->table];
+  const std::string table = catalog::to_string(job->table.identifier);
+  Counter& counter = counters_[job->table.identifier];
   const auto give_up = [&](const base::Error& error) {
     (void)options_.env->remove_file(job->path);
-    put_off(job->table, error);
+    put_off(job->table.identifier, error);
     return true;
   };
   if (!job->outcome->ok())
@@ -334,7 +375,7 @@ Result<bool> Compactor::finish_merge() {
       return committed.error();
     return give_up(committed.error());
   }
-  writer_.merged(job->table, job->change, committed->at(0));
+  writer_.merged(job->table.identifier, job->change, committed->at(0));
   ++counter.since_expiry;
   board_.compacted(table, static_cast<std::int64_t>(job->change.removed_paths.size()), 1,
                    options_.env->monotonic_micros() - job->begin_micros);

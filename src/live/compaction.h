@@ -6,7 +6,8 @@
 // at most seven files of a tier are left. Rows that were deleted do not come along. Tables whose rows are hot are
 // merged on live's thread, since the hot rows move with them, and only up to kHotMergeRowsMax rows (half a second; the
 // rest is for `shoplake catalog compact`); the others are merged by a thread of the compactor and only committed by
-// live's.
+// live's. Where the files' row groups are large enough they are joined without decoding (transform/
+// parquet_concatenation.h), so that a row is decoded once or never.
 //
 // Snapshots that live wrote are forgotten but for the newest few; the files that only they used stay for
 // LiveOptions::retired_files_micros, because readers that began before may still need them; a thread removes them then.
@@ -82,6 +83,7 @@ class Compactor {
   void put_off(const catalog::TableIdentifier& table, const base::Error& error);
   Result<std::unique_ptr<Job>> plan_merge(const catalog::TableIdentifier& table);
   void work(Job& job);
+  Result<std::optional<transform::DataFile>> join_files(const Job& job);
   bool is_hot(const catalog::TableIdentifier& table) const;
 
   const LiveOptions& options_;

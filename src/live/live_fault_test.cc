@@ -53,5 +53,32 @@ TEST(LiveFaults, AFailedStepIsDoneByTheNext) {
   EXPECT_EQ(comparison, home.rows("marts.mart_attribution_comparison"));
 }
 
+TEST(LiveFaults, AMergeThatFailsChangesNothing) {
+  using Operation = io::FaultyEnv::Operation;
+  io::FaultyEnv env(io::posix_env());
+  LiveHome home(env);
+  LiveOptions options = home.options();
+  options.joined_row_group_rows_min = 1;
+  const auto live = Live::open(options);
+  ASSERT_TRUE(live.ok()) << to_string(live.error());
+  Shop shop(12);
+  std::int64_t sent = 0;
+  int failures = 0;
+  for (const auto& [operation, nth] : {std::pair(Operation::create, 1), {Operation::write, 2}, {Operation::sync, 1}}) {
+    for (int batch = 0; batch < 9; ++batch, ++sent) {
+      home.send("events", shop.events(1));
+      ASSERT_TRUE((*live)->run_once().ok());
+    }
+    env.fail(operation, nth, EIO);
+    failures += (*live)->maintain_once().ok() ? 0 : 1;
+    env.heal();
+    EXPECT_EQ(home.count("processed.events"), sent);
+    EXPECT_EQ(home.count("marts.fact_events"), sent);
+  }
+  EXPECT_GT(failures, 0);
+  ASSERT_TRUE((*live)->maintain_once().ok());
+  expect_as_built(home);
+}
+
 }  // namespace
 }  // namespace shoplake::live

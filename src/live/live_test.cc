@@ -155,6 +155,38 @@ TEST(Live, BuildInBetweenAndCompactionInBetween) {
   expect_as_built(home);
 }
 
+// Row groups are copied as they are where they are large enough: here at first never, then always. So files that the
+// engine wrote are joined with those of a load.
+TEST(Live, FilesThatAreJoinedHaveTheSameRows) {
+  LiveHome home;
+  Shop shop(33);
+  for (const auto& [rows_min, batches] : {std::pair(1'000'000, 24), std::pair(1, 40)}) {
+    LiveOptions options = home.options();
+    options.joined_row_group_rows_min = rows_min;
+    const auto opened = Live::open(options);
+    ASSERT_TRUE(opened.ok()) << to_string(opened.error());
+    for (int batch = 0; batch < batches; ++batch) {
+      home.send("events", shop.events(3));
+      EXPECT_TRUE(run(**opened).models_current) << (*opened)->status().message;
+      if (batch % 8 == 7)
+        ASSERT_TRUE((*opened)->maintain_once().ok());
+    }
+  }
+  for (const char* name : {"processed.events", "marts.fact_events"}) {
+    const auto table = home.catalog_->load_table(*catalog::parse_table_identifier(name));
+    const auto files = home.catalog_->list_files(*table);
+    ASSERT_TRUE(files.ok()) << to_string(files.error());
+    EXPECT_LT(files->size(), 24u) << name;
+    std::size_t joined = 0;
+    for (const transform::DataFile& file : *files) {
+      joined += file.split_offsets.size() > 1 ? 1 : 0;
+      EXPECT_FALSE(file.columns.empty());
+    }
+    EXPECT_GT(joined, 0u) << name;
+  }
+  expect_as_built(home);
+}
+
 // What a page reads under live, without the statistics of every file: the same rows as any Iceberg reader.
 TEST(Live, FilesWithoutTheirDeletedRowsAreTheTable) {
   LiveHome home;

@@ -36,6 +36,9 @@ class CompactWriter {
   void field_text(int id, std::string_view value) { field(id, 8), text(value); }
   void field_struct(int id) { field(id, 12), begin_struct(); }
   void field_list(int id, int element_type, std::size_t size);  // then the elements
+  void field(int id, int type);                                 // then the value
+  // A value, or elements of a list, as they were written elsewhere.
+  void bytes(std::string_view value) { out_.append(value.data(), value.size()); }
   void text(std::string_view value) {
     varint(value.size());
     out_.append(value.data(), value.size());
@@ -49,7 +52,6 @@ class CompactWriter {
   static constexpr int kStruct = 12;
 
  private:
-  void field(int id, int type);
   void varint(std::uint64_t value);
 
   Buffer<char>& out_;
