@@ -20,12 +20,57 @@ sales as (
         {{ sum_bigint("case when line_type = 'cancellation' then -quantity end") }} as cancelled_quantity,
         {{ sum_bigint("case when line_type = 'sale' then revenue_micros end") }} as gross_revenue_micros,
         {{ sum_bigint('revenue_micros') }} as net_revenue_micros,
-        cast(count(distinct case when line_type = 'sale' then invoice_no end) as {{ whole }}) as orders,
-        cast(count(distinct case when line_type = 'sale' then customer_id end) as {{ whole }}) as customers,
         min(case when line_type = 'sale' then invoice_date end) as first_sold_date,
         max(case when line_type = 'sale' then invoice_date end) as last_sold_date
     from lines
     group by stock_code
+
+),
+
+-- Grouped first and then counted, as in orders_enriched.
+product_orders as (
+
+    select distinct
+        stock_code as product_id,
+        invoice_no
+    from {{ ref('transactions') }}
+    where item_type = 'product'
+        and line_type = 'sale'
+        and stock_code is not null
+        and invoice_no is not null
+
+),
+
+order_counts as (
+
+    select
+        product_id,
+        cast(count(*) as {{ whole }}) as orders
+    from product_orders
+    group by product_id
+
+),
+
+product_customers as (
+
+    select distinct
+        stock_code as product_id,
+        customer_id
+    from {{ ref('transactions') }}
+    where item_type = 'product'
+        and line_type = 'sale'
+        and stock_code is not null
+        and customer_id is not null
+
+),
+
+customer_counts as (
+
+    select
+        product_id,
+        cast(count(*) as {{ whole }}) as customers
+    from product_customers
+    group by product_id
 
 ),
 
@@ -75,8 +120,8 @@ joined as (
         products.stock_status,
         sales.first_sold_date,
         sales.last_sold_date,
-        coalesce(sales.orders, 0) as orders,
-        coalesce(sales.customers, 0) as customers,
+        coalesce(order_counts.orders, 0) as orders,
+        coalesce(customer_counts.customers, 0) as customers,
         coalesce(sales.sold_quantity, 0) as sold_quantity,
         coalesce(sales.cancelled_quantity, 0) as cancelled_quantity,
         coalesce(sales.gross_revenue_micros, 0) as gross_revenue_micros,
@@ -88,6 +133,8 @@ joined as (
         coalesce(clicks.cart_adds, 0) as cart_adds
     from ids
     left join sales on ids.product_id = sales.product_id
+    left join order_counts on ids.product_id = order_counts.product_id
+    left join customer_counts on ids.product_id = customer_counts.product_id
     left join {{ ref('products') }} as products on ids.product_id = products.product_id
     left join reviews on ids.product_id = reviews.product_id
     left join clicks on ids.product_id = clicks.product_id
