@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <system_error>
 
@@ -84,7 +85,7 @@ struct Database::State {
   std::unique_ptr<SpillFolder> spill;  // outlives the handle
   DatabaseHandle handle;
   std::shared_ptr<StoreSecret> secret;
-  bool locked_down = false;
+  std::atomic<bool> locked_down = false;
 };
 
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
