@@ -93,6 +93,7 @@ Result<live::LiveOptions> live_options(App& app, std::vector<live::Stream> strea
   set_limit("SHOPLAKE_LIVE_BACKLOG_RECORDS", options.backlog_records_min);
   set_limit("SHOPLAKE_LIVE_BULK_RECORDS", options.bulk_records_max);
   set_limit("SHOPLAKE_LIVE_HOT_ROWS", options.hot_rows_max);
+  set_limit("SHOPLAKE_LIVE_JOINED_ROWS", options.joined_row_group_rows_min);
   options.project.env = &app.env();
   options.project.project_directory = home.project_directory;
   options.project.target_directory = io::join_path(home.directory, "target/live");
