@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <deque>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "base/moment.h"
 #include "flow/branch.h"
+#include "flow/branch_tree.h"
 #include "flow/data_flow.h"
 #include "flow/history.h"
+#include "flow/retry.h"
 
 namespace shoplake::flow {
 
@@ -25,21 +23,6 @@ namespace {
 constexpr std::int64_t kMicrosPerSecond = base::kMicrosPerSecond;
 
 std::shared_ptr<const Json> share(Json value) { return std::make_shared<const Json>(std::move(value)); }
-
-// Errors that States.ALL does not stand for: trying again changes nothing about them.
-bool is_terminal(std::string_view error) { return error == "States.Runtime" || error == "States.DataLimitExceeded"; }
-
-bool matches(const std::vector<std::string>& names, std::string_view error) {
-  return std::ranges::any_of(names, [&](const std::string& name) {
-    if (name == error)
-      return true;
-    if (name == "States.ALL")
-      return !is_terminal(error);
-    if (name == "States.TaskFailed")
-      return error != "States.Timeout" && !is_terminal(error);
-    return name == "States.Timeout" && error == "States.HeartbeatTimeout";
-  });
-}
 
 }  // namespace
 
@@ -84,18 +67,11 @@ struct Execution::State {
   StateFailure failure;
 
   Json context;  // State and Map are set for each use
-  std::map<std::int64_t, Branch> branches;
-  std::int64_t next_branch = kRootBranch;
-  std::deque<std::int64_t> ready;
-  // Times of one branch may fall together, so the key says what it is a time of.
-  enum class AlarmKind { wake, timeout, heartbeat };
-  std::set<std::tuple<std::int64_t, std::int64_t, AlarmKind>> alarms;  // microseconds, branch
+  BranchTree tree;
   std::int64_t last_event = 0;
 
   Changes changes;
-  std::set<std::int64_t> changed;
   std::vector<TaskStart> starts;
-  std::vector<std::pair<std::int64_t, int>> stops;
 
   // --- history ---------------------------------------------------------------------------------------------------
 
@@ -111,80 +87,13 @@ struct Execution::State {
     branch.previous_event = record(branch.previous_event, std::move(type), details_name, std::move(details));
   }
 
-  // --- branches --------------------------------------------------------------------------------------------------
-
-  const flow::State& state_of(const Branch& branch) const { return branch.machine->states.find(branch.state)->second; }
-
-  Branch& add_branch(std::int64_t parent, std::size_t index, const StateMachine* of, std::shared_ptr<const Json> with,
-                     std::int64_t previous) {
-    Branch& branch = branches[next_branch];
-    branch.id = next_branch++;
-    branch.parent = parent;
-    branch.index = index;
-    branch.machine = of;
-    branch.input = std::move(with);
-    branch.previous_event = previous;
-    go_to(branch, of->start_at);
-    return branch;
-  }
-
-  void go_to(Branch& branch, const std::string& state) {
-    branch.state = state;
-    branch.retries.clear();
-    branch.retry_count = 0;
-    set_phase(branch, Phase::ready);
-    ready.push_back(branch.id);
-  }
-
-  void set_phase(Branch& branch, Phase phase) {
-    forget_alarms(branch);
-    branch.phase = phase;
-    branch.timeout_at_micros.reset();
-    branch.heartbeat_at_micros.reset();
-    changed.insert(branch.id);
-  }
-  void wake_at(Branch& branch, Phase phase, std::int64_t micros) {
-    set_phase(branch, phase);
-    branch.wake_micros = micros;
-    alarms.emplace(micros, branch.id, AlarmKind::wake);
-  }
-  void forget_alarms(const Branch& branch) {
-    alarms.erase({branch.wake_micros, branch.id, AlarmKind::wake});
-    if (branch.timeout_at_micros)
-      alarms.erase({*branch.timeout_at_micros, branch.id, AlarmKind::timeout});
-    if (branch.heartbeat_at_micros)
-      alarms.erase({*branch.heartbeat_at_micros, branch.id, AlarmKind::heartbeat});
-  }
-
-  void set_heartbeat(Branch& branch, std::int64_t now) {
-    alarms.emplace(branch.heartbeat_at_micros.emplace(now + branch.heartbeat_micros), branch.id, AlarmKind::heartbeat);
-  }
-
-  void remove_children(Branch& branch) {
-    for (const std::int64_t id : std::exchange(branch.children, {})) {
-      const auto found = branches.find(id);
-      if (found == branches.end())
-        continue;
-      Branch& child = found->second;
-      remove_children(child);
-      if (child.phase == Phase::task)
-        stops.emplace_back(child.id, child.attempt);
-      forget_alarms(child);
-      changed.erase(id);
-      changes.removed_branches.push_back(id);
-      branches.erase(found);
-    }
-    branch.items = nullptr;
-    branch.effective_input = nullptr;
-    branch.children_total = branch.children_done = 0;
-  }
-
+  // What the expressions of a branch's state are evaluated on.
   Scope scope_of(const Branch& branch, const Json& of) {
     Json& state = context["State"] = {{"Name", branch.state}, {"EnteredTime", context_time(branch.entered_micros)}};
     if (state_of(branch).type == StateType::task)
       state["RetryCount"] = branch.retry_count;
     context.erase("Map");
-    for (const Branch* each = &branch;; each = &branches.at(each->parent)) {
+    for (const Branch* each = &branch;; each = &tree.at(each->parent)) {
       if (each->item) {
         context["Map"] = {{"Item", {{"Index", each->index}, {"Value", *each->item}}}};
         break;
@@ -204,7 +113,7 @@ struct Execution::State {
            with_payload({{"name", state.name}}, "input", *branch.input));
     branch.entered_event = branch.previous_event;
     branch.retries.assign(state.retriers.size(), 0);
-    changed.insert(branch.id);
+    tree.note_change(branch);
     run(branch);
   }
 
@@ -226,7 +135,8 @@ struct Execution::State {
         return leave(branch, SHOPLAKE_TRY(through_output_path(state, input, scope_of(branch, input))));
       case StateType::choice: return run_choice(branch, state, std::move(input));
       case StateType::wait:
-        wake_at(branch, Phase::waiting, SHOPLAKE_TRY(wait_until(state, scope_of(branch, input), env.now_micros())));
+        tree.wake_at(branch, Phase::waiting,
+                     SHOPLAKE_TRY(wait_until(state, scope_of(branch, input), env.now_micros())));
         return {};
       case StateType::task: return run_task(branch, state, std::move(input));
       case StateType::parallel: return run_parallel(branch, state, std::move(input));
@@ -302,16 +212,15 @@ struct Execution::State {
       follow(branch, "TaskScheduled", "taskScheduledEventDetails", std::move(details));
       follow(branch, "TaskStarted", "taskStartedEventDetails", resource_details(resource));
     }
-    set_phase(branch, Phase::task);
+    tree.set_phase(branch, Phase::task);
     branch.effective_input = parameters;
     ++branch.attempt;
     const std::int64_t now = env.now_micros();
     if (timeout)
-      alarms.emplace(branch.timeout_at_micros.emplace(now + *timeout * kMicrosPerSecond), branch.id,
-                     AlarmKind::timeout);
+      tree.set_timeout(branch, now + *timeout * kMicrosPerSecond);
     if (heartbeat) {
       branch.heartbeat_micros = *heartbeat * kMicrosPerSecond;
-      set_heartbeat(branch, now);
+      tree.set_heartbeat(branch, now);
     }
     starts.push_back({branch.id, branch.attempt, state.name, state.resource, std::move(parameters)});
     return {};
@@ -324,7 +233,7 @@ struct Execution::State {
   Result<void> run_parallel(Branch& branch, const flow::State& state, Json input) {
     branch.effective_input = share(SHOPLAKE_TRY(through_parameters(state, scope_of(branch, input))));
     follow(branch, "ParallelStateStarted");
-    set_phase(branch, Phase::children);
+    tree.set_phase(branch, Phase::children);
     branch.children_total = state.branches.size();
     start_children(branch);
     return {};
@@ -360,7 +269,7 @@ struct Execution::State {
   Result<void> run_map(Branch& branch, const flow::State& state, Json input) {
     SHOPLAKE_TRY(prepare_map(branch, state, std::move(input)));
     follow(branch, "MapStateStarted", "mapStateStartedEventDetails", {{"length", branch.children_total}});
-    set_phase(branch, Phase::children);
+    tree.set_phase(branch, Phase::children);
     if (branch.children_total == 0)
       return finish_children(branch, branch.previous_event);
     start_children(branch);
@@ -377,7 +286,7 @@ struct Execution::State {
         return;
       if (!is_map) {
         Branch& child =
-            add_branch(parent.id, index, state.branches[index].get(), parent.effective_input, parent.previous_event);
+            tree.add(parent.id, index, state.branches[index].get(), parent.effective_input, parent.previous_event);
         parent.children.push_back(child.id);
         continue;
       }
@@ -385,7 +294,7 @@ struct Execution::State {
       const std::int64_t started =
           record(parent.previous_event, "MapIterationStarted", "mapIterationStartedEventDetails",
                  {{"name", parent.state}, {"index", index}});
-      Branch& child = add_branch(parent.id, index, state.branches[0].get(), item, started);
+      Branch& child = tree.add(parent.id, index, state.branches[0].get(), item, started);
       child.item = item;
       parent.children.push_back(child.id);
       if (state.item_selector) {
@@ -414,7 +323,7 @@ struct Execution::State {
            with_payload({{"name", state.name}}, "output", out));
     branch.input = share(std::move(out));
     if (next != nullptr)
-      go_to(branch, *next);
+      tree.go_to(branch, *next);
     else
       finish_branch(branch);
   }
@@ -426,12 +335,12 @@ struct Execution::State {
           with_payload(Json::object(), "output", output));
       return;
     }
-    Branch& parent = branches.at(branch.parent);
+    Branch& parent = tree.at(branch.parent);
     if (branch.item) {
       follow(branch, "MapIterationSucceeded", "mapIterationSucceededEventDetails",
              {{"name", parent.state}, {"index", branch.index}});
     }
-    set_phase(branch, Phase::done);
+    tree.set_phase(branch, Phase::done);
     ++parent.children_done;
     if (parent.children_done < parent.children_total) {
       if (parent.children.size() < parent.children_total)
@@ -446,8 +355,8 @@ struct Execution::State {
     const flow::State& state = state_of(branch);
     Json results = Json::array();
     for (const std::int64_t id : branch.children)
-      results.push_back(*branches.at(id).input);
-    remove_children(branch);
+      results.push_back(*tree.at(id).input);
+    tree.remove_children(branch);
     branch.previous_event = last;
     follow(branch, fmt::format("{}StateSucceeded", flow::name(state.type)));
     return leave(branch,
@@ -466,7 +375,7 @@ struct Execution::State {
   // Retriers, then catchers; else the branch fails.
   void fail_state(Branch& branch, const std::string& error, const std::string& cause) {
     const flow::State& state = state_of(branch);
-    remove_children(branch);
+    tree.remove_children(branch);
     for (std::size_t i = 0; i < state.retriers.size(); ++i) {
       const Retrier& retrier = state.retriers[i];
       if (!matches(retrier.errors, error))
@@ -475,7 +384,7 @@ struct Execution::State {
         break;
       ++branch.retries[i];
       ++branch.retry_count;
-      wake_at(branch, Phase::retrying, env.now_micros() + delay_micros(retrier, branch.retries[i]));
+      tree.wake_at(branch, Phase::retrying, env.now_micros() + delay_micros(retrier, branch.retries[i], env));
       return;
     }
     for (const Catcher& catcher : state.catchers) {
@@ -492,17 +401,6 @@ struct Execution::State {
     fail_branch(branch, {error, cause});
   }
 
-  std::int64_t delay_micros(const Retrier& retrier, std::int64_t retry) {
-    constexpr double kDelaySecondsMax = 31'622'400;
-    double seconds =
-        static_cast<double>(retrier.interval_seconds) * std::pow(retrier.backoff_rate, static_cast<double>(retry - 1));
-    seconds = std::min(
-        seconds, static_cast<double>(retrier.delay_seconds_max.value_or(static_cast<std::int64_t>(kDelaySecondsMax))));
-    const auto micros = static_cast<std::int64_t>(seconds * static_cast<double>(kMicrosPerSecond));
-    return retrier.full_jitter ? static_cast<std::int64_t>(env.random_uint64() % static_cast<std::uint64_t>(micros + 1))
-                               : micros;
-  }
-
   void fail_branch(Branch& branch, StateFailure why) {
     if (branch.parent == kNoParent) {
       failure = why;
@@ -510,7 +408,7 @@ struct Execution::State {
           failure_details(why.error, why.cause));
       return;
     }
-    Branch& parent = branches.at(branch.parent);
+    Branch& parent = tree.at(branch.parent);
     std::int64_t last = branch.previous_event;
     if (branch.item)
       last = record(last, "MapIterationFailed", "mapIterationFailedEventDetails",
@@ -523,18 +421,7 @@ struct Execution::State {
   void end(ExecutionStatus how, std::int64_t previous, std::string type, const char* details_name, Json details) {
     status = how;
     record(previous, std::move(type), details_name, std::move(details));
-    const auto root = branches.find(kRootBranch);
-    if (root != branches.end()) {
-      remove_children(root->second);
-      if (root->second.phase == Phase::task)
-        stops.emplace_back(kRootBranch, root->second.attempt);
-      forget_alarms(root->second);
-      branches.erase(root);
-      changes.removed_branches.push_back(kRootBranch);
-    }
-    changed.clear();
-    ready.clear();
-    alarms.clear();
+    tree.clear();
     starts.clear();
     changes.ended = true;
   }
@@ -558,7 +445,7 @@ struct Execution::State {
         const bool heart_stopped = branch.heartbeat_at_micros && *branch.heartbeat_at_micros <= now;
         if (!heart_stopped && !(branch.timeout_at_micros && *branch.timeout_at_micros <= now))
           return;
-        stops.emplace_back(branch.id, branch.attempt);
+        tree.stop_task(branch);
         const std::string error = heart_stopped ? "States.HeartbeatTimeout" : "States.Timeout";
         end_task(branch, "TimedOut", failure_details(error, std::nullopt));
         fail_state(branch, error, "");
@@ -581,7 +468,7 @@ struct Execution::State {
     const std::string details_name =
         fmt::format("{}{}EventDetails", resource.is_function ? "lambdaFunction" : "task", how);
     follow(branch, type, details_name.c_str(), std::move(details));
-    set_phase(branch, Phase::ready);  // until the caller says how it goes on
+    tree.set_phase(branch, Phase::ready);  // until the caller says how it goes on
   }
 
   std::optional<std::int64_t> deadline() const {
@@ -600,7 +487,7 @@ Execution::Execution(std::shared_ptr<const StateMachine> machine, ExecutionFacts
   state_->record(0, "ExecutionStarted", "executionStartedEventDetails",
                  with_payload({{"roleArn", state_->facts.role}}, "input", *state_->input));
   // The first state's event follows no other, as Step Functions counts.
-  state_->add_branch(kNoParent, 0, state_->machine.get(), state_->input, 0);
+  state_->tree.add(kNoParent, 0, state_->machine.get(), state_->input, 0);
 }
 
 Result<Execution> Execution::restore(std::shared_ptr<const StateMachine> machine, ExecutionFacts facts, Json input,
@@ -608,52 +495,20 @@ Result<Execution> Execution::restore(std::shared_ptr<const StateMachine> machine
                                      io::Env& env) {
   auto state = std::make_unique<State>(std::move(machine), std::move(facts), std::move(input), env);
   state->last_event = last_event_id;
-  const auto misfit = [&](std::int64_t id) {
-    return base::make_error(base::ErrorKind::internal, "flow.bad_stored_execution",
-                            fmt::format("branch {} of execution {} does not fit its machine", id, state->facts.name));
-  };
-  for (const StoredBranch& each : branches) {
-    state->branches.emplace(each.id, SHOPLAKE_TRY(restored(each.id, each.document)));
-    state->next_branch = std::max(state->next_branch, each.id + 1);
-  }
-  if (!state->branches.contains(kRootBranch))
-    return misfit(kRootBranch);
-  // Parents have smaller ids than their children.
-  for (auto& [id, branch] : state->branches) {
-    if (branch.parent == kNoParent) {
-      branch.machine = state->machine.get();
-    } else {
-      const auto parent = state->branches.find(branch.parent);
-      if (parent == state->branches.end() || parent->second.machine == nullptr)
-        return misfit(id);
-      const flow::State& of = state->state_of(parent->second);
-      const std::size_t place = of.type == StateType::map ? 0 : branch.index;
-      if (place >= of.branches.size())
-        return misfit(id);
-      branch.machine = of.branches[place].get();
-      auto& siblings = parent->second.children;
-      siblings.resize(std::max(siblings.size(), branch.index + 1), -1);
-      siblings[branch.index] = id;
-      parent->second.children_done += branch.phase == Phase::done ? 1 : 0;
-    }
-    if (!branch.machine->states.contains(branch.state))
-      return misfit(id);
-  }
-  for (auto& [id, branch] : state->branches) {
-    const flow::State& of = state->state_of(branch);
+  SHOPLAKE_TRY(state->tree.restore(*state->machine, branches, state->facts.name));
+  for (auto& [id, branch] : state->tree.all()) {
+    const flow::State& of = state_of(branch);
+    state->tree.resume(branch);
     switch (branch.phase) {
-      case Phase::ready: state->ready.push_back(id); break;
+      case Phase::ready:
       case Phase::waiting:
-      case Phase::retrying: state->alarms.emplace(branch.wake_micros, id, State::AlarmKind::wake); break;
+      case Phase::retrying:
       case Phase::done: break;
-      case Phase::task: {
+      case Phase::task:
         state->starts.push_back({id, branch.attempt, branch.state, of.resource, branch.effective_input});
-        if (branch.timeout_at_micros)
-          state->alarms.emplace(*branch.timeout_at_micros, id, State::AlarmKind::timeout);
         if (branch.heartbeat_at_micros)
-          state->set_heartbeat(branch, env.now_micros());
+          state->tree.set_heartbeat(branch, env.now_micros());
         break;
-      }
       case Phase::children: {
         Json effective = SHOPLAKE_TRY(through_input_path(of, state->scope_of(branch, *branch.input)));
         if (of.type == StateType::map) {
@@ -663,7 +518,7 @@ Result<Execution> Execution::restore(std::shared_ptr<const StateMachine> machine
           branch.children_total = of.branches.size();
         }
         if (std::ranges::find(branch.children, -1) != branch.children.end())
-          return misfit(id);
+          return misfit(id, state->facts.name);
         break;
       }
     }
@@ -675,37 +530,33 @@ bool Execution::advance(std::int64_t transitions_max) {
   State& state = *state_;
   const std::int64_t now = state.env.now_micros();
   if (state.status == ExecutionStatus::running && state.deadline() && *state.deadline() <= now) {
-    const std::int64_t previous = state.branches.at(kRootBranch).previous_event;
+    const std::int64_t previous = state.tree.at(kRootBranch).previous_event;
     state.failure = {"States.Timeout", std::nullopt};
     state.end(ExecutionStatus::timed_out, previous, "ExecutionTimedOut", "executionTimedOutEventDetails",
               failure_details("States.Timeout", std::nullopt));
   }
-  while (state.status == ExecutionStatus::running && !state.alarms.empty() &&
-         std::get<0>(*state.alarms.begin()) <= now) {
-    const std::int64_t id = std::get<1>(*state.alarms.begin());
-    state.alarms.erase(state.alarms.begin());
-    if (const auto found = state.branches.find(id); found != state.branches.end())
-      state.ring(found->second, now);
+  while (state.status == ExecutionStatus::running && state.tree.next_alarm_micros() &&
+         *state.tree.next_alarm_micros() <= now) {
+    if (Branch* branch = state.tree.take_alarm())
+      state.ring(*branch, now);
   }
-  for (std::int64_t transitions = 0; state.status == ExecutionStatus::running && !state.ready.empty(); ++transitions) {
+  for (std::int64_t transitions = 0; state.status == ExecutionStatus::running && state.tree.has_ready();
+       ++transitions) {
     if (transitions == transitions_max)
       return false;
-    const std::int64_t id = state.ready.front();
-    state.ready.pop_front();
-    const auto found = state.branches.find(id);
-    if (found != state.branches.end() && found->second.phase == Phase::ready)
-      state.enter(found->second);
+    if (Branch* branch = state.tree.take_ready())
+      state.enter(*branch);
   }
   return true;
 }
 
 void Execution::finish_task(std::int64_t id, int attempt, TaskOutcome outcome) {
   State& state = *state_;
-  const auto found = state.branches.find(id);
-  if (found == state.branches.end() || found->second.phase != Phase::task || found->second.attempt != attempt)
+  Branch* const found = state.tree.find(id);
+  if (found == nullptr || found->phase != Phase::task || found->attempt != attempt)
     return;
-  Branch& branch = found->second;
-  const flow::State& of = state.state_of(branch);
+  Branch& branch = *found;
+  const flow::State& of = state_of(branch);
   if (const auto* failed = std::get_if<StateFailure>(&outcome)) {
     state.end_task(branch, "Failed", failure_details(failed->error, failed->cause));
     state.fail_state(branch, failed->error.value_or("States.TaskFailed"), failed->cause.value_or(""));
@@ -722,13 +573,9 @@ void Execution::finish_task(std::int64_t id, int attempt, TaskOutcome outcome) {
 
 void Execution::record_heartbeat(std::int64_t id, int attempt) {
   State& state = *state_;
-  const auto found = state.branches.find(id);
-  if (found == state.branches.end() || found->second.phase != Phase::task || found->second.attempt != attempt ||
-      !found->second.heartbeat_at_micros)
-    return;
-  Branch& branch = found->second;
-  state.alarms.erase({*branch.heartbeat_at_micros, id, State::AlarmKind::heartbeat});
-  state.set_heartbeat(branch, state.env.now_micros());
+  Branch* const branch = state.tree.find(id);
+  if (branch != nullptr && branch->phase == Phase::task && branch->attempt == attempt && branch->heartbeat_at_micros)
+    state.tree.set_heartbeat(*branch, state.env.now_micros());
 }
 
 void Execution::abort(StateFailure failure) {
@@ -736,28 +583,24 @@ void Execution::abort(StateFailure failure) {
   if (state.status != ExecutionStatus::running)
     return;
   state.failure = failure;
-  state.end(ExecutionStatus::aborted, state.branches.at(kRootBranch).previous_event, "ExecutionAborted",
+  state.end(ExecutionStatus::aborted, state.tree.at(kRootBranch).previous_event, "ExecutionAborted",
             "executionAbortedEventDetails", failure_details(failure.error, failure.cause));
 }
 
 Changes Execution::take_changes() {
-  for (const std::int64_t id : std::exchange(state_->changed, {})) {
-    if (const auto found = state_->branches.find(id); found != state_->branches.end())
-      state_->changes.branches.push_back({id, stored(found->second)});
-  }
+  state_->changes.branches = state_->tree.take_changed();
+  state_->changes.removed_branches = state_->tree.take_removed();
   return std::exchange(state_->changes, {});
 }
 std::vector<TaskStart> Execution::take_starts() { return std::exchange(state_->starts, {}); }
-std::vector<std::pair<std::int64_t, int>> Execution::take_stops() { return std::exchange(state_->stops, {}); }
+std::vector<std::pair<std::int64_t, int>> Execution::take_stops() { return state_->tree.take_stops(); }
 
 std::optional<std::int64_t> Execution::wakes_at_micros() const {
   if (state_->status != ExecutionStatus::running)
     return std::nullopt;
   std::optional<std::int64_t> at = state_->deadline();
-  if (!state_->alarms.empty()) {
-    const std::int64_t first = std::get<0>(*state_->alarms.begin());
-    at = std::min(at.value_or(first), first);
-  }
+  if (const auto first = state_->tree.next_alarm_micros())
+    at = std::min(at.value_or(*first), *first);
   return at;
 }
 
