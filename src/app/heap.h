@@ -5,8 +5,9 @@
 
 namespace shoplake::app {
 
-// Describes and keeps process_heap_bytes{state}: `used` is what is allocated, the engine's included; `kept` is what the
-// allocator holds beside it. Without jemalloc (under a sanitizer) there is none.
+// Describes and keeps process_heap_bytes{allocator,state}: `used` is what is allocated, `kept` what the allocator holds
+// beside it; `program` is everything but the blocks of the engine, which brings an allocator of its own. Without
+// jemalloc (under a sanitizer) there is none.
 void describe_heap(base::Metrics& metrics);
 
 }  // namespace shoplake::app
