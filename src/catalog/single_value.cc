@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace shoplake::catalog {
 namespace {
 
@@ -407,24 +409,6 @@ std::size_t code_point_end(std::string_view text, std::size_t length) {
   return position;
 }
 
-void append_code_point(std::string& text, std::uint32_t point) {
-  if (point < 0x80) {
-    text.push_back(static_cast<char>(point));
-  } else if (point < 0x800) {
-    text.push_back(static_cast<char>(0xC0 | point >> 6));
-    text.push_back(static_cast<char>(0x80 | (point & 63)));
-  } else if (point < 0x10000) {
-    text.push_back(static_cast<char>(0xE0 | point >> 12));
-    text.push_back(static_cast<char>(0x80 | (point >> 6 & 63)));
-    text.push_back(static_cast<char>(0x80 | (point & 63)));
-  } else {
-    text.push_back(static_cast<char>(0xF0 | point >> 18));
-    text.push_back(static_cast<char>(0x80 | (point >> 12 & 63)));
-    text.push_back(static_cast<char>(0x80 | (point >> 6 & 63)));
-    text.push_back(static_cast<char>(0x80 | (point & 63)));
-  }
-}
-
 std::uint32_t decode_code_point(std::string_view bytes) {
   const auto first = static_cast<unsigned char>(bytes[0]);
   std::uint32_t point = bytes.size() == 1   ? first
@@ -656,7 +640,7 @@ std::optional<std::string> truncated_upper_bound(std::string_view text, std::siz
       point = 0xE000;
     }
     if (point <= 0x10FFFF) {
-      append_code_point(bound, point);
+      base::append_code_point(bound, point);
       return bound;
     }
   }

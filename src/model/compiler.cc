@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "model/artifacts.h"
+#include "model/node_context.h"
 #include "model/repeatable.h"
 
 namespace shoplake::model {
@@ -226,12 +227,7 @@ class CompileHost : public Host {
     Compiler::Options options;
     options.stand_ins = options_.stand_ins;
     CompileHost host(compiler_, target, options, depth_ + 1);
-    NodeContext context;
-    context.unique_id = target.unique_id;
-    context.package = target.package;
-    context.path = target.original_file_path;
-    context.model = node_to_json(target);
-    context.config = target.config;
+    NodeContext context = context_of(target);
     context.self = target.relation();
     context.execute = true;
     const std::string sql = SHOPLAKE_TRY(compiler_.renderer_.render(target.raw_code, context, host));
@@ -252,12 +248,7 @@ class CompileHost : public Host {
 namespace {
 
 NodeContext node_context(const Node& node, const Compiler::Options& options) {
-  NodeContext context;
-  context.unique_id = node.unique_id;
-  context.package = node.package;
-  context.path = node.original_file_path;
-  context.model = node_to_json(node);
-  context.config = node.config;
+  NodeContext context = context_of(node);
   context.self = node.relation();
   if (options.stand_ins != nullptr) {
     if (const auto self = options.stand_ins->find("this"); self != options.stand_ins->end())

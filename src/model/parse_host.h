@@ -23,7 +23,4 @@ class ParseHost : public Host {
   void log(std::string_view, bool) override {}
 };
 
-// A node as its own template and the naming macros see it, with the configuration known so far.
-NodeContext parse_context(const Node& node);
-
 }  // namespace shoplake::model

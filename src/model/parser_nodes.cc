@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "model/config.h"
 #include "model/documentation.h"
+#include "model/node_context.h"
 #include "model/parse_host.h"
 #include "model/template_text.h"
 #include "model/yaml.h"
@@ -114,7 +115,7 @@ Result<void> complete(Parsing& parsing, Node& node, const std::vector<const Json
     return parsing.names.name(node);
   }
   if (node.type != ResourceType::seed) {
-    NodeContext context = parse_context(node);
+    NodeContext context = context_of(node);
     context.self = Relation{"", "", node.name, "", ""};
     ParseHost host;
     parsed = SHOPLAKE_TRY(parsing.renderer.parse(node.raw_code, context, host));

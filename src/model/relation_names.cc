@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "model/config.h"
+#include "model/node_context.h"
 #include "model/parse_host.h"
 #include "model/template_text.h"
 #include "model/yaml.h"
@@ -66,7 +67,7 @@ Result<std::string> RelationNames::naming_macro(const char* macro, const Json& c
                                                 std::string otherwise) const {
   if (!renderer_.has_macro(macro))
     return otherwise;
-  NodeContext context = parse_context(node);
+  NodeContext context = context_of(node);
   context.execute = true;
   ParseHost host;
   const Json answer =

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/utf8.h"
+
 namespace shoplake::transform {
 
 namespace {
@@ -60,21 +62,7 @@ std::optional<std::string> successor(std::string_view prefix) {
     text.resize(start);
     if (code > 0x10FFFF)
       continue;
-    if (code < 0x80) {
-      text.push_back(static_cast<char>(code));
-    } else if (code < 0x800) {
-      text.push_back(static_cast<char>(0xC0 | code >> 6));
-      text.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-    } else if (code < 0x10000) {
-      text.push_back(static_cast<char>(0xE0 | code >> 12));
-      text.push_back(static_cast<char>(0x80 | (code >> 6 & 0x3F)));
-      text.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-    } else {
-      text.push_back(static_cast<char>(0xF0 | code >> 18));
-      text.push_back(static_cast<char>(0x80 | (code >> 12 & 0x3F)));
-      text.push_back(static_cast<char>(0x80 | (code >> 6 & 0x3F)));
-      text.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-    }
+    base::append_code_point(text, code);
     return text;
   }
   return std::nullopt;

@@ -28,6 +28,11 @@ bool JsonCursor::wrong_type(const Node& node, char first) {
   return reject(transform::wrong_type(node, type_name(first)));
 }
 
+bool JsonCursor::unexpected(const Node& node, char first, std::string_view others) {
+  --next;
+  return others.find(first) != std::string_view::npos ? wrong_type(node, first) : malformed("a value is expected");
+}
+
 bool JsonCursor::duplicate(const Node& node) {
   return reject(reason::kDuplicateField, fmt::format("{} is given twice", node.json_path));
 }

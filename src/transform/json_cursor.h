@@ -44,6 +44,9 @@ struct JsonCursor {
   bool malformed(std::string_view what);
   // `first` is the value's first character.
   bool wrong_type(const Node& node, char first);
+  // A value that is not the field's: one that begins with one of `others` has another type, anything else is none. The
+  // character has been taken.
+  bool unexpected(const Node& node, char first, std::string_view others);
   bool duplicate(const Node& node);
 
   // --- what stands here ---

@@ -56,8 +56,7 @@ bool JsonLeaves::text_leaf(JsonCursor& cursor, const Node& node, std::uint16_t n
     if (!cursor.number(at, value, is_integer))
       return false;
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' ? cursor.wrong_type(node, first) : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[");
   }
   if (node.is_date && !is_yyyymmdd(value))
     return cursor.reject(invalid_date(node, value));
@@ -97,9 +96,7 @@ bool JsonLeaves::integer_leaf(JsonCursor& cursor, const Node& node, std::uint16_
         return cursor.wrong_type(node, first);
     }
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == 't' || first == 'f' ? cursor.wrong_type(node, first)
-                                                                        : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[tf");
   }
   if (!checks_.allows(node_index, value, cursor.rejection)) [[unlikely]]
     return false;
@@ -125,9 +122,7 @@ bool JsonLeaves::timestamp(JsonCursor& cursor, const Node& node, std::uint32_t a
       return false;
     moment = epoch_micros(token);
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == 't' || first == 'f' ? cursor.wrong_type(node, first)
-                                                                        : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[tf");
   }
   if (!moment) {
     return cursor.reject(invalid_timestamp(node, token));
@@ -148,10 +143,7 @@ bool JsonLeaves::date(JsonCursor& cursor, const Node& node, std::uint32_t at, ch
     if (!cursor.number(at, token, is_integer))
       return false;
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == 't' || first == 'f' || first == '-'
-               ? cursor.wrong_type(node, first)
-               : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[tf-");
   }
   std::optional<std::int64_t> parsed;
   if (!has_formats_ || node.format.empty()) {
@@ -178,9 +170,7 @@ bool JsonLeaves::decimal_leaf(JsonCursor& cursor, const Node& node, std::uint16_
     if (!cursor.number(at, token, is_integer))
       return false;
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == 't' || first == 'f' ? cursor.wrong_type(node, first)
-                                                                        : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[tf");
   }
   const auto value = contract::parse_decimal(token, node.decimal);
   if (!value)
@@ -213,9 +203,7 @@ bool JsonLeaves::real_leaf(JsonCursor& cursor, const Node& node, std::uint16_t n
     if (!to_real(token, value))
       return cursor.wrong_type(node, first);
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == 't' || first == 'f' ? cursor.wrong_type(node, first)
-                                                                        : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[tf");
   }
   if (!checks_.allows(node_index, value, cursor.rejection)) [[unlikely]]
     return false;
@@ -237,9 +225,7 @@ bool JsonLeaves::boolean_leaf(JsonCursor& cursor, const Node& node, std::uint16_
       return cursor.wrong_type(node, first);
     value = token == "true";
   } else {
-    --cursor.next;
-    return first == '{' || first == '[' || first == '-' || is_digit(first) ? cursor.wrong_type(node, first)
-                                                                           : cursor.malformed("a value is expected");
+    return cursor.unexpected(node, first, "{[-0123456789");
   }
   return builder_.set_boolean(node_index, value) || cursor.duplicate(node);
 }

@@ -9,11 +9,11 @@
 
 #include "transform/compact_reader.h"
 #include "transform/encoding.h"
+#include "transform/parquet_format.h"
 
 namespace shoplake::transform {
 namespace {
 
-constexpr std::string_view kMagic = "PAR1";
 constexpr std::uint64_t kTailBytes = 8;  // length of the footer, magic
 constexpr std::uint64_t kFooterBytesMax = 64 << 20;
 constexpr std::size_t kCopyBytes = 4 << 20;

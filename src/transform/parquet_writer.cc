@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "transform/parquet_footer.h"
+#include "transform/parquet_format.h"
 #include "transform/parquet_pages.h"
 
 namespace shoplake::transform {
 
 namespace {
 
-constexpr std::string_view kMagic = "PAR1";
 constexpr std::size_t kWriteBytes = 1 << 20;  // columns are gathered into writes of this size
 
 }  // namespace

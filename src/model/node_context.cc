@@ -1,10 +1,10 @@
-#include "model/parse_host.h"
+#include "model/node_context.h"
 
 #include "model/artifacts.h"
 
 namespace shoplake::model {
 
-NodeContext parse_context(const Node& node) {
+NodeContext context_of(const Node& node) {
   NodeContext context;
   context.unique_id = node.unique_id;
   context.package = node.package;
