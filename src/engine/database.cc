@@ -83,6 +83,7 @@ void StoreSecret::freeze() {
 
 struct Database::State {
   std::unique_ptr<SpillFolder> spill;  // outlives the handle
+  std::uint64_t memory_limit_bytes = 0;
   DatabaseHandle handle;
   std::shared_ptr<StoreSecret> secret;
   std::atomic<bool> locked_down = false;
@@ -93,6 +94,7 @@ Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
   auto state = std::make_unique<State>();
+  state->memory_limit_bytes = options.memory_limit_bytes;
   ConfigurationHandle configuration;
   SHOPLAKE_CHECK(duckdb_create_config(configuration.address()) == DuckDBSuccess);
   SHOPLAKE_TRY(set_option(configuration, "autoinstall_known_extensions", "false"));
@@ -186,6 +188,19 @@ Result<void> Database::attach_scratch(std::string_view name) {
   return run(connection.get(), "ATTACH " + quote_literal(path) + as +
                                    " (BLOCK_SIZE 16384, ROW_GROUP_SIZE 8192, RECOVERY_MODE 'no_wal_writes')");
 }
+
+Result<void> Database::release_memory() {
+  if (state_->memory_limit_bytes == 0)
+    return {};
+  ConnectionHandle connection;
+  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess)
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  // A limit that cannot be kept to is refused, when everything has gone that can go.
+  (void)run(connection.get(), "SET GLOBAL memory_limit = '1B'");
+  return run(connection.get(), "SET GLOBAL memory_limit = '" + std::to_string(state_->memory_limit_bytes) + "B'");
+}
+
+std::string Database::spill_directory() const { return state_->spill ? state_->spill->path() : std::string(); }
 
 Result<void> Database::lock_down(std::span<const std::string> readable_directories) {
   ConnectionHandle connection;

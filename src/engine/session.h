@@ -164,6 +164,15 @@ class Database {
   // that directory, which removes it.
   Result<void> attach_scratch(std::string_view name);
 
+  // Gives back the memory of blocks that can be read again or spilled, and of what the engine keeps of blocks that are
+  // gone (a handle of each of the last 32,768 of a kind, until it lacks memory). A statement that runs at the same time
+  // may fail for want of memory. Nothing without memory_limit_bytes.
+  Result<void> release_memory();
+
+  // The folder of this object alone that is removed with it, or, after a crash, by the next Database of the temporary
+  // directory; empty without one.
+  std::string spill_directory() const;
+
   // For ever after, in all sessions: no file access but below `readable_directories` (where writing too stays possible:
   // check_read_only() is what refuses it), no configuration change, no extension loading.
   // (allowed_directories, enable_external_access=false, lock_configuration=true.) An object store's directories are

@@ -417,6 +417,35 @@ TEST(Database, ScratchIsAFileThatGoesWithIt) {
   EXPECT_TRUE(without_folder->connect().value()->execute("CREATE TABLE rows.t AS SELECT 1 AS a").ok());
 }
 
+TEST(Database, ReleasesWhatCanBeReadAgain) {
+  const io::TemporaryDirectory folder;
+  DatabaseOptions options;
+  options.temporary_directory = folder.path();
+  options.memory_limit_bytes = 256 << 20;
+  const auto database = Database::open(options).value();
+  ASSERT_TRUE(database->attach_scratch("rows").ok());
+  const auto session = database->connect().value();
+  const auto memory = [&] {
+    return session->query("SELECT CAST(sum(memory_usage_bytes) AS BIGINT) FROM duckdb_memory()").value().integer(0, 0);
+  };
+  const auto rows = [&] { return session->query("SELECT sum(a), count(b) FROM rows.t").value(); };
+  ASSERT_TRUE(session
+                  ->execute("CREATE TABLE rows.t AS SELECT i AS a, md5(i::VARCHAR) AS b FROM range(500000) r(i); "
+                            "FORCE CHECKPOINT rows")
+                  .ok());
+  const auto limit = session->query("SELECT current_setting('memory_limit')").value().text(0, 0);
+  EXPECT_EQ(rows().integer(0, 1), 500'000);  // reads every block
+  const std::int64_t before = memory();
+  ASSERT_TRUE(database->release_memory().ok());
+  EXPECT_LT(memory(), before / 4);
+  EXPECT_EQ(session->query("SELECT current_setting('memory_limit')").value().text(0, 0), limit);
+  EXPECT_EQ(rows().integer(0, 0), 124'999'750'000);
+  // Rows that are in memory only are spilled.
+  ASSERT_TRUE(session->execute("CREATE TABLE held AS FROM rows.t").ok());
+  ASSERT_TRUE(database->release_memory().ok());
+  EXPECT_EQ(session->query("SELECT sum(a) FROM held").value().integer(0, 0), 124'999'750'000);
+}
+
 TEST(SplitName, TakesQuotesOff) {
   EXPECT_THAT(split_name("marts.x"), ElementsAre("marts", "x"));
   EXPECT_THAT(split_name("x"), ElementsAre("x"));
