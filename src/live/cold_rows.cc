@@ -6,21 +6,20 @@
 #include <numeric>
 #include <utility>
 
-#include "base/result.h"
-
 namespace shoplake::live {
 namespace {
 
 // An entry: the lower bits of a hash over the number of a row. Its upper bits are the bucket.
 constexpr int kBits = 40;  // of a hash that are looked at
-constexpr int kRowBits = 22;
-constexpr int kEntryBytes = 6;
+constexpr int kRowBits = 20;
+constexpr std::size_t kEntryBytes = 6;
 constexpr std::size_t kRunRowsMax = std::size_t{1} << kRowBits;
-constexpr int kBucketBitsMin = kBits - (8 * kEntryBytes - kRowBits);
+constexpr int kBucketBitsMin = kBits - (8 * static_cast<int>(kEntryBytes) - kRowBits);
 constexpr int kBucketBitsMax = 20;
+constexpr std::size_t kEntriesAtATime = 1024;  // that are read of a key of many rows
 constexpr std::uint32_t kGone = std::numeric_limits<std::uint32_t>::max();
 
-static_assert(kBucketBitsMin == 14);
+static_assert(kBucketBitsMin == 12);
 
 std::uint64_t looked_at(std::uint64_t hash) {
   return (hash & ((std::uint64_t{1} << ColdRows::kHashBits) - 1)) >> (ColdRows::kHashBits - kBits);
@@ -29,37 +28,36 @@ std::uint64_t looked_at(std::uint64_t hash) {
 // The rows of a run by the hash of one key.
 class Index {
  public:
-  explicit Index(const std::vector<std::uint64_t>& hashes) {  // 40 bits each, in order of the rows
-    const int wanted = std::bit_width(hashes.size() / 8);
-    bucket_bits_ = std::clamp(wanted, kBucketBitsMin, kBucketBitsMax);
-    begins_.assign((std::size_t{1} << bucket_bits_) + 1, 0);
-    for (const std::uint64_t hash : hashes)
-      ++begins_[bucket(hash) + 1];
-    for (std::size_t number = 1; number < begins_.size(); ++number)
-      begins_[number] += begins_[number - 1];
-    entries_.resize(hashes.size() * kEntryBytes);
-    std::vector<std::uint32_t> next(begins_.begin(), begins_.end() - 1);
-    for (std::size_t row = 0; row < hashes.size(); ++row)
-      put(next[bucket(hashes[row])]++, rest(hashes[row]) << kRowBits | row);
-  }
+  Index(const SpillPlace& spill, const std::vector<std::uint64_t>& hashes)  // 40 bits each, in order of the rows
+      : bucket_bits_(std::clamp(static_cast<int>(std::bit_width(hashes.size() / 8)), kBucketBitsMin, kBucketBitsMax)),
+        begins_(count_buckets(hashes)),
+        entries_(spill, make_entries(hashes)) {}
 
+  // `buffer` is the caller's, for what is read.
   template <typename Call>
-  void find(std::uint64_t hash, const Call& call) const {
+  Result<void> find(std::uint64_t hash, std::vector<std::uint8_t>& buffer, const Call& call) const {
     const std::uint64_t wanted = rest(hash);
     const std::size_t number = bucket(hash);
-    for (std::uint32_t at = begins_[number]; at < begins_[number + 1]; ++at) {
-      const std::uint64_t entry = get(at);
-      if (entry >> kRowBits == wanted)
-        call(static_cast<std::uint32_t>(entry & (kRunRowsMax - 1)));
+    for (std::size_t at = begins_[number]; at < begins_[number + 1]; at += kEntriesAtATime) {
+      const std::size_t count = std::min<std::size_t>(begins_[number + 1] - at, kEntriesAtATime);
+      const auto read = SHOPLAKE_TRY(entries_.read(at * kEntryBytes, count * kEntryBytes, buffer));
+      for (std::size_t index = 0; index < count; ++index) {
+        const std::uint64_t entry = get(read, index);
+        if (entry >> kRowBits == wanted)
+          call(static_cast<std::uint32_t>(entry & (kRunRowsMax - 1)));
+      }
     }
+    return {};
   }
 
   // The hash of each row.
-  std::vector<std::uint64_t> hashes() const {
+  Result<std::vector<std::uint64_t>> hashes() const {
+    std::vector<std::uint8_t> buffer;
+    const auto read = SHOPLAKE_TRY(entries_.read(0, entries_.size(), buffer));
     std::vector<std::uint64_t> hashes(entries_.size() / kEntryBytes);
     for (std::size_t number = 0; number + 1 < begins_.size(); ++number) {
-      for (std::uint32_t at = begins_[number]; at < begins_[number + 1]; ++at) {
-        const std::uint64_t entry = get(at);
+      for (std::size_t at = begins_[number]; at < begins_[number + 1]; ++at) {
+        const std::uint64_t entry = get(read, at);
         hashes[entry & (kRunRowsMax - 1)] =
             static_cast<std::uint64_t>(number) << (kBits - bucket_bits_) | entry >> kRowBits;
       }
@@ -67,25 +65,41 @@ class Index {
     return hashes;
   }
 
-  std::size_t memory_bytes() const { return entries_.capacity() + begins_.capacity() * sizeof(begins_[0]); }
+  std::size_t memory_bytes() const { return entries_.memory_bytes() + begins_.capacity() * sizeof(begins_[0]); }
 
  private:
+  std::vector<std::uint32_t> count_buckets(const std::vector<std::uint64_t>& hashes) const {
+    std::vector<std::uint32_t> begins((std::size_t{1} << bucket_bits_) + 1, 0);
+    for (const std::uint64_t hash : hashes)
+      ++begins[bucket(hash) + 1];
+    std::partial_sum(begins.begin(), begins.end(), begins.begin());
+    return begins;
+  }
+
+  std::vector<std::uint8_t> make_entries(const std::vector<std::uint64_t>& hashes) const {
+    std::vector<std::uint8_t> entries(hashes.size() * kEntryBytes);
+    std::vector<std::uint32_t> next(begins_.begin(), begins_.end() - 1);
+    for (std::size_t row = 0; row < hashes.size(); ++row) {
+      const std::uint64_t entry = rest(hashes[row]) << kRowBits | row;
+      const std::size_t at = next[bucket(hashes[row])]++;
+      for (std::size_t byte = 0; byte < kEntryBytes; ++byte)
+        entries[at * kEntryBytes + byte] = static_cast<std::uint8_t>(entry >> (8 * byte));
+    }
+    return entries;
+  }
+
   std::size_t bucket(std::uint64_t hash) const { return hash >> (kBits - bucket_bits_); }
   std::uint64_t rest(std::uint64_t hash) const { return hash & ((std::uint64_t{1} << (kBits - bucket_bits_)) - 1); }
-  void put(std::uint32_t at, std::uint64_t entry) {
-    for (int byte = 0; byte < kEntryBytes; ++byte)
-      entries_[std::size_t{at} * kEntryBytes + byte] = static_cast<std::uint8_t>(entry >> (8 * byte));
-  }
-  std::uint64_t get(std::uint32_t at) const {
+  static std::uint64_t get(std::span<const std::uint8_t> entries, std::size_t at) {
     std::uint64_t entry = 0;
-    for (int byte = 0; byte < kEntryBytes; ++byte)
-      entry |= std::uint64_t{entries_[std::size_t{at} * kEntryBytes + byte]} << (8 * byte);
+    for (std::size_t byte = 0; byte < kEntryBytes; ++byte)
+      entry |= std::uint64_t{entries[at * kEntryBytes + byte]} << (8 * byte);
     return entry;
   }
 
-  int bucket_bits_ = 0;
+  int bucket_bits_;
   std::vector<std::uint32_t> begins_;  // of each bucket; one more
-  std::vector<std::uint8_t> entries_;
+  SpilledBytes entries_;
 };
 
 }  // namespace
@@ -115,7 +129,7 @@ struct ColdRows::Gathered {
 
 class ColdRows::Run {
  public:
-  explicit Run(Gathered gathered) : cold_(gathered.places.size()) {
+  Run(const SpillPlace& spill, Gathered gathered) : cold_(gathered.places.size()) {
     positions_.reserve(gathered.places.size());
     for (const Place& place : gathered.places) {
       if (stretches_.empty() || stretches_.back().file != place.file)
@@ -123,15 +137,16 @@ class ColdRows::Run {
       positions_.push_back(narrow(place.position));
     }
     for (auto& of_key : gathered.hashes) {
-      indexes_.emplace_back(of_key);
+      indexes_.emplace_back(spill, of_key);
       of_key = std::vector<std::uint64_t>();
     }
   }
 
   std::size_t cold() const { return cold_; }
 
-  void find(std::size_t key, std::uint64_t hash, std::uint32_t run, std::vector<Row>& into) const {
-    indexes_[key].find(hash, [&](std::uint32_t row) {
+  Result<void> find(std::size_t key, std::uint64_t hash, std::uint32_t run, std::vector<std::uint8_t>& buffer,
+                    std::vector<Row>& into) const {
+    return indexes_[key].find(hash, buffer, [&](std::uint32_t row) {
       if (positions_[row] != kGone)
         into.push_back({{file_of(row), positions_[row]}, run, row});
     });
@@ -175,7 +190,7 @@ class ColdRows::Run {
   }
 
   // Appends the rows that are cold.
-  void pour(Gathered& into) const {
+  Result<void> pour(Gathered& into) const {
     for (std::size_t number = 0; number < stretches_.size(); ++number) {
       for (std::uint32_t row = stretches_[number].begin; row < end_of(number); ++row) {
         if (positions_[row] != kGone)
@@ -183,12 +198,13 @@ class ColdRows::Run {
       }
     }
     for (std::size_t key = 0; key < indexes_.size(); ++key) {
-      const std::vector<std::uint64_t> hashes = indexes_[key].hashes();
+      const std::vector<std::uint64_t> hashes = SHOPLAKE_TRY(indexes_[key].hashes());
       for (std::size_t row = 0; row < hashes.size(); ++row) {
         if (positions_[row] != kGone)
           into.hashes[key].push_back(hashes[row]);
       }
     }
+    return {};
   }
 
   std::size_t memory_bytes() const {
@@ -227,12 +243,12 @@ class ColdRows::Run {
   std::vector<Index> indexes_;            // of each key
 };
 
-ColdRows::ColdRows(std::size_t keys) : keys_(keys) {}
+ColdRows::ColdRows(std::size_t keys, SpillPlace spill) : keys_(keys), spill_(std::move(spill)) {}
 ColdRows::ColdRows(ColdRows&&) noexcept = default;
 ColdRows& ColdRows::operator=(ColdRows&&) noexcept = default;
 ColdRows::~ColdRows() = default;
 
-void ColdRows::add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes) {
+Result<void> ColdRows::add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes) {
   SHOPLAKE_CHECK(taken_.empty() && hashes.size() == keys_);
   for (std::size_t begin = 0; begin < places.size(); begin += kRunRowsMax) {
     const std::size_t end = std::min(begin + kRunRowsMax, places.size());
@@ -245,25 +261,29 @@ void ColdRows::add(const std::vector<Place>& places, const std::vector<std::vect
       for (std::size_t row = begin; row < end; ++row)
         into.push_back(looked_at(of_key[row]));
     }
-    add_run(std::move(gathered));
+    SHOPLAKE_TRY(add_run(std::move(gathered)));
   }
+  return {};
 }
 
-void ColdRows::add_run(Gathered gathered) {
+Result<void> ColdRows::add_run(Gathered gathered) {
   while (!runs_.empty() && runs_.back().cold() <= gathered.places.size() &&
          runs_.back().cold() + gathered.places.size() <= kRunRowsMax) {
-    runs_.back().pour(gathered);
+    SHOPLAKE_TRY(runs_.back().pour(gathered));
     runs_.pop_back();
   }
   gathered.sort();
-  runs_.emplace_back(std::move(gathered));
+  runs_.emplace_back(spill_, std::move(gathered));
+  return {};
 }
 
-void ColdRows::find(std::size_t key, std::span<const std::uint64_t> hashes, std::vector<Row>& found) const {
+Result<void> ColdRows::find(std::size_t key, std::span<const std::uint64_t> hashes, std::vector<Row>& found) const {
+  std::vector<std::uint8_t> buffer;
   for (std::size_t run = 0; run < runs_.size(); ++run) {
     for (const std::uint64_t hash : hashes)
-      runs_[run].find(key, looked_at(hash), static_cast<std::uint32_t>(run), found);
+      SHOPLAKE_TRY(runs_[run].find(key, looked_at(hash), static_cast<std::uint32_t>(run), buffer, found));
   }
+  return {};
 }
 
 void ColdRows::take(std::span<const Row> rows) {

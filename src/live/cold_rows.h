@@ -1,12 +1,14 @@
 // ColdRows: where the rows of a table lie that are not in memory, found by the hashes of their keys.
 //
 // A row has its place (number of the file, position in it) and one hash for each key of the table. They are kept in
-// runs: a run has the positions of its rows, in order of file and position, and for each key its rows ordered by 40
-// bits of the hash, six bytes a row. A lookup looks at some ten entries of each run, so it costs the same whatever the
-// number of rows; a row takes four bytes and six to seven for each key. Two keys that share their 40 bits cost a row
-// that is read in vain. A new run becomes one with those before it that are not larger, so there are few.
+// runs of up to a million rows: a run has the positions of its rows, in order of file and position, and for each key
+// its rows ordered by 40 bits of the hash, six bytes a row. A lookup looks at some ten entries of each run, so it costs
+// the same whatever the number of rows of a run. Two keys that share their 40 bits cost a row that is read in vain. A
+// new run becomes one with those before it that are not larger, so there are few. In memory a row takes four bytes and
+// half a one for each key; the rows by hash are in a file (spilled_bytes.h).
 //
-// What take() took comes back with rollback(), until commit(). Belongs to one thread.
+// What take() took comes back with rollback(), until commit(). Errors are those of reading that file; rows are missing
+// after one of add(). Belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +17,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
+#include "live/spilled_bytes.h"
+
 namespace shoplake::live {
+
+using base::Result;
 
 class ColdRows {
  public:
@@ -34,16 +41,16 @@ class ColdRows {
   // Hashes have so many bits; see key_lookup.h.
   static constexpr int kHashBits = 44;
 
-  explicit ColdRows(std::size_t keys = 0);
+  explicit ColdRows(std::size_t keys = 0, SpillPlace spill = {});
   ColdRows(ColdRows&&) noexcept;
   ColdRows& operator=(ColdRows&&) noexcept;
   ~ColdRows();
 
   // Adds rows: their places, none of them cold already, and for each key the hash of each row.
-  void add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes);
+  Result<void> add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes);
 
   // Appends the rows whose hash of key `key` is one of these; others only if they share its bits.
-  void find(std::size_t key, std::span<const std::uint64_t> hashes, std::vector<Row>& found) const;
+  Result<void> find(std::size_t key, std::span<const std::uint64_t> hashes, std::vector<Row>& found) const;
 
   // These are not cold any more.
   void take(std::span<const Row> rows);
@@ -66,9 +73,10 @@ class ColdRows {
     Row row;
     std::uint32_t position;
   };
-  void add_run(Gathered gathered);
+  Result<void> add_run(Gathered gathered);
 
   std::size_t keys_;
+  SpillPlace spill_;
   std::vector<Run> runs_;
   std::vector<Taken> taken_;
 };

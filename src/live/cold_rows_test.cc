@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
+
+#include "io/temporary_directory.h"
 
 namespace shoplake::live {
 namespace {
@@ -17,7 +20,7 @@ std::uint64_t hash(std::uint64_t key) {  // 44 bits
 
 std::vector<Place> find(const ColdRows& rows, std::size_t key, const std::vector<std::uint64_t>& hashes) {
   std::vector<ColdRows::Row> found;
-  rows.find(key, hashes, found);
+  EXPECT_TRUE(rows.find(key, hashes, found).ok());
   std::vector<Place> places;
   for (const ColdRows::Row& row : found)
     places.push_back(row.place);
@@ -27,13 +30,13 @@ std::vector<Place> find(const ColdRows& rows, std::size_t key, const std::vector
 
 std::vector<ColdRows::Row> rows_of(const ColdRows& rows, std::size_t key, std::uint64_t value) {
   std::vector<ColdRows::Row> found;
-  rows.find(key, std::vector<std::uint64_t>{hash(value)}, found);
+  EXPECT_TRUE(rows.find(key, std::vector<std::uint64_t>{hash(value)}, found).ok());
   return found;
 }
 
 TEST(ColdRows, FindsRowsByEachKey) {
   ColdRows rows(2);
-  rows.add({{1, 0}, {1, 7}, {4, 2}}, {{hash(10), hash(10), hash(11)}, {hash(5), hash(6), hash(5)}});
+  ASSERT_TRUE(rows.add({{1, 0}, {1, 7}, {4, 2}}, {{hash(10), hash(10), hash(11)}, {hash(5), hash(6), hash(5)}}).ok());
   EXPECT_EQ(find(rows, 0, {hash(10)}), (std::vector<Place>{{1, 0}, {1, 7}}));
   EXPECT_EQ(find(rows, 1, {hash(5), hash(6)}), (std::vector<Place>{{1, 0}, {1, 7}, {4, 2}}));
   EXPECT_TRUE(find(rows, 0, {hash(5)}).empty());
@@ -43,7 +46,7 @@ TEST(ColdRows, FindsRowsByEachKey) {
 
 TEST(ColdRows, WhatWasTakenComesBackWithRollback) {
   ColdRows rows(1);
-  rows.add({{1, 0}, {1, 1}, {1, 2}}, {{hash(1), hash(2), hash(2)}});
+  ASSERT_TRUE(rows.add({{1, 0}, {1, 1}, {1, 2}}, {{hash(1), hash(2), hash(2)}}).ok());
   auto taken = rows_of(rows, 0, 2);
   taken.push_back(taken.front());  // twice
   rows.take(taken);
@@ -60,7 +63,7 @@ TEST(ColdRows, WhatWasTakenComesBackWithRollback) {
 
 TEST(ColdRows, RowsMoveWithTheirFile) {
   ColdRows rows(1);
-  rows.add({{1, 0}, {1, 5}, {2, 5}}, {{hash(1), hash(2), hash(3)}});
+  ASSERT_TRUE(rows.add({{1, 0}, {1, 5}, {2, 5}}, {{hash(1), hash(2), hash(3)}}).ok());
   rows.move(1, 9, std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 30}, {5, 50}});
   EXPECT_TRUE(find(rows, 0, {hash(1)}).empty());  // not among those that were kept
   EXPECT_EQ(find(rows, 0, {hash(2)}), (std::vector<Place>{{9, 50}}));
@@ -69,14 +72,17 @@ TEST(ColdRows, RowsMoveWithTheirFile) {
   EXPECT_EQ(rows.files(), (std::vector<std::int32_t>{2}));
 }
 
-// Against a model that is nothing but a map, through many runs.
-TEST(ColdRows, AgreesWithAMap) {
+// Against a model that is nothing but a map, through many runs; with a folder the larger ones are in files.
+class ColdRowsModel : public testing::TestWithParam<bool> {};
+
+TEST_P(ColdRowsModel, AgreesWithAMap) {
+  const io::TemporaryDirectory folder;
   std::uint64_t state = 17;
   const auto random = [&](std::uint64_t below) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
     return (state >> 33) % below;
   };
-  ColdRows rows(2);
+  ColdRows rows(2, GetParam() ? SpillPlace{&io::posix_env(), folder.path()} : SpillPlace());
   std::map<Place, std::pair<std::uint64_t, std::uint64_t>> model;
   std::int32_t next_file = 0;
   for (int round = 0; round < 300; ++round) {
@@ -94,7 +100,7 @@ TEST(ColdRows, AgreesWithAMap) {
           hashes[1].push_back(hash(keys.second));
           model[places.back()] = keys;
         }
-        rows.add(places, hashes);
+        ASSERT_TRUE(rows.add(places, hashes).ok());
         break;
       }
       case 2: {
@@ -140,8 +146,12 @@ TEST(ColdRows, AgreesWithAMap) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Places, ColdRowsModel, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Files" : "Memory"; });
+
 TEST(ColdRows, AMillionRowsTakeFewBytes) {
-  ColdRows rows(2);
+  const io::TemporaryDirectory folder;
+  ColdRows rows(2, {&io::posix_env(), folder.path()});
   std::vector<Place> places;
   std::vector<std::vector<std::uint64_t>> hashes(2);
   for (std::int64_t row = 0; row < 1'000'000; ++row) {
@@ -149,8 +159,9 @@ TEST(ColdRows, AMillionRowsTakeFewBytes) {
     hashes[0].push_back(hash(static_cast<std::uint64_t>(row)));
     hashes[1].push_back(hash(static_cast<std::uint64_t>(row % 1'000)));
   }
-  rows.add(places, hashes);
-  EXPECT_LT(rows.memory_bytes(), 18'000'000u);
+  ASSERT_TRUE(rows.add(places, hashes).ok());
+  EXPECT_LT(rows.memory_bytes(), 6'500'000u);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_EQ(find(rows, 1, {hash(3)}).size(), 1'000u);
   EXPECT_EQ(find(rows, 0, {hash(777'777)}), (std::vector<Place>{{7, 77'777}}));
 }

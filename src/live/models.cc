@@ -180,8 +180,7 @@ Result<void> Models::find_cold(const Table& table, const KeyTerm& term, const st
   hashes.reserve(static_cast<std::size_t>(listed.row_count()));
   for (std::int64_t row = 0; row < listed.row_count(); ++row)
     hashes.push_back(static_cast<std::uint64_t>(listed.integer(row, 0)));
-  table.cold.find(table.keys.number(term.columns), hashes, found);
-  return {};
+  return table.cold.find(table.keys.number(term.columns), hashes, found);
 }
 
 // Reads cold rows from their files: they are hot then.

@@ -17,7 +17,7 @@ namespace {
 
 // Tables of the lake up to this size are read into memory once, larger ones from their files each time.
 constexpr std::int64_t kLakeTableBytesInMemory = 16 << 20;
-constexpr std::int64_t kColdRowsAtATime = 262'144;
+constexpr std::int64_t kColdRowsAtATime = 65'536;
 
 // A counter of the current snapshot's summary.
 std::int64_t summary_number(const catalog::Table& table, const std::string& name) {
@@ -174,7 +174,7 @@ Result<void> Models::check_lookups() {
   }
   for (auto& [name, table] : tables_) {
     if (table.has_cold)
-      table.cold = ColdRows(table.keys.count());
+      table.cold = ColdRows(table.keys.count(), {options_.env, database_->spill_directory()});
   }
   return {};
 }
@@ -285,7 +285,7 @@ Result<void> Models::load_cold_rows(Table& table, const std::string& where) {
     const engine::ResultSet listed = SHOPLAKE_TRY(
         session_->query(fmt::format("SELECT {}, {}{} FROM ({})", kFileColumn, kPositionColumn, table.keys.values(),
                                     placed_rows(*table.model, table.files, numbers, where))));
-    add_cold_rows(listed, table.keys.count(), table.cold);
+    SHOPLAKE_TRY(add_cold_rows(listed, table.keys.count(), table.cold));
   }
   return {};
 }

@@ -28,7 +28,7 @@ std::string placed_rows(const LiveModel& model, const TableFiles& files, const s
   return query;
 }
 
-void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold) {
+Result<void> add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold) {
   std::vector<ColdRows::Place> places;
   std::vector<std::vector<std::uint64_t>> hashes(keys);
   for (std::int64_t row = 0; row < listed.row_count(); ++row) {
@@ -36,7 +36,7 @@ void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& 
     for (std::size_t key = 0; key < keys; ++key)
       hashes[key].push_back(static_cast<std::uint64_t>(listed.integer(row, key + 2)));
   }
-  cold.add(places, hashes);
+  return cold.add(places, hashes);
 }
 
 }  // namespace shoplake::live

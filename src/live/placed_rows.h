@@ -18,6 +18,6 @@ std::string placed_rows(const LiveModel& model, const TableFiles& files, const s
                         const std::string& where = "true");
 
 // Adds the rows of an answer that has of each its file, its position and the hashes of its keys.
-void add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold);
+Result<void> add_cold_rows(const engine::ResultSet& listed, std::size_t keys, ColdRows& cold);
 
 }  // namespace shoplake::live
