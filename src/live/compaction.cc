@@ -28,7 +28,8 @@ constexpr std::int64_t kRemoveEveryMicros = 30'000'000;
 constexpr int kTrimBatches = 16;
 constexpr std::int64_t kRunMicros = 100'000;  // after so long a run begins nothing more
 constexpr std::int64_t kRetryMicros = 60'000'000;
-constexpr int kMergedRowGroupRows = 8'192;  // wide rows: a row group is in memory as a whole
+constexpr int kMergedRowGroupRows = 8'192;        // wide rows: a row group is in memory as a whole
+constexpr std::int64_t kDecodedRowsMax = 65'536;  // of a merge that decodes: what is left is for the next one
 constexpr const char* kManifestsProperty = "commit.manifest.min-count-to-merge";
 constexpr const char* kManifestsMax = "16";
 constexpr const char* kSummaryKey = "shoplake.live";
@@ -73,7 +74,8 @@ std::vector<std::size_t> choose_merge(const std::vector<MergeCandidate>& files, 
 struct Compactor::Job {
   catalog::Table table;
   catalog::TableChange change;
-  std::string query;
+  std::vector<std::int64_t> rows;  // of each file that change.removed_paths names
+  std::string columns;             // SQL
   std::string path;
   std::vector<transform::PartitionValue> partition;
   std::int64_t begin_micros = 0;
@@ -253,16 +255,15 @@ Result<std::unique_ptr<Compactor::Job>> Compactor::plan_merge(const catalog::Tab
   job->begin_micros = options_.env->monotonic_micros();
   job->partition = files[chosen.front()].partition;
   std::vector<std::string> paths;
-  for (const std::size_t index : chosen)
+  for (const std::size_t index : chosen) {
     paths.push_back(files[index].path);
-  std::string columns;
+    job->rows.push_back(files[index].record_count);
+  }
   for (const catalog::Field& field : table.metadata->current_schema().fields) {
     const std::string name = engine::quote_identifier(field.name);
-    columns +=
-        fmt::format("{}CAST({} AS {}) AS {}", columns.empty() ? "" : ", ", name, model::duckdb_type(field.type), name);
+    job->columns += fmt::format("{}CAST({} AS {}) AS {}", job->columns.empty() ? "" : ", ", name,
+                                model::duckdb_type(field.type), name);
   }
-  job->query = fmt::format("SELECT {} FROM read_parquet({}, hive_partitioning = false, union_by_name = true)", columns,
-                           engine::literal_list(paths));
   std::string folder = SHOPLAKE_TRY(options_.catalog->data_location(identifier));
   // Beside the first of the files: in the folder of their partition.
   if (io::parent_path(paths.front()).starts_with(folder))
@@ -310,13 +311,23 @@ Result<std::optional<transform::DataFile>> Compactor::join_files(const Job& job)
   return std::optional(std::move(file));
 }
 
+// Their rows in row groups of one size: of the first files only, if all are many.
+Result<transform::DataFile> Compactor::decode_files(Job& job) {
+  std::vector<std::string>& paths = job.change.removed_paths;
+  std::size_t taken = 0;
+  for (std::int64_t rows = 0; taken < paths.size() && (taken < 2 || rows + job.rows[taken] <= kDecodedRowsMax); ++taken)
+    rows += job.rows[taken];
+  paths.resize(taken);
+  return copy_rows(*options_.env, *job.session,
+                   fmt::format("SELECT {} FROM read_parquet({}, hive_partitioning = false, union_by_name = true)",
+                               job.columns, engine::literal_list(paths)),
+                   job.table.metadata->current_schema(), job.path, kMergedRowGroupRows);
+}
+
 void Compactor::work(Job& job) {
   job.outcome = [&]() -> Result<transform::DataFile> {
     std::optional<transform::DataFile> joined = SHOPLAKE_TRY(join_files(job));
-    transform::DataFile file =
-        joined ? std::move(*joined)
-               : SHOPLAKE_TRY(copy_rows(*options_.env, *job.session, job.query, job.table.metadata->current_schema(),
-                                        job.path, kMergedRowGroupRows));
+    transform::DataFile file = joined ? std::move(*joined) : SHOPLAKE_TRY(decode_files(job));
     base::log::debug("live.merged", {{"table", catalog::to_string(job.table.identifier)},
                                      {"files", static_cast<std::int64_t>(job.change.removed_paths.size())},
                                      {"rows", file.record_count},

@@ -84,6 +84,7 @@ class Compactor {
   Result<std::unique_ptr<Job>> plan_merge(const catalog::TableIdentifier& table);
   void work(Job& job);
   Result<std::optional<transform::DataFile>> join_files(const Job& job);
+  Result<transform::DataFile> decode_files(Job& job);
   bool is_hot(const catalog::TableIdentifier& table) const;
 
   const LiveOptions& options_;
