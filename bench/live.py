@@ -183,7 +183,9 @@ def measure(histories, rate, seconds, catch_up_events, folder, say=print):
         home = folder / f"live-{history}"
         shutil.rmtree(home, ignore_errors=True)
         path = folder / f"history-{history}.ndjson.gz"
-        shoplake(home, "generate", "events", "--events", history, "--days", 14, "--out", path, "--end-date", time.strftime("%Y-%m-%d", time.gmtime()))
+        # Until yesterday: a history does not hold what is yet to come.
+        yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86400))
+        shoplake(home, "generate", "events", "--events", history, "--days", 14, "--out", path, "--end-date", yesterday)
         shoplake(home, "load", "events", path)
         path.unlink()
         shoplake(home, "build")

@@ -45,8 +45,10 @@ constexpr std::string_view kApi = "/api/";
 constexpr std::string_view kCatalog = "/v1/";
 constexpr std::uint64_t kQueryBytesMax = 256 * 1024;
 constexpr std::uint64_t kFlowBytesMax = 300 * 1024;  // an execution's input has at most 256 KiB
-// Of the engine that computes the dashboard; what needs more is spilled.
-constexpr std::uint64_t kDashboardMemoryBytes = 128ull << 20;
+// Of the engine that computes the dashboard; what needs more is spilled. The blocks of a page are asked for at once, so
+// that they share the cores; a query on several would hold a row group of each file for each of them.
+constexpr std::uint64_t kDashboardMemoryBytes = 96ull << 20;
+constexpr int kDashboardThreads = 1;
 constexpr std::uint64_t kCommitBytesMax = 64ull << 20;  // a commit carries whole snapshots, and a schema may be wide
 
 // What a call of the catalog's API changes, for the audit log; nothing if it only reads or reports.
@@ -309,6 +311,7 @@ base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions
     engine::DatabaseOptions limited = app.engine_options();
     if (limited.memory_limit_bytes == 0 || limited.memory_limit_bytes > kDashboardMemoryBytes)
       limited.memory_limit_bytes = kDashboardMemoryBytes;
+    limited.threads = kDashboardThreads;
     limited.returns_memory = true;
     return engine::Database::open(limited);
   };

@@ -77,14 +77,14 @@ struct LiveOptions {
   std::chrono::milliseconds collect{300};           // a step begins at most so often while records come in
   std::size_t records_max = 500'000;                // of one step
   std::size_t bytes_max = 32 << 20;                 // of one step's payloads: it takes a few times that
-  std::size_t window_events_max = 2'000'000;        // ids kept in memory
+  std::size_t window_events_max = 1'000'000;        // ids kept in memory
   std::uint64_t backlog_records_min = 1'000'000;    // from so many waiting records on they are taken in bulk
   std::uint64_t bulk_records_max = 1'000'000;       // of one bulk commit
   std::int64_t retired_files_micros = 600'000'000;  // how long files that no snapshot names are kept for readers
   std::int64_t hot_rows_max = 131'072;              // of each model's table that are kept in memory (live/models.h)
   int snapshots_kept = 20;                          // of live's own, for each table
   // Files whose row groups have so many rows on average are merged by joining them as they are.
-  std::int64_t joined_row_group_rows_min = 4'096;
+  std::int64_t joined_row_group_rows_min = 2'048;
 };
 
 enum class LiveState {

@@ -228,7 +228,9 @@ Result<void> Models::trim(const std::string& newest) {
     if (table.has_cold)
       SHOPLAKE_TRY(cool_rows(table));
   }
-  return session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase));
+  // What a checkpoint has written can be read again: blocks that no batch touches stay out of memory.
+  SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
+  return database_->release_memory();
 }
 
 // Rows of files that are too old as a whole; others are told when they are read.
@@ -265,8 +267,7 @@ Result<void> Models::cool_rows(Table& table) {
   const engine::ResultSet listed = SHOPLAKE_TRY(session_->query(
       fmt::format("SELECT {}, {}{} FROM {} WHERE {}", kFileColumn, kPositionColumn, table.keys.names(), hot, which)));
   SHOPLAKE_TRY(session_->execute(fmt::format("DELETE FROM {} WHERE {}", hot, which)));
-  add_cold_rows(listed, table.keys.count(), table.cold);
-  return {};
+  return add_cold_rows(listed, table.keys.count(), table.cold);
 }
 
 std::size_t Models::cold_bytes() const {

@@ -13,6 +13,10 @@ namespace {
 
 using base::Result;
 
+// An engine that serves for long gathers handles of blocks that are gone: after so many generations, which are two
+// minutes under live, the next one has a new engine.
+constexpr std::uint64_t kEngineGenerations = 128;
+
 // Metadata locations of tables and views, by name.
 using Locations = std::unordered_map<std::string, std::string>;
 
@@ -140,7 +144,7 @@ struct LakeReader::State {
     if (!generation || generation->key() != key) {
       // A commit between the snapshot above and the one that make() reads only makes this generation newer than its
       // key.
-      if (!database)
+      if (!database || generations % kEngineGenerations == 0)
         database = SHOPLAKE_TRY(open_database());
       auto made = Generation::make(std::move(key), database, ++generations, catalog);
       if (!made.ok()) {
