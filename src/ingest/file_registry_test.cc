@@ -63,7 +63,8 @@ TEST_F(FileRegistryTest, ListsWhatWasRefused) {
   ASSERT_TRUE(record_file(*database_, record("d.csv", FileState::duplicate)).ok());
   const auto names = [&](const FileFilter& filter) {
     std::string found;
-    for (const FileRecord& file : list_files(*database_, filter).value())
+    const auto files = list_files(*database_, filter);  // a loop over a temporary's value would outlive it
+    for (const FileRecord& file : files.value())
       found += file.key.name + " ";
     return found;
   };
