@@ -469,7 +469,8 @@ OrderedJson list_tags(const Streams& streams, const Request& request) {
   request.check();
   OrderedJson tags = OrderedJson::array();
   bool more = false;
-  for (const auto& [key, value] : existing(streams, name)->tags) {
+  const auto stream = existing(streams, name);  // held: who changes the stream meanwhile replaces it
+  for (const auto& [key, value] : stream->tags) {
     if (key <= after)
       continue;
     more = tags.size() == static_cast<std::size_t>(limit);
