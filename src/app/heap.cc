@@ -14,24 +14,19 @@ Control duckdb_je_mallctl __attribute__((weak));
 namespace shoplake::app {
 namespace {
 
-struct Allocator {
-  const char* name;
-  Control* control;
-};
-
 double statistic(Control* control, const char* name) {
   std::size_t value = 0, bytes = sizeof(value);
   return control(name, &value, &bytes, nullptr, 0) == 0 ? static_cast<double>(value) : 0;
 }
 
-void measure(base::Metrics& metrics, const Allocator& allocator) {
+void measure(base::Metrics& metrics, const char* allocator, Control* control) {
   std::uint64_t epoch = 1;  // asks for statistics of now
   std::size_t bytes = sizeof(epoch);
-  (void)allocator.control("epoch", &epoch, &bytes, &epoch, bytes);
-  const double used = statistic(allocator.control, "stats.allocated");
-  metrics.set("process_heap_bytes", {{"allocator", allocator.name}, {"state", "used"}}, used);
-  metrics.set("process_heap_bytes", {{"allocator", allocator.name}, {"state", "kept"}},
-              statistic(allocator.control, "stats.resident") - used);
+  (void)control("epoch", &epoch, &bytes, &epoch, bytes);
+  const double used = statistic(control, "stats.allocated");
+  metrics.set("process_heap_bytes", {{"allocator", allocator}, {"state", "used"}}, used);
+  metrics.set("process_heap_bytes", {{"allocator", allocator}, {"state", "kept"}},
+              statistic(control, "stats.resident") - used);
 }
 
 }  // namespace
@@ -42,8 +37,8 @@ void describe_heap(base::Metrics& metrics) {
   metrics.describe_gauge("process_heap_bytes",
                          "Heap of the program and of the engine's blocks: used, and kept by the allocator beside it.");
   metrics.before_exposition([](base::Metrics& m) {
-    measure(m, {"program", mallctl});
-    measure(m, {"engine", duckdb_je_mallctl});
+    measure(m, "program", mallctl);
+    measure(m, "engine", duckdb_je_mallctl);
   });
 }
 

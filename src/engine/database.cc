@@ -11,6 +11,13 @@
 namespace shoplake::engine {
 namespace {
 
+Result<ConnectionHandle> new_connection(const DatabaseHandle& database) {
+  ConnectionHandle connection;
+  if (duckdb_connect(database.get(), connection.address()) != DuckDBSuccess)
+    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  return connection;
+}
+
 // In the order in which they need each other.
 constexpr struct {
   const char* name;
@@ -123,10 +130,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   if (duckdb_open_ext(nullptr, state->handle.address(), configuration.get(), &message) != DuckDBSuccess) {
     return duckdb_error(take_text(message).c_str()).within("cannot start the engine");
   }
-  ConnectionHandle connection;
-  if (duckdb_connect(state->handle.get(), connection.address()) != DuckDBSuccess) {
-    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
-  }
+  const ConnectionHandle connection = SHOPLAKE_TRY(new_connection(state->handle));
   SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL TimeZone = 'UTC'"));
   if (options.returns_memory) {
     for (const char* setting :
@@ -163,9 +167,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
 
 Result<std::unique_ptr<Session>> Database::connect() {
   auto session = std::make_unique<Session::State>();
-  if (duckdb_connect(state_->handle.get(), session->connection.address()) != DuckDBSuccess) {
-    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
-  }
+  session->connection = SHOPLAKE_TRY(new_connection(state_->handle));
   if (!state_->locked_down) {
     // Progress is counted only where a bar is on; nothing is printed.
     SHOPLAKE_TRY(run(session->connection.get(), "SET enable_progress_bar = true"));
@@ -176,9 +178,7 @@ Result<std::unique_ptr<Session>> Database::connect() {
 }
 
 Result<void> Database::attach_scratch(std::string_view name) {
-  ConnectionHandle connection;
-  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess)
-    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  const ConnectionHandle connection = SHOPLAKE_TRY(new_connection(state_->handle));
   const std::string as = " AS " + quote_identifier(name);
   if (!state_->spill)
     return run(connection.get(), "ATTACH ':memory:'" + as + " (COMPRESS)");
@@ -192,9 +192,7 @@ Result<void> Database::attach_scratch(std::string_view name) {
 Result<void> Database::release_memory() {
   if (state_->memory_limit_bytes == 0)
     return {};
-  ConnectionHandle connection;
-  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess)
-    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
+  const ConnectionHandle connection = SHOPLAKE_TRY(new_connection(state_->handle));
   // A limit that cannot be kept to is refused, when everything has gone that can go.
   (void)run(connection.get(), "SET GLOBAL memory_limit = '1B'");
   return run(connection.get(), "SET GLOBAL memory_limit = '" + std::to_string(state_->memory_limit_bytes) + "B'");
@@ -203,10 +201,7 @@ Result<void> Database::release_memory() {
 std::string Database::spill_directory() const { return state_->spill ? state_->spill->path() : std::string(); }
 
 Result<void> Database::lock_down(std::span<const std::string> readable_directories) {
-  ConnectionHandle connection;
-  if (duckdb_connect(state_->handle.get(), connection.address()) != DuckDBSuccess) {
-    return base::make_error(base::ErrorKind::internal, "engine.connect", "cannot connect to the engine");
-  }
+  const ConnectionHandle connection = SHOPLAKE_TRY(new_connection(state_->handle));
   if (state_->secret) {
     SHOPLAKE_TRY(state_->secret->renew(connection.get()));
     state_->secret->freeze();

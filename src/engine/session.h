@@ -166,7 +166,7 @@ class Database {
 
   // Gives back the memory of blocks that can be read again or spilled, and of what the engine keeps of blocks that are
   // gone (a handle of each of the last 32,768 of a kind, until it lacks memory). A statement that runs at the same time
-  // may fail for want of memory. Nothing without memory_limit_bytes.
+  // may fail for want of memory. Nothing without memory_limit_bytes; an error after lock_down().
   Result<void> release_memory();
 
   // The folder of this object alone that is removed with it, or, after a crash, by the next Database of the temporary
