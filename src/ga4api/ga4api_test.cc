@@ -236,8 +236,9 @@ TEST_F(ClientTest, GivesUpWithTheApisOwnWords) {
     const auto failed = client_.read(kEvents, "2026-11-20");
     EXPECT_EQ(failed.error().code, each.code) << each.status;
     EXPECT_EQ(transport_.urls.size() - before - (before == 0 ? 1 : 0), each.requests) << each.status;
-    if (const std::string said = error_message(each.body); !said.empty())
+    if (const std::string said = error_message(each.body); !said.empty()) {
       EXPECT_NE(failed.error().message.find(said), std::string::npos);
+    }
   }
   // Eight server errors are what a run may cost.
   for (int request = 0; request < 5; ++request)

@@ -20,7 +20,7 @@ class CuratedLake : public Lake {
     }
     return found;
   }
-  base::Result<Rows> query(const std::string& sql) override {
+  base::Result<Rows> query(const std::string& /*sql*/) override {
     ++queries;
     if (is_failing)
       return base::make_error(base::ErrorKind::environment, "engine.out_of_memory", "no memory");

@@ -25,7 +25,7 @@ constexpr std::int16_t kVersion = 1, kSchema = 2, kRows = 3, kRowGroups = 4, kCr
                        kEncryption = 8, kSigningKey = 9;
 }
 namespace element_field {
-constexpr std::int16_t kName = 4, kConvertedType = 6, kLogicalType = 10;
+constexpr std::int16_t kRepetition = 3, kName = 4, kConvertedType = 6, kLogicalType = 10;
 }
 namespace converted_type {
 constexpr std::int64_t kNone = -1, kTimeMillis = 7, kTimestampMicros = 10, kInt32 = 17, kInt64 = 18;
@@ -72,14 +72,18 @@ void append_signature(CompactReader& in, bool is_root, std::string& signature) {
       continue;
     }
     const std::string_view value = in.skip(field.type);
+    // Of the root these say nothing; DuckDB gives it a repetition, others do not.
+    const bool is_idle = is_root && (field.id == element_field::kName || field.id == element_field::kRepetition);
     if (field.id == element_field::kLogicalType)
       logical = value;
-    else if (!(is_root && field.id == element_field::kName))  // names nothing
+    else if (!is_idle)
       signature.append(fmt::format("{}:", field.id)).append(value).append(";");
   }
-  // Some writers say of a plain integer that it is one.
-  if (converted == converted_type::kInt32 || converted == converted_type::kInt64)
-    return;
+  // Some writers say of a plain integer that it is one: that is nothing to say.
+  if (converted == converted_type::kInt32 || converted == converted_type::kInt64) {
+    converted = converted_type::kNone;
+    logical = {};
+  }
   if (converted != converted_type::kNone)
     signature.append(fmt::format("converted:{};", converted));
   // The older kind of annotation says it all but for times, which may be local ones.
