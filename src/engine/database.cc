@@ -185,8 +185,9 @@ Result<void> Database::attach_scratch(std::string_view name) {
   const std::string path = state_->spill->path() + "/" + std::string(name) + ".scratch";
   // Rows are rewritten again and again: what takes long to compress is not worth it.
   SHOPLAKE_TRY(run(connection.get(), "SET GLOBAL disabled_compression_methods = 'fsst,dict_fsst,zstd,alp,alprd'"));
-  return run(connection.get(), "ATTACH " + quote_literal(path) + as +
-                                   " (BLOCK_SIZE 16384, ROW_GROUP_SIZE 8192, RECOVERY_MODE 'no_wal_writes')");
+  return run(connection.get(),
+             "ATTACH " + quote_literal(path) + as +
+                 " (BLOCK_SIZE 16384, ROW_GROUP_SIZE 8192, STORAGE_VERSION 'latest', RECOVERY_MODE 'no_wal_writes')");
 }
 
 Result<void> Database::release_memory() {

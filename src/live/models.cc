@@ -138,14 +138,10 @@ std::vector<std::pair<std::int64_t, std::int64_t>> row_stretches(const std::vect
 
 }  // namespace
 
-// Makes live_tick.found of the rowids of rows among which are all that the predicate is true of, unless the batch has
-// none of its keys.
-Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
-  const std::string hot = spelled(kHotSchema, lookup.table->model->name);
-  const auto rows_made = [](const engine::ResultSet& created) {
-    return created.row_count() == 1 ? created.integer(0, 0) : 0;
-  };
-  *has_keys = lookup.terms.empty();
+// A predicate of hot rows that is true of all rows of the lookup, at least; none: the batch has none of its keys.
+Result<std::optional<std::string>> Models::find_candidates(const Lookup& lookup) {
+  if (lookup.terms.empty())
+    return std::optional(fmt::format("({}\n)", lookup.where));
   std::vector<std::string> by_key;
   std::vector<ColdRows::Row> cold;
   for (std::size_t number = 0; number < lookup.terms.size(); ++number) {
@@ -153,23 +149,16 @@ Result<void> Models::find_candidates(const Lookup& lookup, bool* has_keys) {
     const std::string keys = spelled(kTickSchema, fmt::format("keys_{}", number));
     const engine::ResultSet created = SHOPLAKE_TRY(
         session_->query(fmt::format("CREATE OR REPLACE TABLE {} AS {}", keys, lookup.table->keys.keys(term))));
-    if (rows_made(created) == 0)
+    if (created.row_count() == 0 || created.integer(0, 0) == 0)
       continue;
-    *has_keys = true;
     by_key.push_back(fmt::format("{} IN (SELECT key FROM {})", lookup.table->keys.name(term.columns), keys));
     if (lookup.table->has_cold)
       SHOPLAKE_TRY(find_cold(*lookup.table, term, keys, cold));
   }
-  if (!*has_keys)
-    return {};
+  if (by_key.empty())
+    return std::optional<std::string>();
   SHOPLAKE_TRY(warm_rows(*lookup.table, std::move(cold)));
-  if (lookup.terms.empty())
-    by_key.push_back(fmt::format("({}\n)", lookup.where));
-  std::vector<std::string> found;
-  for (const std::string& condition : by_key)
-    found.push_back(fmt::format("SELECT rowid AS {} FROM {} WHERE {}", kRowColumn, hot, condition));
-  return session_->execute(
-      fmt::format("CREATE OR REPLACE TABLE {} AS {}", spelled(kTickSchema, "found"), join(found, " UNION ")));
+  return std::optional("(" + join(by_key, " OR ") + ")");
 }
 
 // Appends the cold rows that may have one of the keys.
@@ -221,22 +210,22 @@ Result<void> Models::warm_rows(Table& table, std::vector<ColdRows::Row> found) {
 
 // Makes the table `into` of the rows of a lookup. False: the batch has none of its keys, and nothing was made.
 Result<bool> Models::find_rows(const Lookup& lookup, const std::string& columns, const std::string& into) {
-  bool has_keys = false;
-  SHOPLAKE_TRY(find_candidates(lookup, &has_keys));
-  if (!has_keys)
+  const std::optional<std::string> candidates = SHOPLAKE_TRY(find_candidates(lookup));
+  if (!candidates)
     return false;
+  // First which rows, from the columns that tell; then the others of their columns, where these rows are.
   const std::string hot = spelled(kHotSchema, lookup.table->model->name);
-  const std::string found = spelled(kTickSchema, "found");
   const engine::ResultSet listed =
-      SHOPLAKE_TRY(session_->query(fmt::format("SELECT {0} FROM {1} ORDER BY {0}", kRowColumn, found)));
+      SHOPLAKE_TRY(session_->query(fmt::format("SELECT rowid FROM {} WHERE {}", hot, *candidates)));
   std::vector<std::int64_t> rows;
+  rows.reserve(static_cast<std::size_t>(listed.row_count()));
   for (std::int64_t row = 0; row < listed.row_count(); ++row)
     rows.push_back(listed.integer(row, 0));
+  std::sort(rows.begin(), rows.end());
   std::vector<std::string> stretches;
   for (const auto& [first, last] : row_stretches(rows))
     stretches.push_back(
-        fmt::format("SELECT {0} FROM {1} WHERE rowid BETWEEN {2} AND {3} AND rowid IN (SELECT {4} FROM {5})", columns,
-                    hot, first, last, kRowColumn, found));
+        fmt::format("SELECT {} FROM {} WHERE rowid BETWEEN {} AND {} AND {}", columns, hot, first, last, *candidates));
   if (stretches.empty())
     stretches.push_back(fmt::format("SELECT {} FROM {} LIMIT 0", columns, hot));
   // Of rows that were found by key the predicate has the last word, when they have been read.
@@ -273,27 +262,29 @@ Result<void> Models::run_scoped(const LiveModel& model, Table& table) {
     if (!SHOPLAKE_TRY(find_rows(read.lookup, read.lookup.table->model->columns, read.relation)))
       SHOPLAKE_TRY(session_->execute("DELETE FROM " + read.relation));
   }
-  const engine::ResultSet created = SHOPLAKE_TRY(session_->query(
+  SHOPLAKE_TRY(session_->execute(
       fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, CAST(sum(_shoplake_sign) AS BIGINT) AS _shoplake_count, "
                   "list({4}) FILTER (_shoplake_sign < 0) AS _shoplake_rows FROM ("
                   "SELECT {2}, 1 AS _shoplake_sign, CAST(NULL AS BIGINT) AS {4} FROM ({3}\n) AS new_rows UNION ALL "
                   "SELECT {1}, -1, {4} FROM {5}) GROUP BY {1} HAVING sum(_shoplake_sign) <> 0",
                   difference, model.columns, model.casts, model.sql, kRowColumn, old)));
-  if (created.row_count() != 1 || created.integer(0, 0) == 0)
-    return {};
-  const engine::ResultSet removed = SHOPLAKE_TRY(session_->query(fmt::format(
-      "CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3} FROM {4} WHERE {3} IN (SELECT unnest(_shoplake_rows[1 : "
-      "-_shoplake_count]) FROM {5} WHERE _shoplake_count < 0)",
-      spelled(kTickSchema, "removed"), kFileColumn, kPositionColumn, kRowColumn, old, difference)));
-  if (removed.row_count() == 1 && removed.integer(0, 0) > 0)
+  const engine::ResultSet counts = SHOPLAKE_TRY(
+      session_->query(fmt::format("SELECT count(*) FILTER (_shoplake_count < 0), count(*) FILTER (_shoplake_count > 0) "
+                                  "FROM {}",
+                                  difference)));
+  if (counts.integer(0, 0) > 0) {
+    SHOPLAKE_TRY(session_->execute(fmt::format(
+        "CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3} FROM {4} WHERE {3} IN (SELECT unnest(_shoplake_rows[1 : "
+        "-_shoplake_count]) FROM {5} WHERE _shoplake_count < 0)",
+        spelled(kTickSchema, "removed"), kFileColumn, kPositionColumn, kRowColumn, old, difference)));
     SHOPLAKE_TRY(write_deletes(model, table));
-  const std::string added = spelled(kTickSchema, "added");
-  const engine::ResultSet kept = SHOPLAKE_TRY(session_->query(
-      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1} FROM (SELECT {1}, unnest(range(_shoplake_count)) FROM {2} "
-                  "WHERE _shoplake_count > 0)",
-                  added, model.columns, difference)));
-  const bool any = kept.row_count() == 1 && kept.integer(0, 0) > 0;
-  return any ? write_added(model, table, added) : Result<void>();
+  }
+  if (counts.integer(0, 1) == 0)
+    return {};
+  return write_added(model, table,
+                     fmt::format("(SELECT {0} FROM (SELECT {0}, unnest(range(_shoplake_count)) FROM {1} WHERE "
+                                 "_shoplake_count > 0))",
+                                 model.columns, difference));
 }
 
 namespace {
@@ -329,8 +320,8 @@ std::string in_partition(const LiveModel& model, const std::vector<transform::Pa
 
 }  // namespace
 
-// The rows of a relation become a data file for each partition, and hot rows. The engine keeps the order of a table's
-// rows, so that both get the same places.
+// The rows of a relation become a data file for each partition, and hot rows. The engine gives them in the same order
+// each time, so that both get the same places.
 Result<void> Models::write_added(const LiveModel& model, Table& table, const std::string& added) {
   for (const auto& values : SHOPLAKE_TRY(partitions_of(*session_, model, added))) {
     const std::string rows =
@@ -348,8 +339,6 @@ Result<void> Models::write_added(const LiveModel& model, Table& table, const std
       SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} SELECT {}, {}, row_number() OVER () - 1{} FROM {}",
                                                  spelled(kHotSchema, model.name), model.columns, number,
                                                  table.keys.values(), rows)));
-      SHOPLAKE_TRY(session_->execute(fmt::format("INSERT INTO {} VALUES ({}, {})", spelled(kFilesSchema, model.name),
-                                                 number, engine::quote_literal(path))));
     }
     table.added.emplace_back(number, std::move(file));
   }
@@ -365,18 +354,20 @@ Result<void> Models::write_deletes(const LiveModel& model, Table& table) {
     table.removed_rows[static_cast<std::int32_t>(counts.integer(row, 0))] = counts.integer(row, 1);
   // A delete file belongs to the partition of the files that it names.
   std::map<std::vector<transform::PartitionValue>, std::vector<std::string>> partitions;
-  for (const auto& [number, count] : table.removed_rows)
-    partitions[table.files.data.at(number).partition].push_back(std::to_string(number));
-  for (const auto& [values, numbers] : partitions) {
+  for (const auto& [number, count] : table.removed_rows) {
+    const TableFiles::File& file = table.files.data.at(number);
+    partitions[file.partition].push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
+  }
+  for (const auto& [values, files] : partitions) {
     const std::string folder = partition_folder(model, values);
     const std::string path =
         io::join_path(table.data_directory, folder + options_.env->new_uuid() + "-deletes.parquet");
     paths_.push_back(path);
     transform::DataFile file = SHOPLAKE_TRY(copy_position_deletes(
         *options_.env, *session_,
-        fmt::format("SELECT files.path AS file_path, removed.{0} AS pos FROM {1} AS removed JOIN {2} AS files ON "
-                    "removed.{3} = files.number WHERE removed.{3} IN ({4}) ORDER BY ALL",
-                    kPositionColumn, removed, spelled(kFilesSchema, model.name), kFileColumn, join(numbers, ", ")),
+        fmt::format("SELECT files.path AS file_path, removed.{0} AS pos FROM {1} AS removed JOIN (VALUES {2}) AS "
+                    "files(number, path) ON removed.{3} = files.number ORDER BY ALL",
+                    kPositionColumn, removed, join(files, ", "), kFileColumn),
         path));
     file.partition = values;
     table.added_deletes.push_back(std::move(file));

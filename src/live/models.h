@@ -161,7 +161,7 @@ class Models {
   Result<void> run_append(const LiveModel& model, Table& table);
   Result<void> run_scoped(const LiveModel& model, Table& table);
   Result<bool> find_rows(const Lookup& lookup, const std::string& columns, const std::string& into);
-  Result<void> find_candidates(const Lookup& lookup, bool* has_keys);
+  Result<std::optional<std::string>> find_candidates(const Lookup& lookup);
   Result<void> find_cold(const Table& table, const KeyTerm& term, const std::string& keys,
                          std::vector<ColdRows::Row>& found);
   Result<void> warm_rows(Table& table, std::vector<ColdRows::Row> found);

@@ -63,7 +63,7 @@ Result<void> Models::open() {
   // Not at every batch, which costs a fifth of it: trim() does it.
   SHOPLAKE_TRY(session_->execute("SET GLOBAL checkpoint_threshold = '1TB'"));
   for (const char* schema : {kSourceSchema, kBatchSchema, kNowSchema, kThisSchema, kReadSchema, kChangedSchema,
-                             kLakeSchema, kHotSchema, kFilesSchema, kTickSchema})
+                             kLakeSchema, kHotSchema, kTickSchema})
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE SCHEMA {}", schema)));
   SHOPLAKE_TRY(plan_lookups());
   for (const LakeTable& table : plan_.lake_tables)
@@ -217,8 +217,6 @@ Result<void> Models::create_relations(Table& table) {
                                     columns, kFileColumn, kPositionColumn, table.keys.definitions())));
   SHOPLAKE_TRY(session_->execute(fmt::format("CREATE VIEW {} AS SELECT {} FROM {}", spelled(kNowSchema, model.name),
                                              model.columns, spelled(kHotSchema, model.name))));
-  SHOPLAKE_TRY(session_->execute(
-      fmt::format("CREATE TABLE {} (number INTEGER, path VARCHAR)", spelled(kFilesSchema, model.name))));
   if (!model.appends) {
     const std::string old = spelled(kTickSchema, "old_" + model.name);
     SHOPLAKE_TRY(session_->execute(fmt::format("CREATE TABLE {} ({}{} INTEGER, {} BIGINT, {} BIGINT)", old, columns,
@@ -241,13 +239,9 @@ Result<void> Models::load_rows(Table& table) {
   const LiveModel& model = *table.model;
   if (table.files.data.empty())
     return {};
-  std::vector<std::string> paths, numbered;
-  for (const auto& [number, file] : table.files.data) {
+  std::vector<std::string> paths;
+  for (const auto& [number, file] : table.files.data)
     paths.push_back(file.path);
-    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
-  }
-  SHOPLAKE_TRY(session_->execute(
-      fmt::format("INSERT INTO {} VALUES {}", spelled(kFilesSchema, model.name), join(numbered, ", "))));
   std::string where = "true";
   if (model.hot_days > 0) {
     const std::string day = engine::quote_identifier(model.day);

@@ -15,9 +15,8 @@ namespace shoplake::live {
 // One attached database holds everything, since a transaction of the engine writes to one only; it compresses its rows
 // at each checkpoint.
 inline constexpr const char* kDatabase = "live_rows";
-inline constexpr const char* kHotSchema = "live_hot";      // hot rows with their places and key hashes
-inline constexpr const char* kFilesSchema = "live_files";  // numbers and paths
-inline constexpr const char* kTickSchema = "live_tick";    // of the running batch
+inline constexpr const char* kHotSchema = "live_hot";    // hot rows with their places and key hashes
+inline constexpr const char* kTickSchema = "live_tick";  // of the running batch
 inline constexpr const char* kFileColumn = "_shoplake_file";
 inline constexpr const char* kPositionColumn = "_shoplake_position";
 inline constexpr const char* kRowColumn = "_shoplake_row";  // rowid of a hot row
