@@ -44,15 +44,18 @@ Result<std::unique_ptr<watch::AlarmKeeper>> open_alarms(App& app) {
 Result<std::vector<AlarmView>> list_alarms(App& app) {
   const auto keeper = SHOPLAKE_TRY(open_alarms(app));
   std::vector<AlarmView> views;
-  for (const watch::Alarm& alarm : keeper->alarms())
-    views.push_back({alarm, SHOPLAKE_TRY(keeper->status(alarm.name))});
+  for (const watch::Alarm& alarm : keeper->alarms()) {
+    auto status = SHOPLAKE_TRY(keeper->status(alarm.name));
+    views.push_back({alarm, std::move(status)});
+  }
   return views;
 }
 
 Result<AlarmDetail> show_alarm(App& app, const std::string& name) {
   const auto keeper = SHOPLAKE_TRY(open_alarms(app));
   const watch::Alarm* const alarm = SHOPLAKE_TRY(find_alarm(*keeper, name));
-  AlarmDetail detail{{*alarm, SHOPLAKE_TRY(keeper->status(name))}, {}, {}};
+  auto status = SHOPLAKE_TRY(keeper->status(name));
+  AlarmDetail detail{{*alarm, std::move(status)}, {}, {}};
   if (const auto until = detail.view.status.evaluated_until_micros)
     detail.datapoints = SHOPLAKE_TRY(keeper->datapoints(*alarm, *until, watch::evaluation_range(*alarm)));
   detail.history = SHOPLAKE_TRY(keeper->history(name, kShownChanges));

@@ -53,7 +53,9 @@ Result<std::optional<Days>> named_days(const Ga4IngestOptions& options) {
   }
   if (options.from.empty() || options.to.empty())
     return bad("--from and --to belong together", "Give both.");
-  const Days days{SHOPLAKE_TRY(parse_day(options.from, "--from")), SHOPLAKE_TRY(parse_day(options.to, "--to"))};
+  Days days;
+  days.first = SHOPLAKE_TRY(parse_day(options.from, "--from"));
+  days.last = SHOPLAKE_TRY(parse_day(options.to, "--to"));
   if (days.last < days.first)
     return bad(fmt::format("--to {} is before --from {}", options.to, options.from), "Swap them.");
   return std::optional<Days>(days);

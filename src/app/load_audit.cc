@@ -97,7 +97,8 @@ Result<std::unique_ptr<LoadAudit>> LoadAudit::open(App& app, const contract::Con
                                                    const catalog::TableIdentifier& table) {
   const std::string& datasets = app.home().datasets_directory;
   const bool is_own = datasets == io::join_path(app.installation().share_directory, "datasets");
-  std::unique_ptr<LoadAudit> audit(new LoadAudit(app, *SHOPLAKE_TRY(app.catalog()), table));
+  auto* const catalog = SHOPLAKE_TRY(app.catalog());
+  std::unique_ptr<LoadAudit> audit(new LoadAudit(app, *catalog, table));
   const std::string name = catalog::to_string(table);
   const auto is_own_table = [&](const std::string& other) {
     return std::ranges::equal(other, name, {}, ::tolower, ::tolower);

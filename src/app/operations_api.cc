@@ -171,9 +171,10 @@ Result<Json> flow_documents(App& app) {
     for (const flow::ExecutionRow& row : rows)
       executions.push_back(execution_document(row));
     const Json definition = Json::parse(rows.front().definition, nullptr, false);
+    Json states = SHOPLAKE_TRY(state_documents(*store, rows.front()));
     flows.push_back({{"flow", name},
                      {"definition", definition.is_discarded() ? Json(nullptr) : definition},
-                     {"states", SHOPLAKE_TRY(state_documents(*store, rows.front()))},
+                     {"states", std::move(states)},
                      {"executions", std::move(executions)}});
   }
   return flows;

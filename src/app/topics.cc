@@ -28,7 +28,8 @@ Result<std::vector<TopicView>> list_topics(App& app) {
     topics.emplace(name, TopicView{std::string(name), {}});
   for (const watch::Subscription& subscription : app.home().watch.subscriptions) {
     TopicView& topic = topics.try_emplace(subscription.topic, TopicView{subscription.topic, {}}).first->second;
-    topic.subscriptions.push_back({subscription, SHOPLAKE_TRY(outbox->status(topic.name, subscription.name))});
+    auto status = SHOPLAKE_TRY(outbox->status(topic.name, subscription.name));
+    topic.subscriptions.push_back({subscription, std::move(status)});
   }
   std::vector<TopicView> views;
   for (auto& [name, topic] : topics)

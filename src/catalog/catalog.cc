@@ -451,8 +451,8 @@ Result<Table> Catalog::load_table(const TableIdentifier& table) {
   if (!relation || relation->kind != Relation::Kind::table) {
     return no_such_table(table);
   }
-  return Table{table, relation->metadata_location,
-               SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)))};
+  auto metadata = SHOPLAKE_TRY(state_->load_metadata(relation->metadata_location).within("table " + to_string(table)));
+  return Table{table, relation->metadata_location, std::move(metadata)};
 }
 
 Result<Catalog::Snapshot> Catalog::snapshot() {

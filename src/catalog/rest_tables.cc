@@ -104,7 +104,8 @@ Result<RestResponse> RestCall::list_relations_of(const Namespace& name_space, Re
 
 Result<RestResponse> RestCall::create_table(const Namespace& name_space) {
   const json request = SHOPLAKE_TRY(body());
-  const TableIdentifier table{name_space, SHOPLAKE_TRY(text_member(request, "name"))};
+  const std::string name = SHOPLAKE_TRY(text_member(request, "name"));
+  const TableIdentifier table{name_space, name};
   SHOPLAKE_TRY(check_identifier(table));
   Properties properties = SHOPLAKE_TRY(properties_member(request, "properties"));
   const bool is_staged =
@@ -284,7 +285,8 @@ Result<RestResponse> RestCall::commit_transaction() {
 
 Result<RestResponse> RestCall::register_table(const Namespace& name_space) {
   const json request = SHOPLAKE_TRY(body());
-  const TableIdentifier table{name_space, SHOPLAKE_TRY(text_member(request, "name"))};
+  const std::string name = SHOPLAKE_TRY(text_member(request, "name"));
+  const TableIdentifier table{name_space, name};
   SHOPLAKE_TRY(check_identifier(table));
   const std::string given = SHOPLAKE_TRY(text_member(request, "metadata-location"));
   const std::string path = SHOPLAKE_TRY(checked_location(given));

@@ -159,6 +159,9 @@ TEST_F(RestTest, CreatesLoadsAndDropsTables) {
 
 TEST_F(RestTest, RefusesWhatMakesNoTable) {
   EXPECT_EQ(call("POST", "namespaces/marts/tables", "no object").status, 400);
+  EXPECT_EQ(call("POST", "namespaces/marts/tables", {{"schema", schema()}}).status, 400);
+  EXPECT_EQ(call("POST", "namespaces/marts/register", {{"metadata-location", "x"}}).status, 400);
+  EXPECT_EQ(call("POST", "namespaces/marts/views", {{"schema", schema()}}).status, 400);
   EXPECT_EQ(create("").status, 400);
   EXPECT_EQ(
       create("x",

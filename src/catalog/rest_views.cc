@@ -99,7 +99,8 @@ Result<void> apply_view_update(json& document, const json& update, ViewUpdateCon
 
 Result<RestResponse> RestCall::create_view(const Namespace& name_space) {
   const json request = SHOPLAKE_TRY(body());
-  const TableIdentifier view{name_space, SHOPLAKE_TRY(text_member(request, "name"))};
+  const std::string name = SHOPLAKE_TRY(text_member(request, "name"));
+  const TableIdentifier view{name_space, name};
   SHOPLAKE_TRY(check_identifier(view));
   if (!request.contains("view-version") || !request["view-version"].is_object()) {
     return bad_request("\"view-version\" is missing or not an object");
@@ -120,12 +121,13 @@ Result<RestResponse> RestCall::create_view(const Namespace& name_space) {
   if (before) {
     return exists_already(view, before->kind);
   }
-  const auto location = request.find("location");
+  const auto given = request.find("location");
+  const std::string location = given != request.end() && given->is_string()
+                                   ? SHOPLAKE_TRY(checked_location(given->get<std::string>()))
+                                   : SHOPLAKE_TRY(state_.default_location(*database, view));
   json document = {{"view-uuid", state_.storage.env().new_uuid()},
                    {"format-version", 1},
-                   {"location", location != request.end() && location->is_string()
-                                    ? SHOPLAKE_TRY(checked_location(location->get<std::string>()))
-                                    : SHOPLAKE_TRY(state_.default_location(*database, view))},
+                   {"location", location},
                    {"schemas", json::array()},
                    {"versions", json::array()},
                    {"version-log", json::array()},

@@ -35,8 +35,8 @@ Result<Columns> describe(engine::Session& session, const std::string& path) {
       fmt::format("DESCRIBE SELECT * FROM read_parquet({}, hive_partitioning = false)", engine::quote_literal(path))));
   Columns columns;
   for (std::int64_t row = 0; row < described.row_count(); ++row) {
-    columns.push_back({described.text(row, 0).value_or(""),
-                       SHOPLAKE_TRY(model::stored_type(described.text(row, 1).value_or(""))).iceberg});
+    auto type = SHOPLAKE_TRY(model::stored_type(described.text(row, 1).value_or("")));
+    columns.push_back({described.text(row, 0).value_or(""), std::move(type.iceberg)});
   }
   return columns;
 }

@@ -184,7 +184,9 @@ class Parser {
   Result<void> numbers(PathSegment& segment) {
     const auto first = SHOPLAKE_TRY(number());
     if (take(":")) {
-      Slice slice{.from = first, .to = SHOPLAKE_TRY(number())};
+      Slice slice;
+      slice.from = first;
+      slice.to = SHOPLAKE_TRY(number());
       if (take(":")) {
         slice.step = SHOPLAKE_TRY(number()).value_or(1);
         if (slice.step <= 0)

@@ -47,7 +47,8 @@ Result<TemplateNode> parse_node(const Json& document, int depth) {
   auto members = std::make_shared<Members>();
   for (const auto& [key, value] : document.items()) {
     if (!key.ends_with(".$")) {
-      members->push_back({key, SHOPLAKE_TRY(parse_node(value, depth + 1))});
+      auto node = SHOPLAKE_TRY(parse_node(value, depth + 1));
+      members->push_back({key, std::move(node)});
       continue;
     }
     const std::string name = key.substr(0, key.size() - 2);

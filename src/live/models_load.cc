@@ -149,7 +149,8 @@ Result<void> Models::plan_lookups() {
 }
 
 Result<Models::Lookup> Models::plan_lookup(Table& table, const std::string& where) {
-  Lookup lookup{&table, where, SHOPLAKE_TRY(key_terms(*session_, where))};
+  auto terms = SHOPLAKE_TRY(key_terms(*session_, where));
+  Lookup lookup{&table, where, std::move(terms)};
   const auto has_columns = [&](const KeyTerm& term) { return table.keys.add(term.columns); };
   if (!std::all_of(lookup.terms.begin(), lookup.terms.end(), has_columns))
     lookup.terms.clear();

@@ -78,7 +78,8 @@ Result<void> read_generic_test(Parsing& parsing, const Property& property, const
   for (const char* key : kTestConfigKeys) {
     if (!arguments.contains(key))
       continue;
-    merge_config(config, Json{{key, SHOPLAKE_TRY(render_values(parsing.renderer, arguments[key], place))}});
+    Json value = SHOPLAKE_TRY(render_values(parsing.renderer, arguments[key], place));
+    merge_config(config, Json{{key, std::move(value)}});
     arguments.erase(key);
   }
   if (arguments.contains("name")) {

@@ -109,7 +109,8 @@ Result<void> walk(io::Env& env, const Package& package, const std::string& folde
     if (entry.is_directory) {
       SHOPLAKE_TRY(walk(env, package, folder, path, extensions, depth + 1, files));
     } else if (has_extension(entry.name, extensions)) {
-      files.push_back({path, folder, SHOPLAKE_TRY(env.read_file(io::join_path(package.directory, path)))});
+      auto text = SHOPLAKE_TRY(env.read_file(io::join_path(package.directory, path)));
+      files.push_back({path, folder, std::move(text)});
     }
   }
   return {};

@@ -216,8 +216,8 @@ Result<Json> forget_executions(App& app, const Json& payload) {
     days = given->get<std::int64_t>();
   }
   const auto store = SHOPLAKE_TRY(flow::Store::open(app.home().control_plane));
-  return Json{
-      {"executions_removed", SHOPLAKE_TRY(store->forget_before(app.env().now_micros() - days * base::kMicrosPerDay))}};
+  const auto removed = SHOPLAKE_TRY(store->forget_before(app.env().now_micros() - days * base::kMicrosPerDay));
+  return Json{{"executions_removed", removed}};
 }
 
 }  // namespace
