@@ -21,6 +21,8 @@ namespace shoplake::live {
 namespace {
 
 constexpr std::chrono::milliseconds kIdle{500};  // between two looks at the lock while nothing comes
+// Merging what two batches left takes little longer than what one did, and events wait meanwhile.
+constexpr int kUpkeepBatches = 2;
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kLongestPause{5'000};
 // Of backlog_records_min: so little of a backlog is left to micro-batches, after the models were brought up.
@@ -287,6 +289,7 @@ Result<Step> Live::State::bulk_step(std::stop_token stop) {
 void Live::State::loop(std::stop_token stop) {
   auto wait = kFirstPause;
   std::int64_t last_begin = 0;
+  int batches = 0;
   while (!stop.stop_requested()) {
     const auto prepared = prepare(stop);
     if (prepared.ok()) {
@@ -305,7 +308,8 @@ void Live::State::loop(std::stop_token stop) {
     const auto stepped = prepared.ok() ? step(stop) : Result<Step>(prepared.error());
     if (stepped.ok()) {
       wait = kFirstPause;
-      maintain_quietly(stop);
+      if (++batches % kUpkeepBatches == 0)
+        maintain_quietly(stop);
       continue;
     }
     if (stop.stop_requested())
