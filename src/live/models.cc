@@ -138,10 +138,8 @@ std::vector<std::pair<std::int64_t, std::int64_t>> row_stretches(const std::vect
 
 }  // namespace
 
-// A predicate of hot rows that is true of all rows of the lookup, at least; none: the batch has none of its keys.
+// Of a lookup by key: a predicate of hot rows, true of at least all of its rows; none: the batch has none of its keys.
 Result<std::optional<std::string>> Models::find_candidates(const Lookup& lookup) {
-  if (lookup.terms.empty())
-    return std::optional(fmt::format("({}\n)", lookup.where));
   std::vector<std::string> by_key;
   std::vector<ColdRows::Row> cold;
   for (std::size_t number = 0; number < lookup.terms.size(); ++number) {
@@ -210,11 +208,16 @@ Result<void> Models::warm_rows(Table& table, std::vector<ColdRows::Row> found) {
 
 // Makes the table `into` of the rows of a lookup. False: the batch has none of its keys, and nothing was made.
 Result<bool> Models::find_rows(const Lookup& lookup, const std::string& columns, const std::string& into) {
+  const std::string hot = spelled(kHotSchema, lookup.table->model->name);
+  if (lookup.terms.empty()) {
+    SHOPLAKE_TRY(session_->execute(
+        fmt::format("CREATE OR REPLACE TABLE {} AS SELECT {} FROM {} WHERE ({}\n)", into, columns, hot, lookup.where)));
+    return true;
+  }
   const std::optional<std::string> candidates = SHOPLAKE_TRY(find_candidates(lookup));
   if (!candidates)
     return false;
   // First which rows, from the columns that tell; then the others of their columns, where these rows are.
-  const std::string hot = spelled(kHotSchema, lookup.table->model->name);
   const engine::ResultSet listed =
       SHOPLAKE_TRY(session_->query(fmt::format("SELECT rowid FROM {} WHERE {}", hot, *candidates)));
   std::vector<std::int64_t> rows;
@@ -228,14 +231,10 @@ Result<bool> Models::find_rows(const Lookup& lookup, const std::string& columns,
         fmt::format("SELECT {} FROM {} WHERE rowid BETWEEN {} AND {} AND {}", columns, hot, first, last, *candidates));
   if (stretches.empty())
     stretches.push_back(fmt::format("SELECT {} FROM {} LIMIT 0", columns, hot));
-  // Of rows that were found by key the predicate has the last word, when they have been read.
-  const std::string all = join(stretches, " UNION ALL ");
-  SHOPLAKE_TRY(session_->execute(
-      lookup.terms.empty()
-          ? fmt::format("CREATE OR REPLACE TABLE {} AS {}", into, all)
-          : fmt::format("CREATE OR REPLACE TABLE {} AS WITH candidates AS MATERIALIZED ({}) SELECT * FROM candidates "
-                        "WHERE ({}\n)",
-                        into, all, lookup.where)));
+  // The predicate has the last word, when the rows have been read.
+  SHOPLAKE_TRY(session_->execute(fmt::format(
+      "CREATE OR REPLACE TABLE {} AS WITH candidates AS MATERIALIZED ({}) SELECT * FROM candidates WHERE ({}\n)", into,
+      join(stretches, " UNION ALL "), lookup.where)));
   return true;
 }
 
@@ -356,7 +355,7 @@ Result<void> Models::write_deletes(const LiveModel& model, Table& table) {
   std::map<std::vector<transform::PartitionValue>, std::vector<std::string>> partitions;
   for (const auto& [number, count] : table.removed_rows) {
     const TableFiles::File& file = table.files.data.at(number);
-    partitions[file.partition].push_back(fmt::format("({}, {})", number, engine::quote_literal(file.path)));
+    partitions[file.partition].push_back(numbered_path(number, file.path));
   }
   for (const auto& [values, files] : partitions) {
     const std::string folder = partition_folder(model, values);

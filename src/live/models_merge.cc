@@ -150,11 +150,12 @@ Result<void> Models::replace(const Merge& merge, std::int64_t snapshot_id) {
   const std::string list = join(numbers, ", ");
   SHOPLAKE_TRY(session_->execute("BEGIN TRANSACTION"));
   auto done = [&]() -> Result<void> {
-    if (added)
+    if (added) {
       SHOPLAKE_TRY(session_->execute(
           fmt::format("UPDATE {0} SET {1} = {2}, {3} = merged.rowid FROM {4} AS merged WHERE "
                       "{0}.{1} = merged.{1} AND {0}.{3} = merged.{3} AND {0}.{1} IN ({5})",
                       hot, kFileColumn, *added, kPositionColumn, spelled(kTickSchema, "merged"), list)));
+    }
     const engine::ResultSet left =
         SHOPLAKE_TRY(session_->query(fmt::format("SELECT count(*) FROM {} WHERE {} IN ({})", hot, kFileColumn, list)));
     SHOPLAKE_CHECK(left.integer(0, 0) == 0);

@@ -1,6 +1,7 @@
 // Names of what Models keeps in its engine. Internal to models*.cc.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,11 @@ inline std::string spelled(const char* schema, const std::string& name) {
 }
 
 using model::join;
+
+// "(3, '/lake/…/a.parquet')": a row of VALUES.
+inline std::string numbered_path(std::int32_t number, const std::string& path) {
+  return "(" + std::to_string(number) + ", " + engine::quote_literal(path) + ")";
+}
 
 // "event_date=2026-11-21/": below a table's data folder.
 inline std::string partition_folder(const LiveModel& model, const std::vector<transform::PartitionValue>& values) {

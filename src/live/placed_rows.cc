@@ -14,7 +14,7 @@ std::string placed_rows(const LiveModel& model, const TableFiles& files, const s
   std::vector<std::string> paths, deletes, numbered;
   for (const std::int32_t number : numbers) {
     paths.push_back(files.data.at(number).path);
-    numbered.push_back(fmt::format("({}, {})", number, engine::quote_literal(paths.back())));
+    numbered.push_back(numbered_path(number, paths.back()));
   }
   for (const TableFiles::File& file : files.deletes)
     deletes.push_back(file.path);
