@@ -152,14 +152,9 @@ class ColdRows::Run {
     });
   }
 
-  std::uint32_t take(std::uint32_t row) {
+  void take(std::uint32_t row) {
     const std::uint32_t position = std::exchange(positions_[row], kGone);
     cold_ -= position != kGone ? 1 : 0;
-    return position;
-  }
-  void give_back(std::uint32_t row, std::uint32_t position) {
-    ++cold_;
-    positions_[row] = position;
   }
 
   void move(std::int32_t file, std::int32_t into, std::span<const std::pair<std::int64_t, std::int64_t>> positions) {
@@ -249,7 +244,7 @@ ColdRows& ColdRows::operator=(ColdRows&&) noexcept = default;
 ColdRows::~ColdRows() = default;
 
 Result<void> ColdRows::add(const std::vector<Place>& places, const std::vector<std::vector<std::uint64_t>>& hashes) {
-  SHOPLAKE_CHECK(taken_.empty() && hashes.size() == keys_);
+  SHOPLAKE_CHECK(hashes.size() == keys_);
   for (std::size_t begin = 0; begin < places.size(); begin += kRunRowsMax) {
     const std::size_t end = std::min(begin + kRunRowsMax, places.size());
     Gathered gathered;
@@ -287,22 +282,12 @@ Result<void> ColdRows::find(std::size_t key, std::span<const std::uint64_t> hash
 }
 
 void ColdRows::take(std::span<const Row> rows) {
-  for (const Row& row : rows) {
-    const std::uint32_t position = runs_[row.run].take(row.number);
-    if (position != kGone)
-      taken_.push_back({row, position});
-  }
-}
-
-void ColdRows::rollback() {
-  for (const Taken& taken : taken_)
-    runs_[taken.row.run].give_back(taken.row.number, taken.position);
-  taken_.clear();
+  for (const Row& row : rows)
+    runs_[row.run].take(row.number);
 }
 
 void ColdRows::move(std::int32_t file, std::int32_t into,
                     std::span<const std::pair<std::int64_t, std::int64_t>> positions) {
-  SHOPLAKE_CHECK(taken_.empty());
   for (Run& run : runs_)
     run.move(file, into, positions);
   std::erase_if(runs_, [](const Run& run) { return run.cold() == 0; });

@@ -7,8 +7,7 @@
 // new run becomes one with those before it that are not larger, so there are few. In memory a row takes four bytes and
 // half a one for each key; the rows by hash are in a file (spilled_bytes.h).
 //
-// What take() took comes back with rollback(), until commit(). Errors are those of reading that file; rows are missing
-// after one of add(). Belongs to one thread.
+// Errors are those of reading that file; rows are missing after one of add(). Belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -54,11 +53,9 @@ class ColdRows {
 
   // These are not cold any more.
   void take(std::span<const Row> rows);
-  void commit() { taken_.clear(); }
-  void rollback();
 
   // The file's rows lie in another: those of `positions` (old, new; in order of the old) in file `into`, at the new
-  // position; the others are gone. Not between take() and commit(), as add().
+  // position; the others are gone.
   void move(std::int32_t file, std::int32_t into, std::span<const std::pair<std::int64_t, std::int64_t>> positions);
   void forget_file(std::int32_t file) { move(file, file, {}); }
 
@@ -69,16 +66,11 @@ class ColdRows {
  private:
   class Run;
   struct Gathered;
-  struct Taken {
-    Row row;
-    std::uint32_t position;
-  };
   Result<void> add_run(Gathered gathered);
 
   std::size_t keys_;
   SpillPlace spill_;
   std::vector<Run> runs_;
-  std::vector<Taken> taken_;
 };
 
 }  // namespace shoplake::live

@@ -44,21 +44,15 @@ TEST(ColdRows, FindsRowsByEachKey) {
   EXPECT_TRUE(find(ColdRows(1), 0, {hash(5)}).empty());
 }
 
-TEST(ColdRows, WhatWasTakenComesBackWithRollback) {
+TEST(ColdRows, WhatWasTakenIsNotFoundAgain) {
   ColdRows rows(1);
   ASSERT_TRUE(rows.add({{1, 0}, {1, 1}, {1, 2}}, {{hash(1), hash(2), hash(2)}}).ok());
   auto taken = rows_of(rows, 0, 2);
   taken.push_back(taken.front());  // twice
   rows.take(taken);
   EXPECT_TRUE(find(rows, 0, {hash(2)}).empty());
+  EXPECT_EQ(find(rows, 0, {hash(1)}), (std::vector<Place>{{1, 0}}));
   EXPECT_EQ(rows.count(), 1u);
-  rows.rollback();
-  EXPECT_EQ(find(rows, 0, {hash(2)}), (std::vector<Place>{{1, 1}, {1, 2}}));
-  rows.take(rows_of(rows, 0, 1));
-  rows.commit();
-  rows.rollback();
-  EXPECT_TRUE(find(rows, 0, {hash(1)}).empty());
-  EXPECT_EQ(rows.count(), 2u);
 }
 
 TEST(ColdRows, RowsMoveWithTheirFile) {
@@ -106,13 +100,8 @@ TEST_P(ColdRowsModel, AgreesWithAMap) {
       case 2: {
         const auto found = rows_of(rows, 1, random(300));
         rows.take(found);
-        if (random(3) == 0) {
-          rows.rollback();
-        } else {
-          rows.commit();
-          for (const ColdRows::Row& row : found)
-            model.erase(row.place);
-        }
+        for (const ColdRows::Row& row : found)
+          model.erase(row.place);
         break;
       }
       default: {

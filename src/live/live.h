@@ -82,6 +82,7 @@ struct LiveOptions {
   std::uint64_t bulk_records_max = 1'000'000;       // of one bulk commit
   std::int64_t retired_files_micros = 600'000'000;  // how long files that no snapshot names are kept for readers
   std::int64_t hot_rows_max = 131'072;              // of each model's table that are kept in memory (live/models.h)
+  int model_threads = 0;                            // that run models side by side (live/models.h)
   int snapshots_kept = 20;                          // of live's own, for each table
   // Files whose row groups have so many rows on average are merged by joining them as they are.
   std::int64_t joined_row_group_rows_min = 2'048;

@@ -1,8 +1,9 @@
 // Models: the live models' hot rows in an engine of their own, and what a batch of events does to them.
 //
-// run() works in a transaction of the engine and gives the files to commit; after the catalog has committed them,
-// accept() makes the new rows the hot ones; otherwise discard() forgets the batch. After an error of accept() the
-// object must be made anew: its rows may not be what the tables hold.
+// run() changes the hot rows and gives the files to commit; accept() follows when the catalog has committed them. If
+// run() fails or the files are not committed, the hot rows are not those of the tables any more: discard() removes the
+// files, and the object must be made anew. So the engine needs no transaction over a batch, and models that do not read
+// each other run side by side, each statement a transaction of its own.
 //
 // For a model with a scope: old = its hot rows within the scope, new = what its SQL gives. Rows that are in one and not
 // in the other (as multisets) are removed or added; only these are written, as one data file and one file of position
@@ -16,12 +17,13 @@
 // (hot), about kHotRowsMax at most. Of the others (cold) there are the places and the hashes of their keys
 // (live/cold_rows.h); a row whose key a batch touches is read from its file and is hot from then on.
 //
-// Belongs to one thread at a time.
+// Belongs to one thread at a time; run() has further ones of its own.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +52,9 @@ struct SourceTable {
 // Of a table whose other rows can be cold. When it has more, all but the newer half become cold.
 inline constexpr std::int64_t kHotRowsMax = 131'072;
 
+// More models than this seldom wait for nothing but a thread, and each holds the rows of a statement in memory.
+inline constexpr int kModelThreadsMax = 4;
+
 struct ModelsOptions {
   io::Env* env = nullptr;
   catalog::Catalog* catalog = nullptr;
@@ -57,6 +62,7 @@ struct ModelsOptions {
   model::InvocationOptions project;
   std::vector<SourceTable> sources;
   std::int64_t hot_rows_max = kHotRowsMax;
+  int threads = 0;  // that run models side by side; 0: as many as there are processors, kModelThreadsMax at most
 };
 
 // What a batch changes in the models' tables.
@@ -69,7 +75,6 @@ class Models {
  public:
   // Reads the project and the hot rows. Error live.missing_tables (kind not_found): the project must be built first.
   static Result<std::unique_ptr<Models>> load(const ModelsOptions& options);
-  ~Models();
 
   bool empty() const { return plan_.steps.empty(); }
   const Plan& plan() const { return plan_; }
@@ -80,10 +85,11 @@ class Models {
     std::map<catalog::TableIdentifier, std::vector<std::string>> files;  // of each source: this batch's rows
     std::int64_t oldest_micros = 0;  // records of events before it are not for the models
   };
+  // accept() or discard() must follow, unless it fails or nobody knows whether the files were committed.
   Result<ModelChanges> run(const Batch& batch);
   // How many rows of the batch were too old; valid after run().
   std::int64_t late_rows() const { return late_rows_; }
-  Result<void> accept(const std::vector<catalog::CommittedTable>& committed);
+  void accept(const std::vector<catalog::CommittedTable>& committed);
   void discard();
 
   // Compaction of a model's table: merges the data files of the given numbers (and applies their deletes). The change
@@ -113,11 +119,31 @@ class Models {
 
  private:
   struct Table;
+  // The hashes of the keys of a term, as a batch has them: found once a batch, whoever asks first.
+  struct KeySet {
+    std::string query;
+    std::string table;  // with one column, key
+    std::mutex mutex;   // of what follows; once found it does not change during the batch
+    std::int64_t batch = 0;
+    bool is_empty = true;
+    bool is_listed = false;
+    std::vector<std::uint64_t> hashes;  // if listed
+  };
+  struct LookupTerm {
+    KeyTerm term;
+    KeySet* keys = nullptr;
+  };
   // The hot rows of a table that a predicate is true of.
   struct Lookup {
     Table* table = nullptr;
     std::string where;
-    std::vector<KeyTerm> terms;  // empty: every row is asked
+    std::vector<LookupTerm> terms;  // empty: every row is asked
+  };
+  // Rows that become one file.
+  struct AddedRows {
+    std::int32_t number = 0;  // of the file
+    std::string query;
+    std::vector<transform::PartitionValue> partition;
   };
   struct Read {
     Lookup lookup;
@@ -132,13 +158,16 @@ class Models {
     Lookup scope;             // of a model that does not append
     std::vector<Read> reads;  // likewise
     bool has_cold = false;    // rows that are not hot are in `cold`
+    std::mutex cold_mutex;    // while rows become hot: models that read this one run side by side
     ColdRows cold;
     std::string oldest_day;  // with hot_days: SQL of a date; rows before it are not for live
     bool is_clear = false;   // live.changed_<model> and live_this.<model> hold nothing
     // Of the running batch:
-    std::vector<std::pair<std::int32_t, transform::DataFile>> added;  // with their numbers
-    std::vector<transform::DataFile> added_deletes;
+    std::vector<AddedRows> added_rows;
     std::map<std::int32_t, std::int64_t> removed_rows;  // by file
+    std::vector<std::string> paths;                     // written
+    std::vector<transform::DataFile> added;             // of added_rows
+    std::vector<transform::DataFile> added_deletes;
   };
 
   explicit Models(ModelsOptions options) : options_(std::move(options)) {}
@@ -151,29 +180,35 @@ class Models {
   Result<Lookup> plan_lookup(Table& table, const std::string& where);
   Result<void> check_lookups();
   Result<bool> check_lookup(Lookup& lookup);
+  void share_keys(const LiveModel& model, Lookup& lookup);
   Result<void> create_relations(Table& table);
   Result<void> load_rows(Table& table);
   Result<void> load_hot_rows(Table& table, const std::string& where);
   Result<void> load_cold_rows(Table& table, const std::string& where);
   Result<void> show_batch(const Batch& batch);
-  Result<void> run_steps(ModelChanges& changes);
-  Result<void> run_view(const LiveView& view);
-  Result<void> run_append(const LiveModel& model, Table& table);
-  Result<void> run_scoped(const LiveModel& model, Table& table);
-  Result<bool> find_rows(const Lookup& lookup, const std::string& columns, const std::string& into);
-  Result<std::optional<std::string>> find_candidates(const Lookup& lookup);
-  Result<void> find_cold(const Table& table, const KeyTerm& term, const std::string& keys,
-                         std::vector<ColdRows::Row>& found);
-  Result<void> warm_rows(Table& table, std::vector<ColdRows::Row> found);
+  Result<void> run_steps();
+  ModelChanges changes() const;
+  // Of a step, by the session of the thread that it runs on:
+  Result<void> run_step(engine::Session& session, const Plan::Step& step);
+  Result<void> run_view(engine::Session& session, const LiveView& view);
+  Result<void> run_append(engine::Session& session, Table& table);
+  Result<void> run_scoped(engine::Session& session, Table& table);
+  Result<bool> find_rows(engine::Session& session, const Lookup& lookup, const std::string& columns,
+                         const std::string& into);
+  Result<std::optional<std::string>> find_candidates(engine::Session& session, const Lookup& lookup);
+  Result<void> find_keys(engine::Session& session, KeySet& keys, bool lists);
+  Result<void> warm_rows(engine::Session& session, Table& table, std::vector<ColdRows::Row> found);
+  Result<void> clear(engine::Session& session, Table& table);
+  Result<void> add_rows(engine::Session& session, Table& table, const std::string& added);
+  Result<void> remove_rows(engine::Session& session, Table& table, const std::string& removed);
+  Result<void> write_files(engine::Session& session, Table& table);
+
   Result<void> cool_rows(Table& table);
   Result<void> forget_cold_days(Table& table);
   Result<void> move_cold_rows(Table& table, const std::vector<std::int32_t>& merged, std::optional<std::int32_t> into);
-  Result<void> clear(Table& table);
-  Result<void> write_added(const LiveModel& model, Table& table, const std::string& added);
   Result<void> write_merge(const LiveModel& model, const std::vector<std::int32_t>& numbers, Merge& merge);
   Result<std::int64_t> gather_merged(const LiveModel& model, const Table& table,
                                      const std::vector<std::int32_t>& numbers);
-  Result<void> write_deletes(const LiveModel& model, Table& table);
 
   ModelsOptions options_;
   std::unique_ptr<engine::Database> database_;
@@ -186,9 +221,12 @@ class Models {
   };
   std::map<catalog::TableIdentifier, Source> sources_;
   std::map<std::string, Table> tables_;  // by model name
-  std::vector<std::string> paths_;       // written by the running batch
+  std::map<std::string, KeySet> key_sets_;
+  std::vector<std::unique_ptr<engine::Session>> helpers_;  // of the other threads of run()
+  std::int64_t batch_ = 0;
   std::int64_t late_rows_ = 0;
   bool in_batch_ = false;
+  bool is_current_ = true;  // the hot rows are those of the tables
 };
 
 }  // namespace shoplake::live

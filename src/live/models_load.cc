@@ -1,6 +1,7 @@
 // Models: reading the project and the hot rows.
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -74,7 +75,7 @@ Result<void> Models::open() {
     if (step.model != nullptr) {
       SHOPLAKE_TRY(create_relations(tables_.at(step.model->name)).within(catalog::to_string(step.model->table)));
     } else if (step.view->is_batch) {
-      SHOPLAKE_TRY(run_view(*step.view).within("live view " + step.view->name));  // of no rows
+      SHOPLAKE_TRY(run_view(*session_, *step.view).within("live view " + step.view->name));  // of no rows
     } else {
       SHOPLAKE_TRY(
           session_->execute(fmt::format("CREATE VIEW {} AS {}", spelled(kNowSchema, step.view->name), step.view->sql)));
@@ -86,7 +87,14 @@ Result<void> Models::open() {
       SHOPLAKE_TRY(load_rows(table).within(catalog::to_string(table.model->table)));
   }
   SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
-  // The statements of a batch are small: handing them round costs more than it gives.
+  const std::size_t threads = options_.threads > 0
+                                  ? static_cast<std::size_t>(options_.threads)
+                                  : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kModelThreadsMax);
+  while (helpers_.size() + 1 < threads)
+    helpers_.push_back(SHOPLAKE_TRY(database_->connect()));
+  for (const auto& helper : helpers_)
+    SHOPLAKE_TRY(helper->execute(fmt::format("USE {}", kDatabase)));
+  // The statements of a batch are small: handing their parts round costs more than it gives.
   return session_->execute("SET GLOBAL threads = 1");
 }
 
@@ -149,9 +157,10 @@ Result<void> Models::plan_lookups() {
 }
 
 Result<Models::Lookup> Models::plan_lookup(Table& table, const std::string& where) {
-  auto terms = SHOPLAKE_TRY(key_terms(*session_, where));
-  Lookup lookup{&table, where, std::move(terms)};
-  const auto has_columns = [&](const KeyTerm& term) { return table.keys.add(term.columns); };
+  Lookup lookup{&table, where, {}};
+  for (KeyTerm& term : SHOPLAKE_TRY(key_terms(*session_, where)))
+    lookup.terms.push_back({std::move(term), nullptr});
+  const auto has_columns = [&](const LookupTerm& term) { return table.keys.add(term.term.columns); };
   if (!std::all_of(lookup.terms.begin(), lookup.terms.end(), has_columns))
     lookup.terms.clear();
   return lookup;
@@ -174,6 +183,9 @@ Result<void> Models::check_lookups() {
       SHOPLAKE_TRY(check(read.lookup));
   }
   for (auto& [name, table] : tables_) {
+    share_keys(*table.model, table.scope);
+    for (Read& read : table.reads)
+      share_keys(*table.model, read.lookup);
     if (table.has_cold)
       table.cold = ColdRows(table.keys.count(), {options_.env, database_->spill_directory()});
   }
@@ -183,8 +195,8 @@ Result<void> Models::check_lookups() {
 // Whether rows are found by key. A query of keys that names columns of the row that it is asked about stands for
 // nothing by itself.
 Result<bool> Models::check_lookup(Lookup& lookup) {
-  for (const KeyTerm& term : lookup.terms) {
-    const auto checked = session_->query(fmt::format("SELECT * FROM ({}) LIMIT 0", lookup.table->keys.keys(term)));
+  for (const LookupTerm& term : lookup.terms) {
+    const auto checked = session_->query(fmt::format("SELECT * FROM ({}) LIMIT 0", lookup.table->keys.keys(term.term)));
     if (checked.ok())
       continue;
     base::log::info("live.no_key_lookup", {{"model", lookup.table->model->name}, {"reason", checked.error().message}});
@@ -192,6 +204,21 @@ Result<bool> Models::check_lookup(Lookup& lookup) {
     return false;
   }
   return !lookup.terms.empty();
+}
+
+// Lookups that ask for the same keys share them. What a model sees of itself is not what those after it see.
+void Models::share_keys(const LiveModel& model, Lookup& lookup) {
+  for (LookupTerm& term : lookup.terms) {
+    const std::string query = lookup.table->keys.keys(term.term);
+    const auto names = [&](const std::string& text) { return query.find(text) != std::string::npos; };
+    const bool sees_itself = names(kNowSchema) || names(kThisSchema) || names(kReadSchema);
+    const auto [keys, is_new] = key_sets_.try_emplace((sees_itself ? model.name : std::string()) + "\n" + query);
+    if (is_new) {
+      keys->second.query = query;
+      keys->second.table = spelled(kTickSchema, fmt::format("keys_{}", key_sets_.size()));
+    }
+    term.keys = &keys->second;
+  }
 }
 
 // ── tables and rows ───────────────────────────────────────────────────────────────────────────────────────────────

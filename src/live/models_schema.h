@@ -13,8 +13,7 @@
 
 namespace shoplake::live {
 
-// One attached database holds everything, since a transaction of the engine writes to one only; it compresses its rows
-// at each checkpoint.
+// One attached database holds everything; it compresses its rows at each checkpoint.
 inline constexpr const char* kDatabase = "live_rows";
 inline constexpr const char* kHotSchema = "live_hot";    // hot rows with their places and key hashes
 inline constexpr const char* kTickSchema = "live_tick";  // of the running batch

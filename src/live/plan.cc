@@ -338,9 +338,16 @@ class Planner {
     const Node& node = manifest_.nodes.at(id);
     if (!placing_.insert(id).second)
       return configuration(node, "it reads its own changes by way of other models");
+    std::set<std::size_t> after;
+    const auto follow = [&](const std::string& other) -> Result<void> {
+      SHOPLAKE_TRY(place(other));
+      const std::vector<std::size_t>& steps = placed_.at(other);
+      after.insert(steps.begin(), steps.end());
+      return {};
+    };
     for (const std::string& parent : node.depends_on) {
       if (manifest_.nodes.contains(parent) && parent != id && seen_.contains(parent) && !constant_.contains(parent))
-        SHOPLAKE_TRY(place(parent));
+        SHOPLAKE_TRY(follow(parent));
     }
     const auto live = models_.find(id);
     const auto view = views_.find(id);
@@ -350,13 +357,16 @@ class Planner {
                                                    : std::string();
     for (const auto& [other, read] : models_) {
       if (other != id && reads_changes(sql, read->name))
-        SHOPLAKE_TRY(place(other));
+        SHOPLAKE_TRY(follow(other));
     }
-    placed_.insert(id);
-    if (live != models_.end())
-      plan_.steps.push_back({live->second, nullptr});
-    if (view != views_.end())
-      plan_.steps.push_back({nullptr, view->second});
+    Plan::Step step{live == models_.end() ? nullptr : live->second, view == views_.end() ? nullptr : view->second,
+                    std::vector<std::size_t>(after.begin(), after.end())};
+    if (step.model == nullptr && step.view == nullptr) {
+      placed_[id] = std::move(step.after);  // it is part of the SQL of those that refer to it
+      return {};
+    }
+    placed_[id] = {plan_.steps.size()};
+    plan_.steps.push_back(std::move(step));
     return {};
   }
 
@@ -372,7 +382,7 @@ class Planner {
   std::map<std::string, LiveModel*> models_;
   std::map<std::string, LiveView*> views_;
   std::set<std::string> placing_;
-  std::set<std::string> placed_;
+  std::map<std::string, std::vector<std::size_t>> placed_;  // the steps whose rows a node gives
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 //   live_lake.<table>     everything else, as the lake has it
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -82,6 +83,7 @@ struct Plan {
   struct Step {
     const LiveModel* model = nullptr;  // or
     const LiveView* view = nullptr;
+    std::vector<std::size_t> after;  // earlier steps whose rows it reads, by themselves or through views
   };
   std::vector<std::unique_ptr<LiveModel>> models;
   std::vector<std::unique_ptr<LiveView>> views;

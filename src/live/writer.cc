@@ -79,6 +79,7 @@ Result<void> Writer::load(bool* needs_build, Load what) {
   models.engine.returns_memory = true;
   models.project = options_.project;
   models.hot_rows_max = options_.hot_rows_max;
+  models.threads = options_.model_threads;
   auto loaded = Models::load(models);
   if (loaded.ok()) {
     models_ = std::move(loaded).value();
@@ -180,6 +181,8 @@ Result<std::optional<ModelChanges>> Writer::run_models(const std::map<std::strin
   const bool is_environment = error.kind == base::ErrorKind::environment && error.code != "engine.out_of_memory";
   if (is_environment && ++model_failures_ < kModelFailuresMax)
     return error;
+  // Their rows are read again after the next build.
+  models_.reset();
   board_.set_stale(error.message);
   outcome.models_current = false;
   return std::optional<ModelChanges>();
@@ -218,7 +221,9 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
     std::optional<ModelChanges> models = SHOPLAKE_TRY(run_models(transformed, outcome));
     ran_models = models.has_value();
     if (models) {
+      const std::int64_t begin = options_.env->monotonic_micros();
       SHOPLAKE_TRY(io::sync_files(*options_.env, models->paths));
+      board_.part_done("sync", options_.env->monotonic_micros() - begin);
       for (catalog::TableChange& change : models->changes)
         changes.push_back(std::move(change));
     }
@@ -254,14 +259,8 @@ Result<Writer::Outcome> Writer::try_write(const Batch& batch) {
     for (const auto& [reason, count] : one.rejected_by_reason)
       board_.rejected(name, reason, count);
   }
-  if (ran_models) {
-    // The commit has happened: rows that cannot be brought in now are read again before the next batch.
-    const auto accepted = models_->accept(outcome.committed);
-    if (!accepted.ok()) {
-      base::log::warning("live.hot_rows_lost", {{"reason", accepted.error().message}});
-      forget();
-    }
-  }
+  if (ran_models)
+    models_->accept(outcome.committed);
   return outcome;
 }
 
