@@ -183,7 +183,10 @@ Result<bool> Compactor::merge_hot() {
   Models* models = writer_.models();
   if (models == nullptr)
     return false;
-  for (const auto& model : models->plan().models) {
+  // By turns: with a steady stream there is always one that could be merged.
+  const auto& all = models->plan().models;
+  for (std::size_t tried = 0; tried < all.size(); ++tried) {
+    const auto& model = all[next_hot_++ % all.size()];
     Counter& counter = counters_[model->table];
     if (model->appends || counter.since_merge == 0 || counter.not_before_micros > options_.env->monotonic_micros())
       continue;

@@ -92,6 +92,7 @@ class Compactor {
   Writer& writer_;
   std::map<catalog::TableIdentifier, Counter> counters_;
   std::size_t next_task_ = 0;
+  std::size_t next_hot_ = 0;
   std::unique_ptr<Job> job_;
   std::int64_t removed_at_micros_ = 0;
   std::atomic<bool> is_removing_ = false;

@@ -102,7 +102,7 @@ ModelChanges Models::changes() const {
     const LiveModel& model = *step.model;
     const Table& table = tables_.at(model.name);
     changes.paths.insert(changes.paths.end(), table.paths.begin(), table.paths.end());
-    if (table.added.empty() && table.added_deletes.empty())
+    if (!table.is_changed())
       continue;
     catalog::TableChange change;
     change.table = model.table;
@@ -113,6 +113,8 @@ ModelChanges Models::changes() const {
       change.base_snapshot_id = table.files.snapshot_id;
     change.added = table.added;
     change.added.insert(change.added.end(), table.added_deletes.begin(), table.added_deletes.end());
+    if (table.rewritten_rows)
+      change.removed_paths = table.files.paths();
     change.summary = {{"shoplake.live", "batch"}};
     changes.changes.push_back(std::move(change));
   }
@@ -146,6 +148,9 @@ Result<void> Models::run_scoped(engine::Session& session, Table& table) {
   const LiveModel& model = *table.model;
   const std::string old = spelled(kTickSchema, "old_" + model.name);
   const std::string difference = spelled(kTickSchema, "difference_" + model.name);
+  const bool rewrites = can_rewrite(table);
+  if (!rewrites)
+    SHOPLAKE_TRY(place_rows(session, table));
   // The scope is looked for in the hot rows once; `this`, the comparison and the deletes take what was found.
   const std::string columns =
       fmt::format("{}, {}, {}, rowid AS {}", model.columns, kFileColumn, kPositionColumn, kRowColumn);
@@ -162,24 +167,42 @@ Result<void> Models::run_scoped(engine::Session& session, Table& table) {
                   "SELECT {2}, 1 AS _shoplake_sign, CAST(NULL AS BIGINT) AS {4} FROM ({3}\n) AS new_rows UNION ALL "
                   "SELECT {1}, -1, {4} FROM {5}) GROUP BY {1} HAVING sum(_shoplake_sign) <> 0",
                   difference, model.columns, model.casts, model.sql, kRowColumn, old)));
-  const engine::ResultSet counts = SHOPLAKE_TRY(
-      session.query(fmt::format("SELECT count(*) FILTER (_shoplake_count < 0), count(*) FILTER (_shoplake_count > 0) "
-                                "FROM {}",
-                                difference)));
-  if (counts.integer(0, 0) > 0) {
-    const std::string removed = spelled(kTickSchema, "removed_" + model.name);
-    SHOPLAKE_TRY(session.execute(fmt::format(
-        "CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3} FROM {4} WHERE {3} IN (SELECT unnest(_shoplake_rows[1 : "
-        "-_shoplake_count]) FROM {5} WHERE _shoplake_count < 0)",
-        removed, kFileColumn, kPositionColumn, kRowColumn, old, difference)));
-    SHOPLAKE_TRY(remove_rows(session, table, removed));
-  }
-  if (counts.integer(0, 1) == 0)
+  const engine::ResultSet counts = SHOPLAKE_TRY(session.query(
+      fmt::format("SELECT CAST(coalesce(-sum(_shoplake_count) FILTER (_shoplake_count < 0), 0) AS BIGINT), "
+                  "CAST(coalesce(sum(_shoplake_count) FILTER (_shoplake_count > 0), 0) AS BIGINT) FROM {}",
+                  difference)));
+  const std::int64_t removed = counts.integer(0, 0), added = counts.integer(0, 1);
+  if (rewrites && removed + added > 0)
+    table.rewritten_rows = table.files.live_rows() - removed + added;
+  if (removed > 0)
+    SHOPLAKE_TRY(remove_rows(session, table));
+  if (added == 0)
     return {};
   return add_rows(session, table,
                   fmt::format("(SELECT {0} FROM (SELECT {0}, unnest(range(_shoplake_count)) FROM {1} WHERE "
                               "_shoplake_count > 0))",
                               model.columns, difference));
+}
+
+// Whether all rows of a table are in memory, and few.
+bool Models::can_rewrite(const Table& table) const {
+  return table.model->partition_by.empty() && table.model->hot_days == 0 && table.cold.count() == 0 &&
+         table.files.live_rows() <= rewritten_rows_max();
+}
+
+// Gives hot rows the places that they have in the one file that was written of them.
+Result<void> Models::place_rows(engine::Session& session, Table& table) {
+  if (table.is_placed)
+    return {};
+  if (!table.files.data.empty()) {
+    SHOPLAKE_CHECK(table.files.data.size() == 1);
+    SHOPLAKE_TRY(session.execute(fmt::format(
+        "UPDATE {0} SET {1} = {2}, {3} = places.position FROM (SELECT rowid AS row_id, row_number() OVER "
+        "(ORDER BY rowid) - 1 AS position FROM {0}) AS places WHERE {0}.rowid = places.row_id",
+        spelled(kHotSchema, table.model->name), kFileColumn, table.files.data.begin()->first, kPositionColumn)));
+  }
+  table.is_placed = true;
+  return {};
 }
 
 namespace {
@@ -220,6 +243,10 @@ std::string in_partition(const LiveModel& model, const std::vector<transform::Pa
 Result<void> Models::add_rows(engine::Session& session, Table& table, const std::string& added) {
   const LiveModel& model = *table.model;
   std::int32_t number = table.files.next_number;
+  if (table.rewritten_rows) {
+    return session.execute(fmt::format("INSERT INTO {} SELECT {}, {}, 0{} FROM {}", spelled(kHotSchema, model.name),
+                                       model.columns, number, table.keys.values(), added));
+  }
   for (const auto& values : SHOPLAKE_TRY(partitions_of(session, model, added))) {
     const std::string rows =
         values.empty() ? added : fmt::format("(SELECT * FROM {} WHERE {})", added, in_partition(model, values));
@@ -234,21 +261,39 @@ Result<void> Models::add_rows(engine::Session& session, Table& table, const std:
   return {};
 }
 
-// The hot rows that a relation names go, and become a position delete file for each partition: write_files().
-Result<void> Models::remove_rows(engine::Session& session, Table& table, const std::string& removed) {
-  const LiveModel& model = *table.model;
+// The hot rows that the batch removes go, and become a position delete file for each partition: write_files().
+Result<void> Models::remove_rows(engine::Session& session, Table& table) {
+  const std::string& name = table.model->name;
+  const std::string rows =
+      fmt::format("SELECT unnest(_shoplake_rows[1 : -_shoplake_count]) FROM {} WHERE _shoplake_count < 0",
+                  spelled(kTickSchema, "difference_" + name));
+  const std::string hot = spelled(kHotSchema, name);
+  if (table.rewritten_rows)
+    return session.execute(fmt::format("DELETE FROM {} WHERE rowid IN ({})", hot, rows));
+  const std::string removed = spelled(kTickSchema, "removed_" + name);
+  SHOPLAKE_TRY(session.execute(
+      fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1}, {2}, {3} FROM {4} WHERE {3} IN ({5})", removed,
+                  kFileColumn, kPositionColumn, kRowColumn, spelled(kTickSchema, "old_" + name), rows)));
   const engine::ResultSet counts =
       SHOPLAKE_TRY(session.query(fmt::format("SELECT {0}, count(*) FROM {1} GROUP BY {0}", kFileColumn, removed)));
   for (std::int64_t row = 0; row < counts.row_count(); ++row)
     table.removed_rows[static_cast<std::int32_t>(counts.integer(row, 0))] = counts.integer(row, 1);
-  return session.execute(fmt::format("DELETE FROM {} WHERE rowid IN (SELECT {} FROM {})",
-                                     spelled(kHotSchema, model.name), kRowColumn, removed));
+  return session.execute(fmt::format("DELETE FROM {} WHERE rowid IN (SELECT {} FROM {})", hot, kRowColumn, removed));
 }
 
 // The files of what the batch adds to a table and removes from it.
 Result<void> Models::write_files(engine::Session& session, Table& table) {
   const LiveModel& model = *table.model;
   io::Env& env = *options_.env;
+  if (table.rewritten_rows) {
+    table.is_placed = false;
+    if (*table.rewritten_rows > 0) {
+      table.added_rows.push_back(
+          {table.files.next_number,
+           fmt::format("SELECT {} FROM {} ORDER BY rowid", model.columns, spelled(kHotSchema, model.name)),
+           {}});
+    }
+  }
   for (const AddedRows& rows : table.added_rows) {
     const std::string folder = partition_folder(model, rows.partition);
     if (!folder.empty())
@@ -256,6 +301,7 @@ Result<void> Models::write_files(engine::Session& session, Table& table) {
     table.paths.push_back(io::join_path(table.data_directory, folder + env.new_uuid() + ".parquet"));
     table.added.push_back(SHOPLAKE_TRY(copy_rows(env, session, rows.query, model.schema, table.paths.back())));
     table.added.back().partition = rows.partition;
+    SHOPLAKE_CHECK(!table.rewritten_rows || table.added.back().record_count == *table.rewritten_rows);
   }
   // A delete file belongs to the partition of the files that it names.
   std::map<std::vector<transform::PartitionValue>, std::vector<std::string>> partitions;
@@ -284,14 +330,19 @@ void Models::accept(const std::vector<catalog::CommittedTable>& committed) {
     const auto found = std::find_if(committed.begin(), committed.end(), [&](const catalog::CommittedTable& one) {
       return one.table == table.model->table;
     });
-    if (found != committed.end() && !(table.added.empty() && table.added_deletes.empty()))
+    if (found != committed.end() && table.is_changed())
       table.files.snapshot_id = found->snapshot_id;
+    if (table.rewritten_rows) {
+      table.files.data.clear();
+      table.files.deletes.clear();
+    }
     for (std::size_t index = 0; index < table.added.size(); ++index)
       SHOPLAKE_CHECK(table.files.add(table.added[index]) == table.added_rows[index].number);
     for (const transform::DataFile& file : table.added_deletes)
       table.files.add(file);
     for (const auto& [number, count] : table.removed_rows)
       table.files.data.at(number).deleted_rows += count;
+    table.rewritten_rows.reset();
     table.paths.clear();
     table.added_rows.clear();
     table.added.clear();

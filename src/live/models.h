@@ -13,6 +13,9 @@
 // key as the rows of the scope are (live/key_lookup.h): so a batch costs what it touches, whatever the number of hot
 // rows.
 //
+// A table of few rows (kRewrittenRowsMax) is written anew as one file by each batch that changes it: that costs less
+// than two files and their merging, and who reads it opens one file. Its hot rows have no places meanwhile.
+//
 // If everything that reads a table names the keys of its rows, only the rows that were touched lately are in memory
 // (hot), about kHotRowsMax at most. Of the others (cold) there are the places and the hashes of their keys
 // (live/cold_rows.h); a row whose key a batch touches is read from its file and is hot from then on.
@@ -20,6 +23,7 @@
 // Belongs to one thread at a time; run() has further ones of its own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -51,6 +55,8 @@ struct SourceTable {
 
 // Of a table whose other rows can be cold. When it has more, all but the newer half become cold.
 inline constexpr std::int64_t kHotRowsMax = 131'072;
+
+inline constexpr std::int64_t kRewrittenRowsMax = 4'096;
 
 // More models than this seldom wait for nothing but a thread, and each holds the rows of a statement in memory.
 inline constexpr int kModelThreadsMax = 4;
@@ -162,12 +168,15 @@ class Models {
     ColdRows cold;
     std::string oldest_day;  // with hot_days: SQL of a date; rows before it are not for live
     bool is_clear = false;   // live.changed_<model> and live_this.<model> hold nothing
+    bool is_placed = true;   // hot rows have the places of their file; if not, they are those of the only one, in order
     // Of the running batch:
+    std::optional<std::int64_t> rewritten_rows;  // it is written anew, with so many rows
     std::vector<AddedRows> added_rows;
     std::map<std::int32_t, std::int64_t> removed_rows;  // by file
     std::vector<std::string> paths;                     // written
     std::vector<transform::DataFile> added;             // of added_rows
     std::vector<transform::DataFile> added_deletes;
+    bool is_changed() const { return rewritten_rows || !added.empty() || !added_deletes.empty(); }
   };
 
   explicit Models(ModelsOptions options) : options_(std::move(options)) {}
@@ -200,9 +209,13 @@ class Models {
   Result<void> warm_rows(engine::Session& session, Table& table, std::vector<ColdRows::Row> found);
   Result<void> clear(engine::Session& session, Table& table);
   Result<void> add_rows(engine::Session& session, Table& table, const std::string& added);
-  Result<void> remove_rows(engine::Session& session, Table& table, const std::string& removed);
+  Result<void> remove_rows(engine::Session& session, Table& table);
   Result<void> write_files(engine::Session& session, Table& table);
+  std::int64_t rewritten_rows_max() const { return std::min(kRewrittenRowsMax, options_.hot_rows_max); }
+  bool can_rewrite(const Table& table) const;
+  Result<void> place_rows(engine::Session& session, Table& table);
 
+  Result<void> forget_batch();
   Result<void> cool_rows(Table& table);
   Result<void> forget_cold_days(Table& table);
   Result<void> move_cold_rows(Table& table, const std::vector<std::int32_t>& merged, std::optional<std::int32_t> into);

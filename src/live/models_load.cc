@@ -283,7 +283,8 @@ Result<void> Models::load_rows(Table& table) {
       where = fmt::format("({0} IS NULL OR {0} >= {1})", day, table.oldest_day);
     }
   }
-  return table.has_cold ? load_cold_rows(table, where) : load_hot_rows(table, where);
+  const bool is_small = table.files.live_rows() <= rewritten_rows_max();
+  return table.has_cold && !is_small ? load_cold_rows(table, where) : load_hot_rows(table, where);
 }
 
 Result<void> Models::load_hot_rows(Table& table, const std::string& where) {

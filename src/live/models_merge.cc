@@ -76,6 +76,7 @@ Result<Models::Merge> Models::merge(const LiveModel& model, const std::vector<st
 Result<void> Models::write_merge(const LiveModel& model, const std::vector<std::int32_t>& numbers, Merge& merge) {
   SHOPLAKE_CHECK(!in_batch_ && !numbers.empty());
   Table& table = tables_.at(model.name);
+  SHOPLAKE_TRY(place_rows(*session_, table));
   merge.model = &model;
   merge.merged = numbers;
   merge.change.table = model.table;
@@ -224,9 +225,27 @@ Result<void> Models::trim(const std::string& newest) {
     if (table.has_cold)
       SHOPLAKE_TRY(cool_rows(table));
   }
+  SHOPLAKE_TRY(forget_batch());
   // What a checkpoint has written can be read again: blocks that no batch touches stay out of memory.
   SHOPLAKE_TRY(session_->execute(fmt::format("FORCE CHECKPOINT {}", kDatabase)));
   return database_->release_memory();
+}
+
+// Empties what the last batch has left: the next makes it anew, and a checkpoint would write it.
+Result<void> Models::forget_batch() {
+  const engine::ResultSet tables = SHOPLAKE_TRY(
+      session_->query(fmt::format("SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {} AND "
+                                  "schema_name IN ({}, {}, {}) AND "
+                                  "estimated_size > 0",
+                                  engine::quote_literal(kDatabase), engine::quote_literal(kBatchSchema),
+                                  engine::quote_literal(kReadSchema), engine::quote_literal(kTickSchema))));
+  for (std::int64_t row = 0; row < tables.row_count(); ++row)
+    SHOPLAKE_TRY(
+        session_->execute(fmt::format("DELETE FROM {}.{}", engine::quote_identifier(tables.text(row, 0).value_or("")),
+                                      engine::quote_identifier(tables.text(row, 1).value_or("")))));
+  for (auto& [name, table] : tables_)
+    table.is_clear = true;
+  return {};
 }
 
 // Rows of files that are too old as a whole; others are told when they are read.
@@ -258,6 +277,7 @@ Result<void> Models::cool_rows(Table& table) {
     return {};
   const engine::ResultSet kept =
       SHOPLAKE_TRY(session_->query(fmt::format("SELECT rowid FROM {} ORDER BY rowid LIMIT 1 OFFSET {}", hot, cooled)));
+  SHOPLAKE_TRY(place_rows(*session_, table));
   const std::string which = kept.row_count() == 0 ? "true" : fmt::format("rowid < {}", kept.integer(0, 0));
   base::log::debug("live.cooled", {{"model", table.model->name}, {"rows", cooled}});
   const engine::ResultSet listed = SHOPLAKE_TRY(session_->query(

@@ -18,6 +18,22 @@ std::int32_t TableFiles::add(const transform::DataFile& file) {
   return next_number++;
 }
 
+std::int64_t TableFiles::live_rows() const {
+  std::int64_t rows = 0;
+  for (const auto& [number, file] : data)
+    rows += file.rows - file.deleted_rows;
+  return rows;
+}
+
+std::vector<std::string> TableFiles::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [number, file] : data)
+    paths.push_back(file.path);
+  for (const File& file : deletes)
+    paths.push_back(file.path);
+  return paths;
+}
+
 Result<TableFiles> list_table_files(catalog::Catalog& catalog, const catalog::Table& table, engine::Session& session) {
   TableFiles files;
   files.snapshot_id = table.metadata->current_snapshot_id();

@@ -31,6 +31,8 @@ struct TableFiles {
   std::optional<std::int64_t> snapshot_id;  // that they are of
 
   std::int32_t add(const transform::DataFile& file);
+  std::int64_t live_rows() const;          // those that are not deleted
+  std::vector<std::string> paths() const;  // of all
 };
 
 // The files of a table's current snapshot. Deleted rows are counted from the delete files. Error
