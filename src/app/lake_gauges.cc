@@ -52,10 +52,11 @@ limit {}
 
 struct EventTable {
   const char* name;
-  const char* micros;  // SQL of an event's time
+  const char* time;    // column
+  const char* micros;  // SQL of it
 };
-constexpr EventTable kEventTables[] = {{"processed.events", "event_timestamp"},
-                                       {"processed.clickstream", "epoch_us(timestamp)"}};
+constexpr EventTable kEventTables[] = {{"processed.events", "event_timestamp", "event_timestamp"},
+                                       {"processed.clickstream", "timestamp", "epoch_us(timestamp)"}};
 
 std::optional<std::int64_t> integer_of(const engine::Value& value) {
   const auto* integer = std::get_if<std::int64_t>(&value.data);
@@ -102,11 +103,16 @@ Result<bool> LakeGauges::has_changed(const std::string& what, const std::vector<
   return is_new;
 }
 
-Result<void> LakeGauges::read_newest_event(const std::string& table, const std::string& micros) {
+Result<void> LakeGauges::read_newest_event(const std::string& table, const std::string& time,
+                                           const std::string& micros) {
   if (SHOPLAKE_TRY(has_changed("events of " + table, {table}))) {
-    const serve::Rows rows = SHOPLAKE_TRY(lake_.query(fmt::format("select max({}) from {}", micros, table)));
-    if (const auto newest = rows.rows.empty() ? std::nullopt : integer_of(rows.rows[0][0]))
-      newest_event_micros_[table] = *newest;
+    if (const auto contents = SHOPLAKE_TRY(lake_.contents(table, time))) {
+      newest_event_micros_[table] = contents->greatest;
+    } else {
+      const serve::Rows rows = SHOPLAKE_TRY(lake_.query(fmt::format("select max({}) from {}", micros, table)));
+      if (const auto newest = rows.rows.empty() ? std::nullopt : integer_of(rows.rows[0][0]))
+        newest_event_micros_[table] = *newest;
+    }
   }
   const auto newest = newest_event_micros_.find(table);
   if (newest != newest_event_micros_.end()) {
@@ -147,7 +153,7 @@ Result<void> LakeGauges::read_conversion_rate() {
 
 Result<void> LakeGauges::refresh() {
   for (const EventTable& table : kEventTables)
-    SHOPLAKE_TRY(read_newest_event(table.name, table.micros));
+    SHOPLAKE_TRY(read_newest_event(table.name, table.time, table.micros));
   SHOPLAKE_TRY(read_quality());
   return read_conversion_rate();
 }

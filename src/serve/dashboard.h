@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +44,14 @@ class Lake {
   virtual base::Result<std::vector<TableVersion>> versions(std::span<const std::string> tables) = 0;
   // Runs one SELECT over the lake's tables.
   virtual base::Result<Rows> query(const std::string& sql) = 0;
+  // Rows of a table, and the greatest value of a column of 64-bit integers or of timestamps in microseconds, as the
+  // catalog's account of its files has them: no file is read. None where that does not say: the table has deleted rows,
+  // or files without bounds.
+  struct Contents {
+    std::int64_t rows = 0;
+    std::int64_t greatest = 0;  // 0 without rows
+  };
+  virtual base::Result<std::optional<Contents>> contents(std::string_view table, std::string_view column) = 0;
 };
 
 struct DashboardOptions {

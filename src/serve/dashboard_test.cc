@@ -38,12 +38,14 @@ class FakeLake : public Lake {
                 {{text("=1+1,\"x\""), engine::Value{std::int64_t{3}}, engine::Value{0.25}},
                  {text("Direct"), engine::Value{std::int64_t{4}}, engine::Value{}}}};
   }
+  base::Result<std::optional<Contents>> contents(std::string_view, std::string_view) override { return said; }
   void fill() {
     for (const auto& name : Dashboard::tables())
       locations[name] = "v1";
   }
   std::map<std::string, std::string> locations;
   std::vector<std::string> queries;
+  std::optional<Contents> said;
   bool failing = false;
 };
 
@@ -67,6 +69,17 @@ class DashboardTest : public testing::Test {
   FakeLake lake_;
   Dashboard dashboard_{io::posix_env(), lake_, {}};
 };
+
+TEST_F(DashboardTest, EventsAreCountedByTheCatalogWhereItCan) {
+  lake_.fill();
+  lake_.said = Lake::Contents{7, 1'700'000'000'000'000};
+  EXPECT_EQ(body_of(dashboard_.respond("freshness", get()))["events"], 14);  // of two tables
+  EXPECT_THAT(lake_.queries, testing::Not(testing::Contains(HasSubstr("max(event_timestamp)"))));
+  lake_.said.reset();
+  lake_.locations["processed.events"] = "v2";
+  body_of(dashboard_.respond("freshness", get()));
+  EXPECT_THAT(lake_.queries, testing::Contains(HasSubstr("max(event_timestamp)")));
+}
 
 TEST_F(DashboardTest, EmptyLakeSaysWhatFillsIt) {
   const auto block = body_of(dashboard_.respond("funnel", get()));

@@ -1,5 +1,7 @@
 #include "serve/lake_reader.h"
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "query/lake_views.h"
+#include "transform/data_file.h"
 
 namespace shoplake::serve {
 namespace {
@@ -204,6 +207,26 @@ Result<std::vector<TableVersion>> LakeReader::versions(std::span<const std::stri
 Result<Rows> LakeReader::query(const std::string& sql) {
   const auto generation = SHOPLAKE_TRY(state_->current());
   return generation->query(sql);
+}
+
+Result<std::optional<Lake::Contents>> LakeReader::contents(std::string_view table, std::string_view column) {
+  const auto found = SHOPLAKE_TRY(state_->catalog.load_table(SHOPLAKE_TRY(catalog::parse_table_identifier(table))));
+  const catalog::Field* field = found.metadata->current_schema().find(column);
+  if (field == nullptr)
+    return std::optional<Contents>();
+  Contents contents;
+  for (const transform::DataFile& file : SHOPLAKE_TRY(state_->catalog.list_files(found))) {
+    const auto of_field = std::find_if(file.columns.begin(), file.columns.end(),
+                                       [&](const auto& one) { return one.field_id == field->id; });
+    if (file.content != transform::DataFile::Content::data || of_field == file.columns.end() ||
+        !of_field->upper_bound || of_field->upper_bound->size() != sizeof(std::int64_t))
+      return std::optional<Contents>();
+    std::int64_t greatest = 0;
+    std::memcpy(&greatest, of_field->upper_bound->data(), sizeof(greatest));
+    contents.greatest = contents.rows == 0 ? greatest : std::max(contents.greatest, greatest);
+    contents.rows += file.record_count;
+  }
+  return std::optional(contents);
 }
 
 }  // namespace shoplake::serve

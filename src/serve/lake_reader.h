@@ -26,6 +26,7 @@ class LakeReader : public Lake {
 
   base::Result<std::vector<TableVersion>> versions(std::span<const std::string> tables) override;
   base::Result<Rows> query(const std::string& sql) override;
+  base::Result<std::optional<Contents>> contents(std::string_view table, std::string_view column) override;
 
  private:
   struct State;

@@ -30,6 +30,10 @@ class CuratedLake : public Lake {
     return rows;
   }
 
+  base::Result<std::optional<Contents>> contents(std::string_view, std::string_view) override {
+    return std::optional<Contents>();
+  }
+
   std::map<std::string, std::string> locations;
   int queries = 0;
   bool is_failing = false;
