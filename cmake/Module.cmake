@@ -44,4 +44,17 @@ function(shoplake_compile_options target)
     target_compile_options(${target} PUBLIC -fsanitize=${SHOPLAKE_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${SHOPLAKE_SANITIZE})
   endif()
+  if(SHOPLAKE_SANITIZE MATCHES thread)
+    # A program that exports its copies of inline functions lends them to libraries: DuckDB would lock by the program's
+    # std::mutex::lock(), which ThreadSanitizer sees, and unlock by code of its own, which it does not.
+    set(no_exports "${CMAKE_SOURCE_DIR}/cmake/no_exports.map")
+    target_link_options(${target} PUBLIC "LINKER:--version-script=${no_exports}" LINKER:--no-as-needed)
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${no_exports}")
+    target_link_libraries(${target} PUBLIC uninstrumented_strings)
+  endif()
 endfunction()
+
+if(SHOPLAKE_SANITIZE MATCHES thread)
+  add_library(uninstrumented_strings SHARED "${CMAKE_SOURCE_DIR}/test/uninstrumented_strings.cc")
+  set_target_properties(uninstrumented_strings PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")  # where bin/shoplake looks
+endif()
