@@ -399,19 +399,21 @@ Result<bool> Compactor::finish_merge() {
 // ── snapshots and files ───────────────────────────────────────────────────────────────────────────────────────────
 
 Result<bool> Compactor::expire() {
-  for (auto& [table, counter] : counters_) {
-    if (counter.since_expiry < kExpiryCommits)
-      continue;
-    counter.since_expiry = 0;
-    catalog::Catalog::Expiry expiry;
-    expiry.keep_last = options_.snapshots_kept;
-    expiry.older_than_ms = options_.env->now_micros() / 1000;
-    expiry.only_with = kSummaryKey;
-    expiry.retire_micros = options_.retired_files_micros;
-    SHOPLAKE_TRY(options_.catalog->expire_snapshots(table, expiry).within("expiry of " + catalog::to_string(table)));
-    return true;
-  }
-  return false;
+  // That with the most: a table whose turn does not come has longer metadata with each commit.
+  const auto most = std::max_element(counters_.begin(), counters_.end(), [](const auto& one, const auto& other) {
+    return one.second.since_expiry < other.second.since_expiry;
+  });
+  if (most == counters_.end() || most->second.since_expiry < kExpiryCommits)
+    return false;
+  auto& [table, counter] = *most;
+  counter.since_expiry = 0;
+  catalog::Catalog::Expiry expiry;
+  expiry.keep_last = options_.snapshots_kept;
+  expiry.older_than_ms = options_.env->now_micros() / 1000;
+  expiry.only_with = kSummaryKey;
+  expiry.retire_micros = options_.retired_files_micros;
+  SHOPLAKE_TRY(options_.catalog->expire_snapshots(table, expiry).within("expiry of " + catalog::to_string(table)));
+  return true;
 }
 
 Result<bool> Compactor::remove_retired() {

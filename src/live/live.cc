@@ -336,6 +336,14 @@ void Live::State::maintain_quietly(std::stop_token stop) {
   }
 }
 
+Result<void> Live::State::maintain(const std::function<Result<void>()>& work) {
+  SHOPLAKE_TRY(prepare({}));
+  auto done = work();
+  if (!done.ok())
+    writer.forget();
+  return done;
+}
+
 Result<std::unique_ptr<Live>> Live::open(LiveOptions options) {
   auto state = std::make_unique<State>(std::move(options));
   for (const Stream& stream : state->options.streams) {
@@ -389,11 +397,11 @@ Result<Step> Live::run_once() {
 }
 
 Result<void> Live::maintain_once() {
-  SHOPLAKE_TRY(state_->prepare({}));
-  auto done = state_->compactor.run_all({});
-  if (!done.ok())
-    state_->writer.forget();
-  return done;
+  return state_->maintain([&] { return state_->compactor.run_all({}); });
+}
+
+Result<void> Live::upkeep_once() {
+  return state_->maintain([&] { return state_->compactor.run({}); });
 }
 
 }  // namespace shoplake::live

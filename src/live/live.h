@@ -177,6 +177,8 @@ class Live {
   Result<Step> run_once();
   // Compaction, snapshot expiry and removal of retired files, as far as they are due.
   Result<void> maintain_once();
+  // As much upkeep as there is between two batches: a part of what is due, by turns.
+  Result<void> upkeep_once();
 
   // Brings in, from the raw objects of a stream, the events that are not there.
   Result<ReplayReport> replay(const ReplayOptions& options);

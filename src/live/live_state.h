@@ -40,6 +40,7 @@ struct Live::State {
   Result<wal::Offset> read_position();
   void loop(std::stop_token stop);
   void maintain_quietly(std::stop_token stop);
+  Result<void> maintain(const std::function<Result<void>()>& work);
 
   LiveOptions options;
   StatusBoard board;

@@ -270,6 +270,24 @@ TEST(Live, TablesOfFewRowsAreOneFile) {
   expect_as_built(home);
 }
 
+// There is never time for all that is due.
+TEST(Live, UpkeepReachesEveryTable) {
+  LiveHome home;
+  const auto live = home.live();
+  Shop shop(34, 40);
+  for (int batch = 0; batch < 50; ++batch) {
+    home.send("events", shop.events(8));
+    EXPECT_TRUE(run(*live).models_current) << live->status().message;
+    if (batch % 2 == 1) {
+      ASSERT_TRUE(live->upkeep_once().ok());
+    }
+  }
+  for (const std::string& name : kLiveTables) {
+    const auto [files, deletes] = files_of(home, name);
+    EXPECT_LE(files - deletes, 24u) << name;
+  }
+}
+
 TEST(Live, ClickstreamFeedsTheSameModels) {
   LiveHome home;
   const auto live = home.live();
