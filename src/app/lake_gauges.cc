@@ -50,14 +50,6 @@ order by sessions.date desc
 limit {}
 )";
 
-struct EventTable {
-  const char* name;
-  const char* time;    // column
-  const char* micros;  // SQL of it
-};
-constexpr EventTable kEventTables[] = {{"processed.events", "event_timestamp", "event_timestamp"},
-                                       {"processed.clickstream", "timestamp", "epoch_us(timestamp)"}};
-
 std::optional<std::int64_t> integer_of(const engine::Value& value) {
   const auto* integer = std::get_if<std::int64_t>(&value.data);
   return integer == nullptr ? std::nullopt : std::optional(*integer);
@@ -82,7 +74,7 @@ LakeGauges::LakeGauges(io::Env& env, serve::Lake& lake, base::Metrics& metrics)
 
 std::vector<std::string> LakeGauges::tables() {
   std::vector<std::string> names{kQualityResults, kSessionsDaily, kAttributionDaily};
-  for (const EventTable& table : kEventTables)
+  for (const serve::EventTable& table : serve::event_tables())
     names.emplace_back(table.name);
   return names;
 }
@@ -103,21 +95,17 @@ Result<bool> LakeGauges::has_changed(const std::string& what, const std::vector<
   return is_new;
 }
 
-Result<void> LakeGauges::read_newest_event(const std::string& table, const std::string& time,
-                                           const std::string& micros) {
-  if (SHOPLAKE_TRY(has_changed("events of " + table, {table}))) {
-    if (const auto contents = SHOPLAKE_TRY(lake_.contents(table, time))) {
-      newest_event_micros_[table] = contents->greatest;
-    } else {
-      const serve::Rows rows = SHOPLAKE_TRY(lake_.query(fmt::format("select max({}) from {}", micros, table)));
-      if (const auto newest = rows.rows.empty() ? std::nullopt : integer_of(rows.rows[0][0]))
-        newest_event_micros_[table] = *newest;
-    }
+Result<void> LakeGauges::read_newest_event(const serve::EventTable& table) {
+  const std::string name(table.name);
+  if (SHOPLAKE_TRY(has_changed("events of " + name, {name}))) {
+    const serve::Lake::Contents contents = SHOPLAKE_TRY(serve::contents_of(lake_, table));
+    if (contents.rows > 0)
+      newest_event_micros_[name] = contents.greatest;
   }
-  const auto newest = newest_event_micros_.find(table);
+  const auto newest = newest_event_micros_.find(name);
   if (newest != newest_event_micros_.end()) {
     const auto age = std::max<std::int64_t>(0, env_.now_micros() - newest->second);
-    metrics_.set("shoplake_data_freshness_seconds", {{"table", table}}, static_cast<double>(age) / 1e6);
+    metrics_.set("shoplake_data_freshness_seconds", {{"table", name}}, static_cast<double>(age) / 1e6);
   }
   return {};
 }
@@ -152,8 +140,8 @@ Result<void> LakeGauges::read_conversion_rate() {
 }
 
 Result<void> LakeGauges::refresh() {
-  for (const EventTable& table : kEventTables)
-    SHOPLAKE_TRY(read_newest_event(table.name, table.time, table.micros));
+  for (const serve::EventTable& table : serve::event_tables())
+    SHOPLAKE_TRY(read_newest_event(table));
   SHOPLAKE_TRY(read_quality());
   return read_conversion_rate();
 }

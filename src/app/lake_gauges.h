@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "io/env.h"
-#include "serve/dashboard.h"
+#include "serve/event_tables.h"
 
 namespace shoplake::app {
 
@@ -28,7 +28,7 @@ class LakeGauges {
   base::Result<void> refresh();
 
  private:
-  base::Result<void> read_newest_event(const std::string& table, const std::string& time, const std::string& micros);
+  base::Result<void> read_newest_event(const serve::EventTable& table);
   base::Result<void> read_quality();
   base::Result<void> read_conversion_rate();
   // Whether one of the tables has changed since the last time that `what` was read; no if one is not there.

@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "serve/dashboard_sql.h"
+#include "serve/event_tables.h"
 #include "serve/moment.h"
 
 namespace shoplake::serve {
@@ -36,17 +37,6 @@ using base::Result;
 using std::chrono::days;
 using std::chrono::sys_days;
 
-// The tables that events come into, and where their rejected records are.
-struct EventTable {
-  std::string_view name;
-  std::string_view time;          // column
-  std::string_view event_micros;  // SQL of it
-  std::string_view rejected;
-};
-constexpr std::array kEventTables = {
-    EventTable{"processed.events", "event_timestamp", "event_timestamp", "quarantine.events"},
-    EventTable{"processed.clickstream", "timestamp", "epoch_us(timestamp)", "quarantine.clickstream"},
-};
 constexpr const char* kBuiltTable = "marts.fact_events";
 constexpr int kDefaultDays = 14;
 constexpr int kDaysMax = 3'700;
@@ -302,24 +292,16 @@ class Tables {
 
 std::vector<std::string_view> tables_of_counts() {
   std::vector<std::string_view> names;
-  for (const EventTable& table : kEventTables) {
+  for (const EventTable& table : event_tables()) {
     names.push_back(table.name);
     names.push_back(table.rejected);
   }
   return names;
 }
-std::string sql_of_events_in(const EventTable& table) {
-  return fmt::format("select count(*) as events, max({}) as last_event_timestamp from {}", table.event_micros,
-                     table.name);
-}
-std::string sql_of_rejected_in(const EventTable& table) {
-  return fmt::format("select count(*) as rejected from {}", table.rejected);
-}
-
 // When events last came in; no value if none ever did.
 std::optional<std::int64_t> loaded_at_ms(const Tables& versions) {
   std::optional<std::int64_t> newest;
-  for (const EventTable& table : kEventTables) {
+  for (const EventTable& table : event_tables()) {
     const TableVersion* version = versions.find(table.name);
     if (version != nullptr && version->snapshot_id != 0)
       newest = std::max(newest.value_or(0), version->written_at_ms);
@@ -391,16 +373,11 @@ struct Dashboard::State {
     if (key == counts_key)
       return counts;
     Counts read;
-    for (const EventTable& table : kEventTables) {
+    for (const EventTable& table : event_tables()) {
       if (versions.find(table.name) != nullptr) {
-        // Reading ten million events for it would be the most of what an open page costs.
-        auto contents = SHOPLAKE_TRY(lake.contents(table.name, table.time));
-        if (!contents) {
-          const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_events_in(table)));
-          contents = Lake::Contents{integer_of(rows.rows.at(0).at(0)), integer_of(rows.rows.at(0).at(1))};
-        }
-        read.events += contents->rows;
-        read.last_event_micros = std::max(read.last_event_micros, contents->greatest);
+        const Lake::Contents contents = SHOPLAKE_TRY(contents_of(lake, table));
+        read.events += contents.rows;
+        read.last_event_micros = std::max(read.last_event_micros, contents.greatest);
       }
       if (versions.find(table.rejected) != nullptr) {
         const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_rejected_in(table)));
@@ -592,7 +569,7 @@ struct Dashboard::State {
                    "reason, object, line and byte offset."},
     };
     std::string sql;
-    for (const EventTable& table : kEventTables) {
+    for (const EventTable& table : event_tables()) {
       if (versions.find(table.name) != nullptr)
         sql += sql_of_events_in(table) + ";\n";
       if (versions.find(table.rejected) != nullptr)

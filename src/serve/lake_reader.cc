@@ -1,13 +1,13 @@
 #include "serve/lake_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
+#include "catalog/single_value.h"
 #include "query/lake_views.h"
 #include "transform/data_file.h"
 
@@ -221,8 +221,7 @@ Result<std::optional<Lake::Contents>> LakeReader::contents(std::string_view tabl
     if (file.content != transform::DataFile::Content::data || of_field == file.columns.end() ||
         !of_field->upper_bound || of_field->upper_bound->size() != sizeof(std::int64_t))
       return std::optional<Contents>();
-    std::int64_t greatest = 0;
-    std::memcpy(&greatest, of_field->upper_bound->data(), sizeof(greatest));
+    const std::int64_t greatest = catalog::decode_long(*of_field->upper_bound);
     contents.greatest = contents.rows == 0 ? greatest : std::max(contents.greatest, greatest);
     contents.rows += file.record_count;
   }
