@@ -1,7 +1,6 @@
 #include "live/dataset.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <span>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "catalog/single_value.h"
 #include "engine/arrow_interface.h"
 #include "ingest/table_schema.h"
 #include "live/parquet_copy.h"
@@ -25,9 +25,7 @@ constexpr std::string_view kEventTimestamp = "event_timestamp";
 std::optional<std::int64_t> micros_bound(const std::optional<std::string>& bound) {
   if (!bound || bound->size() != sizeof(std::int64_t))
     return std::nullopt;
-  std::int64_t value = 0;
-  std::memcpy(&value, bound->data(), sizeof(value));
-  return value;
+  return catalog::decode_long(*bound);
 }
 
 // Rows (text, 64-bit integer) of a query, without keeping the answer in memory.

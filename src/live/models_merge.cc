@@ -233,16 +233,15 @@ Result<void> Models::trim(const std::string& newest) {
 
 // Empties what the last batch has left: the next makes it anew, and a checkpoint would write it.
 Result<void> Models::forget_batch() {
-  const engine::ResultSet tables = SHOPLAKE_TRY(
-      session_->query(fmt::format("SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {} AND "
-                                  "schema_name IN ({}, {}, {}) AND "
-                                  "estimated_size > 0",
-                                  engine::quote_literal(kDatabase), engine::quote_literal(kBatchSchema),
-                                  engine::quote_literal(kReadSchema), engine::quote_literal(kTickSchema))));
-  for (std::int64_t row = 0; row < tables.row_count(); ++row)
-    SHOPLAKE_TRY(
-        session_->execute(fmt::format("DELETE FROM {}.{}", engine::quote_identifier(tables.text(row, 0).value_or("")),
-                                      engine::quote_identifier(tables.text(row, 1).value_or("")))));
+  const std::vector<std::string> schemas{kBatchSchema, kReadSchema, kTickSchema};
+  const engine::ResultSet tables = SHOPLAKE_TRY(session_->query(
+      fmt::format("SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {} AND "
+                  "list_contains({}, schema_name) AND estimated_size > 0",
+                  engine::quote_literal(kDatabase), engine::literal_list(schemas))));
+  for (std::int64_t row = 0; row < tables.row_count(); ++row) {
+    const std::string schema = tables.text(row, 0).value_or(""), table = tables.text(row, 1).value_or("");
+    SHOPLAKE_TRY(session_->execute("DELETE FROM " + spelled(schema.c_str(), table)));
+  }
   for (auto& [name, table] : tables_)
     table.is_clear = true;
   return {};
