@@ -16,7 +16,7 @@ void set_consumer_metrics(base::Metrics& metrics, const wal::Log& log, const Con
   const wal::Offset waiting = end > position.next ? end - position.next : 0;
   std::int64_t age = 0;
   if (waiting > 0) {
-    const auto oldest = log.read(position.next, 1, 1);
+    const auto oldest = log.peek(position.next, 1, 1);
     if (oldest.ok() && !oldest->records.empty())
       age = std::max<std::int64_t>(0, now_micros - oldest->records.front().received_at_micros);
   }

@@ -32,5 +32,28 @@ TEST(ConsumerMetrics, TellDepthAndAgeOfWhatWaits) {
   EXPECT_THAT(told(3), HasSubstr("shoplake_log_freshness_seconds{consumer=\"live\"} 0\n"));
 }
 
+// The consumer went on and the log was trimmed after its position had been asked for.
+TEST(ConsumerMetrics, APositionThatTheLogHasTrimmedIsNoLoss) {
+  io::MemoryEnv env;
+  base::Metrics metrics;
+  describe_consumer_metrics(metrics);
+  wal::LogOptions options;
+  options.env = &env;
+  options.directory = "/wal";
+  options.segment_bytes = 1;  // one for each append
+  const auto log = wal::Log::open(options).value();
+  for (int number = 0; number < 3; ++number) {
+    const wal::Entry entry{"events", 1, "{}\n"};
+    ASSERT_TRUE(log->append_and_wait(std::span(&entry, 1)).ok());
+  }
+  ASSERT_TRUE(log->trim(2).ok());
+  ASSERT_EQ(log->begin(), 2u);
+  set_consumer_metrics(metrics, *log, {"live", 0}, 60'000'000);
+  EXPECT_EQ(log->status().records_lost, 0u);
+  EXPECT_THAT(metrics.exposition(), HasSubstr("shoplake_log_freshness_seconds{consumer=\"live\"} 0\n"));
+  ASSERT_TRUE(log->read(0, 1, 1).ok());  // a consumer that is not served what it asks for is another matter
+  EXPECT_EQ(log->status().records_lost, 2u);
+}
+
 }  // namespace
 }  // namespace shoplake::app

@@ -174,15 +174,20 @@ bool Log::wait_past(Offset offset, std::stop_token stop, std::chrono::millisecon
 }
 
 Result<Batch> Log::read(Offset from, std::size_t records_max, std::size_t bytes_max) const {
+  Batch batch = SHOPLAKE_TRY(peek(from, records_max, bytes_max));
+  for (const LostRange& lost : batch.lost) {
+    state_->report(lost);
+  }
+  return batch;
+}
+
+Result<Batch> Log::peek(Offset from, std::size_t records_max, std::size_t bytes_max) const {
   Batch batch;
   batch.next = from;
   const auto view = state_->find(from, batch);
   if (view) {
     SHOPLAKE_TRY(state_->open_for_reading(*view->segment));
     SHOPLAKE_TRY(state_->read_from(*view, from, {std::max<std::size_t>(records_max, 1), bytes_max}, batch));
-  }
-  for (const LostRange& lost : batch.lost) {
-    state_->report(lost);
   }
   return batch;
 }

@@ -115,6 +115,10 @@ class Log {
   // Errors: Env's, if a segment cannot be read; trying again is safe.
   Result<Batch> read(Offset from, std::size_t records_max, std::size_t bytes_max) const;
 
+  // The same for one who only looks on, such as a gauge: nothing is reported as lost. Between its learning of a
+  // consumer's position and the read the consumer may have gone on, and the log been trimmed.
+  Result<Batch> peek(Offset from, std::size_t records_max, std::size_t bytes_max) const;
+
   // Waits until end() > offset: true. False if `stop` or the timeout came first.
   bool wait_past(Offset offset, std::stop_token stop, std::chrono::milliseconds timeout) const;
 
