@@ -2,6 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+
+#include <sys/types.h>
 
 // The program's jemalloc and the one that DuckDB brings for its own blocks; null where there is none (under a
 // sanitizer).
@@ -17,6 +20,23 @@ namespace {
 double statistic(Control* control, const char* name) {
   std::size_t value = 0, bytes = sizeof(value);
   return control(name, &value, &bytes, nullptr, 0) == 0 ? static_cast<double>(value) : 0;
+}
+
+constexpr ssize_t kProgramDecayMs = 500;
+constexpr ssize_t kEngineDecayMs = 100;  // of blocks, which are larger
+
+// How long free memory is kept, by arenas that there are and those to come.
+void set_decay(Control* control, ssize_t milliseconds) {
+  (void)control("arenas.dirty_decay_ms", nullptr, nullptr, &milliseconds, sizeof(milliseconds));
+  unsigned arenas = 0;
+  std::size_t bytes = sizeof(arenas);
+  if (control("arenas.narenas", &arenas, &bytes, nullptr, 0) != 0)
+    return;
+  for (unsigned arena = 0; arena < arenas; ++arena) {
+    // One that has not been used yet has no such setting, and will take the one above.
+    const std::string name = "arena." + std::to_string(arena) + ".dirty_decay_ms";
+    (void)control(name.c_str(), nullptr, nullptr, &milliseconds, sizeof(milliseconds));
+  }
 }
 
 void measure(base::Metrics& metrics, const char* allocator, Control* control) {
@@ -40,6 +60,13 @@ void describe_heap(base::Metrics& metrics) {
     measure(m, "program", mallctl);
     measure(m, "engine", duckdb_je_mallctl);
   });
+}
+
+void return_memory_sooner() {
+  if (mallctl != nullptr)
+    set_decay(mallctl, kProgramDecayMs);
+  if (duckdb_je_mallctl != nullptr)
+    set_decay(duckdb_je_mallctl, kEngineDecayMs);
 }
 
 }  // namespace shoplake::app

@@ -19,7 +19,7 @@ namespace {
 using base::Result;
 
 // What the models' rows may take in memory before the engine spills.
-constexpr std::uint64_t kLiveMemoryBytes = 160ull << 20;
+constexpr std::uint64_t kLiveMemoryBytes = 144ull << 20;
 constexpr int kLiveThreads = 2;
 // The same of the project's models, when they are brought up within the server.
 constexpr std::uint64_t kServedBuildMemoryBytes = 512ull << 20;

@@ -297,6 +297,7 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { stop(); }
 
 base::Result<std::unique_ptr<Server>> Server::start(App& app, const ServeOptions& options) {
+  return_memory_sooner();
   auto state = std::make_unique<State>(app);
   describe(state->metrics, app.env().now_micros());
   state->assets =
