@@ -37,6 +37,12 @@ function(shoplake_compile_options target)
   # No path of the building machine in the program, and the same objects wherever it is built.
   target_compile_options(${target} PRIVATE "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wno-pedantic -Wno-restrict -Wnon-virtual-dtor -Woverloaded-virtual)
+  # Designated initialisers leave out what has a default, on purpose.
+  target_compile_options(${target} PRIVATE -Wno-missing-field-initializers)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC 12 takes the value that SHOPLAKE_TRY moves out of a Result for one that may not be there.
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   if(SHOPLAKE_FUZZ)
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link -Wno-unknown-warning-option)
   endif()
