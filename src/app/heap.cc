@@ -33,9 +33,13 @@ void set_decay(Control* control, ssize_t milliseconds) {
   if (control("arenas.narenas", &arenas, &bytes, nullptr, 0) != 0)
     return;
   for (unsigned arena = 0; arena < arenas; ++arena) {
-    // One that has not been used yet has no such setting, and will take the one above.
+    // One that has not been used yet has no such setting, and will take the one above; that of large blocks keeps
+    // nothing at all.
     const std::string name = "arena." + std::to_string(arena) + ".dirty_decay_ms";
-    (void)control(name.c_str(), nullptr, nullptr, &milliseconds, sizeof(milliseconds));
+    ssize_t now = 0;
+    std::size_t now_bytes = sizeof(now);
+    if (control(name.c_str(), &now, &now_bytes, nullptr, 0) == 0 && now > milliseconds)
+      (void)control(name.c_str(), nullptr, nullptr, &milliseconds, sizeof(milliseconds));
   }
 }
 
