@@ -26,7 +26,6 @@ constexpr std::size_t kMergedFilesMax = 64;
 constexpr int kExpiryCommits = 25;
 constexpr std::int64_t kRemoveEveryMicros = 30'000'000;
 constexpr int kTrimBatches = 16;
-constexpr std::int64_t kRunMicros = 100'000;  // after so long a run begins nothing more
 constexpr std::int64_t kRetryMicros = 60'000'000;
 constexpr int kMergedRowGroupRows = 8'192;        // wide rows: a row group is in memory as a whole
 constexpr std::int64_t kDecodedRowsMax = 65'536;  // of a merge that decodes: what is left is for the next one
@@ -140,9 +139,9 @@ Result<void> Compactor::run(std::stop_token stop) {
                                                   {"begin_merge", &Compactor::begin_merge},
                                                   {"remove_retired", &Compactor::remove_retired}}};
   // Under a steady stream there is always something to do: by turns, and events wait for no more than one long one.
-  const std::int64_t begin = options_.env->monotonic_micros();
-  std::int64_t now = begin;
-  for (std::size_t tried = 0; tried < kTasks.size() && now - begin < kRunMicros && !stop.stop_requested(); ++tried) {
+  std::int64_t now = options_.env->monotonic_micros();
+  const std::int64_t end = now + std::chrono::microseconds(options_.upkeep).count();
+  for (std::size_t tried = 0; tried < kTasks.size() && now < end && !stop.stop_requested(); ++tried) {
     const Task& task = kTasks[next_task_];
     next_task_ = (next_task_ + 1) % kTasks.size();
     const std::int64_t before = now;

@@ -84,6 +84,7 @@ struct LiveOptions {
   std::int64_t hot_rows_max = 131'072;              // of each model's table that are kept in memory (live/models.h)
   int model_threads = 0;                            // that run models side by side (live/models.h)
   int snapshots_kept = 20;                          // of live's own, for each table
+  std::chrono::milliseconds upkeep{100};            // after so long the upkeep between two batches begins nothing more
   // Files whose row groups have so many rows on average are merged by joining them as they are.
   std::int64_t joined_row_group_rows_min = 2'048;
 };
