@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "io/memory_env.h"
 
 namespace shoplake::app {
@@ -10,18 +12,28 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(ConsumerMetrics, TellDepthAndAgeOfWhatWaits) {
+// A log of three records, received after 10, 20 and 30 seconds, each in a segment of its own.
+class ConsumerMetrics : public testing::Test {
+ protected:
+  void SetUp() override {
+    describe_consumer_metrics(metrics);
+    wal::LogOptions options;
+    options.env = &env;
+    options.directory = "/wal";
+    options.segment_bytes = 1;
+    log = wal::Log::open(options).value();
+    for (const std::int64_t second : {10, 20, 30}) {
+      const wal::Entry entry{"events", second * 1'000'000, "{}\n"};
+      ASSERT_TRUE(log->append_and_wait(std::span(&entry, 1)).ok());
+    }
+  }
+
   io::MemoryEnv env;
   base::Metrics metrics;
-  describe_consumer_metrics(metrics);
-  wal::LogOptions options;
-  options.env = &env;
-  options.directory = "/wal";
-  const auto log = wal::Log::open(options).value();
-  for (std::int64_t second : {10, 20, 30}) {
-    const wal::Entry entry{"events", second * 1'000'000, "{}\n"};
-    ASSERT_TRUE(log->append_and_wait(std::span(&entry, 1)).ok());
-  }
+  std::unique_ptr<wal::Log> log;
+};
+
+TEST_F(ConsumerMetrics, TellDepthAndAgeOfWhatWaits) {
   const auto told = [&](wal::Offset next) {
     set_consumer_metrics(metrics, *log, {"live", next}, 60'000'000);
     return metrics.exposition();
@@ -33,19 +45,7 @@ TEST(ConsumerMetrics, TellDepthAndAgeOfWhatWaits) {
 }
 
 // The consumer went on and the log was trimmed after its position had been asked for.
-TEST(ConsumerMetrics, APositionThatTheLogHasTrimmedIsNoLoss) {
-  io::MemoryEnv env;
-  base::Metrics metrics;
-  describe_consumer_metrics(metrics);
-  wal::LogOptions options;
-  options.env = &env;
-  options.directory = "/wal";
-  options.segment_bytes = 1;  // one for each append
-  const auto log = wal::Log::open(options).value();
-  for (int number = 0; number < 3; ++number) {
-    const wal::Entry entry{"events", 1, "{}\n"};
-    ASSERT_TRUE(log->append_and_wait(std::span(&entry, 1)).ok());
-  }
+TEST_F(ConsumerMetrics, APositionThatTheLogHasTrimmedIsNoLoss) {
   ASSERT_TRUE(log->trim(2).ok());
   ASSERT_EQ(log->begin(), 2u);
   set_consumer_metrics(metrics, *log, {"live", 0}, 60'000'000);

@@ -79,11 +79,6 @@ std::optional<std::string> text_of(const engine::Value& value) {
   return std::nullopt;
 }
 
-std::int64_t integer_of(const engine::Value& value) {
-  const auto* integer = std::get_if<std::int64_t>(&value.data);
-  return integer == nullptr ? 0 : *integer;
-}
-
 // RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe in front, because channel and campaign
 // names are whatever a visitor's URL said.
 std::string csv_cell(const engine::Value& value) {
@@ -298,6 +293,7 @@ std::vector<std::string_view> tables_of_counts() {
   }
   return names;
 }
+
 // When events last came in; no value if none ever did.
 std::optional<std::int64_t> loaded_at_ms(const Tables& versions) {
   std::optional<std::int64_t> newest;
@@ -379,10 +375,8 @@ struct Dashboard::State {
         read.events += contents.rows;
         read.last_event_micros = std::max(read.last_event_micros, contents.greatest);
       }
-      if (versions.find(table.rejected) != nullptr) {
-        const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_rejected_in(table)));
-        read.rejected += integer_of(rows.rows.at(0).at(0));
-      }
+      if (versions.find(table.rejected) != nullptr)
+        read.rejected += SHOPLAKE_TRY(rejected_of(lake, table));
     }
     counts = read;
     counts_key = key;

@@ -38,4 +38,9 @@ base::Result<Lake::Contents> contents_of(Lake& lake, const EventTable& table) {
   return Lake::Contents{integer_of(rows.rows.at(0).at(0)), integer_of(rows.rows.at(0).at(1))};
 }
 
+base::Result<std::int64_t> rejected_of(Lake& lake, const EventTable& table) {
+  const Rows rows = SHOPLAKE_TRY(lake.query(sql_of_rejected_in(table)));
+  return integer_of(rows.rows.at(0).at(0));
+}
+
 }  // namespace shoplake::serve

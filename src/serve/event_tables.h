@@ -28,4 +28,7 @@ std::string sql_of_rejected_in(const EventTable& table);
 // (Lake::contents), by a query otherwise.
 base::Result<Lake::Contents> contents_of(Lake& lake, const EventTable& table);
 
+// Rejected records of a table whose table of them exists.
+base::Result<std::int64_t> rejected_of(Lake& lake, const EventTable& table);
+
 }  // namespace shoplake::serve
