@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -15,7 +16,9 @@ namespace shoplake::live {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
-constexpr std::size_t kBatchBytes = 32 << 20;  // of lines
+// A batch has so many bytes of lines, or so many objects: a quiet stream has an object of few lines each minute.
+constexpr std::size_t kBatchBytes = 32 << 20;
+constexpr std::size_t kBatchObjects = 256;
 constexpr int kFoldersDeep = 4;                // year=, month=, day= below the stream's prefix
 
 // The moment in "<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<first offset>.gz".
@@ -69,24 +72,24 @@ Result<void> find_objects(io::Env& env, const std::string& root, const std::stri
   return {};
 }
 
-// The lines of an object, a batch at a time.
+// The lines of an object, some at a time.
 class Lines {
  public:
   Lines(const io::RandomAccessFile& file, std::string_view name) : file_(file), inflater_(file, name) {}
 
-  // Whole lines of about kBatchBytes; empty at the end. Valid until the next call.
-  Result<std::string_view> next() {
-    text_.erase(0, taken_);
-    taken_ = 0;
-    while (!at_end_ && (text_.size() < kBatchBytes || text_.find_last_of('\n') == std::string::npos)) {
+  // Whole lines of about `bytes`, at least one; empty at the end.
+  Result<std::string> next(std::size_t bytes) {
+    while (!at_end_ && (text_.size() < bytes || text_.find_last_of('\n') == std::string::npos)) {
       const std::size_t size = text_.size();
       text_.resize(size + kReadBytes);
       const std::size_t got = SHOPLAKE_TRY(read(text_.data() + size));
       text_.resize(size + got);
       at_end_ = got == 0;
     }
-    taken_ = at_end_ ? text_.size() : text_.find_last_of('\n') + 1;
-    return std::string_view(text_).substr(0, taken_);
+    const std::size_t whole = at_end_ ? text_.size() : text_.find_last_of('\n') + 1;
+    std::string rest = text_.substr(whole);
+    text_.resize(whole);
+    return std::exchange(text_, std::move(rest));
   }
 
  private:
@@ -109,8 +112,45 @@ class Lines {
   std::optional<bool> is_gzip_;
   std::uint64_t offset_ = 0;
   std::string text_;
-  std::size_t taken_ = 0;
   bool at_end_ = false;
+};
+
+// Lines of some objects, to be written together.
+class Gathered {
+ public:
+  bool is_empty() const { return records_.empty(); }
+  bool is_full() const { return bytes_ >= kBatchBytes || records_.size() >= kBatchObjects; }
+  std::size_t room() const { return kBatchBytes - std::min(bytes_, kBatchBytes); }
+
+  void add(const RawObject& object, std::int64_t first_line, std::string lines) {
+    texts_.push_back(std::move(lines));
+    std::string_view text = texts_.back();
+    bytes_ += text.size();
+    Records& records = records_.emplace_back();
+    records.source_object = object.path;
+    while (!text.empty()) {
+      const auto end = std::min(text.find('\n'), text.size() - 1) + 1;
+      records.records.push_back({text.substr(0, end), first_line++, object.received_micros});
+      text.remove_prefix(end);
+    }
+  }
+  std::string name() const {
+    if (records_.front().source_object == records_.back().source_object)
+      return records_.front().source_object;
+    return fmt::format("{} to {}", records_.front().source_object, records_.back().source_object);
+  }
+  std::size_t lines_of_last() const { return records_.back().records.size(); }
+  // Nothing is left. The records' texts live in `texts`.
+  std::vector<Records> take(std::deque<std::string>& texts) {
+    texts = std::exchange(texts_, {});
+    bytes_ = 0;
+    return std::exchange(records_, {});
+  }
+
+ private:
+  std::deque<std::string> texts_;
+  std::vector<Records> records_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace
@@ -133,37 +173,41 @@ Result<ReplayReport> Live::replay(const ReplayOptions& options) {
     return std::tie(left.received_micros, left.path) < std::tie(right.received_micros, right.path);
   });
   ReplayReport report;
+  Gathered gathered;
+  const auto write = [&]() -> Result<void> {
+    const std::string name = gathered.name();
+    SHOPLAKE_TRY(state.prepare(options.stop));
+    std::deque<std::string> texts;
+    Writer::Batch batch;
+    batch.stop = options.stop;
+    batch.keeps_rejected = false;
+    batch.records[stream->dataset] = gathered.take(texts);
+    const Writer::Outcome outcome = SHOPLAKE_TRY(state.writer.write(batch).within("replay of " + name));
+    state.compactor.committed(outcome.committed);
+    report.added += outcome.accepted;
+    report.already_there += outcome.duplicates;
+    report.rejected += outcome.rejected;
+    report.late += outcome.late;
+    return state.compactor.run(options.stop);
+  };
   for (const RawObject& object : objects) {
     const auto file = SHOPLAKE_TRY(state.options.env->open_file(io::join_path(state.options.lake_root, object.path)));
     Lines lines(*file, object.path);
     std::int64_t line = 1;
     while (true) {
-      std::string_view text = SHOPLAKE_TRY(lines.next().within(object.path));
+      std::string text = SHOPLAKE_TRY(lines.next(gathered.room()).within(object.path));
       if (text.empty())
         break;
-      Records records;
-      records.source_object = object.path;
-      while (!text.empty()) {
-        const auto end = std::min(text.find('\n'), text.size() - 1) + 1;
-        records.records.push_back({text.substr(0, end), line++, object.received_micros});
-        text.remove_prefix(end);
-      }
-      report.records += records.records.size();
-      SHOPLAKE_TRY(state.prepare(options.stop));
-      Writer::Batch batch;
-      batch.stop = options.stop;
-      batch.keeps_rejected = false;
-      batch.records[stream->dataset].push_back(std::move(records));
-      const Writer::Outcome outcome = SHOPLAKE_TRY(state.writer.write(batch).within("replay of " + object.path));
-      state.compactor.committed(outcome.committed);
-      report.added += outcome.accepted;
-      report.already_there += outcome.duplicates;
-      report.rejected += outcome.rejected;
-      report.late += outcome.late;
-      SHOPLAKE_TRY(state.compactor.run(options.stop));
+      gathered.add(object, line, std::move(text));
+      line += static_cast<std::int64_t>(gathered.lines_of_last());
+      report.records += gathered.lines_of_last();
+      if (gathered.is_full())
+        SHOPLAKE_TRY(write());
     }
     ++report.objects;
   }
+  if (!gathered.is_empty())
+    SHOPLAKE_TRY(write());
   return report;
 }
 

@@ -1,4 +1,5 @@
 """The live path as a user meets it: what is sent stands in the marts within seconds, once, however it was sent."""
+import gzip
 import json
 
 import pytest
@@ -144,6 +145,23 @@ def test_a_replay_of_the_archive_changes_nothing_and_brings_back_what_is_lost(sh
     assert other("replay", "events", "--json").json()["added"] == 3010
     for mart in MARTS:
         assert contents(other, mart) == before[mart], mart
+
+
+def test_an_archive_of_many_small_objects_is_replayed_in_few_commits(shoplake, lines):
+    shoplake("build")
+    folder = shoplake.home / "lake/raw/events/year=2026/month=06/day=29"
+    folder.mkdir(parents=True)
+    for number, (_, line) in enumerate(lines[:600]):
+        name = f"events-1-2026-06-29-{number // 60:02}-{number % 60:02}-00-{number:020}.gz"
+        folder.joinpath(name).write_bytes(gzip.compress(line.encode() + b"\n"))
+    folder.joinpath("events-1-2026-06-29-23-00-00-00000000000000000600.gz").write_bytes(gzip.compress(b""))
+    commits = lambda: len(list((shoplake.home / "lake/processed/events/metadata").glob("*.metadata.json")))
+    before = commits()
+    report = shoplake("replay", "events", "--json").json()
+    assert (report["objects"], report["records"], report["added"]) == (601, 600, 600)
+    assert commits() - before <= 12, "256 objects to a commit, and compactions"
+    assert shoplake.value("select count(distinct _shoplake_source_object) from processed.events") == 600
+    assert shoplake("replay", "events", "--json").json()["already_there"] == 600
 
 
 def test_the_feed_shows_the_last_events(shoplake, lines):
