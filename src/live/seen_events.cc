@@ -62,6 +62,11 @@ std::size_t SeenEvents::find(const EventDigest& id) const {
   return at;
 }
 
+std::size_t SeenEvents::slots_for(std::size_t events) const {
+  const std::size_t most = events_max_ == kAll ? kAll : events_max_ + events_max_ / 4 + kSlotsMin;
+  return std::min(std::max(kSlotsMin, events * 2), most);
+}
+
 bool SeenEvents::contains(const EventDigest& id) const { return !slots_.empty() && slots_[find(id)].minute != 0; }
 
 bool SeenEvents::add(const EventDigest& id, std::int64_t event_micros) {
@@ -70,8 +75,7 @@ bool SeenEvents::add(const EventDigest& id, std::int64_t event_micros) {
   if (size_ + 1 > slots_.size() - slots_.size() / 5) {
     if (size_ >= events_max_)
       evict();
-    const std::size_t most = events_max_ == kAll ? kAll : events_max_ + events_max_ / 4 + kSlotsMin;
-    rebuild(std::min(std::max(kSlotsMin, size_ * 2), most));
+    rebuild(slots_for(size_));
   } else if (size_ >= events_max_) {
     evict();
     rebuild(slots_.size());
@@ -87,7 +91,9 @@ bool SeenEvents::add(const EventDigest& id, std::int64_t event_micros) {
 }
 
 // An event is taken as of the end of its minute, so that none is missing that begin_micros() promises. The slots are in
-// the order of their ids: taken in that order they would crowd the begin of this table, so they are taken in steps.
+// the order of their ids, as are this table's: once there is room for all, they are added from begin to end, through
+// memory in order. If some have to go for others the table cannot have that room beforehand, and ids in order would
+// crowd its begin, so they are taken in steps.
 void SeenEvents::add_all(const SeenEvents& others) {
   const std::size_t slots = others.slots_.size();
   if (others.size_ == 0)
@@ -97,10 +103,17 @@ void SeenEvents::add_all(const SeenEvents& others) {
     size_ = others.size_;
     return;
   }
-  // Multiples of the golden section are spread evenly, however few of them.
-  std::size_t step = static_cast<std::size_t>(static_cast<double>(slots) * 0.6180339887498949) | 1;
-  while (std::gcd(step, slots) != 1)
-    step += 2;
+  std::size_t step = 1;
+  const std::size_t together = size_ + others.size_;
+  if (together < events_max_) {
+    if (together + 1 > slots_.size() - slots_.size() / 5)
+      rebuild(slots_for(together));
+  } else {
+    // Multiples of the golden section are spread evenly, however few of them.
+    step = static_cast<std::size_t>(static_cast<double>(slots) * 0.6180339887498949) | 1;
+    while (std::gcd(step, slots) != 1)
+      step += 2;
+  }
   for (std::size_t count = 0, at = 0; count < slots; ++count, at = (at + step) % slots) {
     const Slot& slot = others.slots_[at];
     if (slot.minute != 0)

@@ -53,6 +53,7 @@ class SeenEvents {
     std::uint32_t minute = 0;  // of the event, from 1970 on; 0: the slot is empty
   };
   std::size_t find(const EventDigest& id) const;
+  std::size_t slots_for(std::size_t events) const;  // with room to grow
   void rebuild(std::size_t slots);
   void evict();
 
