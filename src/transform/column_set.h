@@ -14,13 +14,19 @@
 
 namespace shoplake::transform {
 
-struct LeafValues {
+struct alignas(64) LeafValues {
+  bool is_plain = false;
+  Buffer<std::uint32_t> ids;     // text: ids of the column's Dictionary…
   Buffer<std::uint64_t> words;   // integer, timestamp; real as its bits
   Buffer<std::uint8_t> flags;    // boolean
-  Buffer<std::uint32_t> ids;     // text: ids of the column's Dictionary…
   Buffer<char> plain;            // …or Parquet's PLAIN encoding: length and bytes
   Buffer<std::uint32_t> starts;  // where each text of `plain` begins
-  bool is_plain = false;
+};
+
+// A structure that says what an earlier one said, and is not in the columns yet.
+struct RepeatedStructure {
+  std::uint32_t slot = 0;
+  std::uint32_t number = 0;  // of the earlier one: RecordBuilder::keep()
 };
 
 struct StreamLevels {
@@ -30,11 +36,15 @@ struct StreamLevels {
 
 struct ColumnSet {
   explicit ColumnSet(const Layout& layout)
-      : levels(layout.nodes.size()), streams(layout.streams.size()), leaves(layout.leaves.size()) {}
+      : levels(layout.nodes.size()),
+        repeated(layout.nodes.size()),
+        streams(layout.streams.size()),
+        leaves(layout.leaves.size()) {}
 
   std::uint32_t rows = 0;
-  std::size_t cost_bytes = 0;                // an estimate of the memory held
-  std::vector<Buffer<std::uint8_t>> levels;  // by node
+  std::size_t cost_bytes = 0;                       // an estimate of the memory held
+  std::vector<Buffer<std::uint8_t>> levels;         // by node
+  std::vector<Buffer<RepeatedStructure>> repeated;  // by node; empty when the record builder hands a set over
   std::vector<StreamLevels> streams;
   std::vector<LeafValues> leaves;
 

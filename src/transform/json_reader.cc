@@ -11,6 +11,7 @@
 #include "transform/json_partition.h"
 #include "transform/json_unknown_fields.h"
 #include "transform/key_table.h"
+#include "transform/structure_memo.h"
 
 namespace shoplake::transform {
 
@@ -29,7 +30,8 @@ struct JsonReader::State {
         layout(given_builder.layout()),
         leaves(builder, moments == Moments::declared),
         partition_of(contract, layout),
-        unknown(builder) {
+        unknown(builder),
+        memo(builder) {
     tables.resize(layout.nodes.size() + 1);
     element_index.resize(layout.streams.size());
     KeyTable record_table;
@@ -97,6 +99,8 @@ struct JsonReader::State {
   JsonLeaves leaves;
   JsonPartition partition_of;
   JsonUnknownFields unknown;
+  StructureMemo memo;
+  std::uint64_t unknown_fields = 0;  // met so far
 
   void reserve_index(std::size_t bytes) {
     if (bytes <= index_capacity)
@@ -129,7 +133,7 @@ struct JsonReader::State {
         return bad_container(node, first);
       if (!builder.open_struct(node_index))
         return cursor.duplicate(node);
-      return object(tables[node_index], node_index);
+      return structure(node_index);
     }
     if (first != '[')
       return bad_container(node, first);
@@ -177,7 +181,7 @@ struct JsonReader::State {
         if (first != '{')
           return bad_container(layout.nodes[element], first);
         builder.open_element(node_index, true);
-        if (!object(tables[element], element))
+        if (!structure(element))
           return false;
       } else {
         builder.open_element(node_index, true);
@@ -195,6 +199,47 @@ struct JsonReader::State {
       ++cursor.next;
       return true;
     }
+  }
+
+  // The object at `next` of a struct, which is open: if its text is known, without parsing it.
+  bool structure(std::uint16_t node) {
+    const std::uint32_t* const begin = cursor.next;
+    const std::uint32_t* end = begin;
+    StructureMemo::Question question;
+    if (memo.takes(node)) {
+      const std::uint32_t element = element_index[layout.nodes[node].stream];
+      const std::string_view rest(cursor.text + *begin, cursor.end - *begin);
+      const StructureMemo::Structure* known = memo.same_as_last(node, element, rest);
+      if (known == nullptr) {
+        end = end_of_structure(begin);
+        if (end != nullptr)
+          known = memo.find(node, element, rest.substr(0, end[-1] + 1 - *begin), question);
+      }
+      if (known != nullptr) {
+        cursor.next = begin + known->positions;
+        builder.repeat(node, known->number);
+        return true;
+      }
+    }
+    builder.settle(node);
+    const std::uint64_t unknown_before = unknown_fields;
+    if (!object(tables[node], node))
+      return false;
+    if (!question.text.empty() && cursor.next == end && unknown_fields == unknown_before)
+      memo.remember(node, question, static_cast<std::uint32_t>(end - begin));
+    return true;
+  }
+
+  // Where the object that begins at `begin` ends: the position after its last brace. Null: it is not closed, or longer
+  // than what the memo takes.
+  const std::uint32_t* end_of_structure(const std::uint32_t* begin) const {
+    const std::uint32_t stop = std::min<std::uint32_t>(cursor.end, *begin + StructureMemo::kTextBytesMax);
+    int depth = 0;
+    do {
+      const char c = cursor.text[*begin++];
+      depth += static_cast<int>(c == '{') - static_cast<int>(c == '}');
+    } while (depth > 0 && *begin < stop);
+    return depth > 0 ? nullptr : begin;
   }
 
   // The object at `next`; `node` is the struct, -1 for the record, or the table of one of `objects`.
@@ -244,6 +289,7 @@ struct JsonReader::State {
 
   // Keeps a field that the contract does not name: "path": value in the object of unknown fields.
   [[gnu::noinline]] bool unknown_field(int node, std::string_view key) {
+    ++unknown_fields;
     std::string path;
     std::string indexed;
     if (node >= static_cast<int>(layout.nodes.size())) {

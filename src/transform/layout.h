@@ -52,7 +52,8 @@ enum class Role : std::uint8_t {
   client_event_id,
 };
 
-struct Node {
+// What every value needs stands together, in the first bytes.
+struct alignas(64) Node {
   enum class Kind : std::uint8_t {
     leaf,
     structure,
@@ -60,30 +61,30 @@ struct Node {
     dropped,  // a field of records that is no column; a type as of a leaf
   };
 
-  std::string name;
-  std::string path;       // "event_params.element.value.string_value": Iceberg's spelling
-  std::string json_path;  // "event_params[].value.string_value": for messages
   Kind kind = Kind::leaf;
   ColumnType type = ColumnType::text;  // of a leaf
-  contract::DecimalShape decimal;      // of a decimal
   Role role = Role::none;
   contract::Treatment treatment = contract::Treatment::keep;
   bool required = false;  // checked, not encoded: every column is optional in the file
   bool is_date = false;
-  bool is_computed = false;                                     // of the record's other values: no field of records
-  bool is_unique = false;                                       // nearly every record has its own value
-  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer, timestamp, date or decimal
-  std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  contract::MomentFormat format;                   // of a timestamp or date
-  std::shared_ptr<const contract::Limits> limits;  // null: `min` and `max` are all
-  bool is_element = false;                         // of a list
+  bool is_computed = false;  // of the record's other values: no field of records
+  bool is_unique = false;    // nearly every record has its own value
+  bool is_element = false;   // of a list
   std::uint8_t level = 0;    // definition level of "present"; a list: present but empty; with elements it is level + 1
   std::int16_t parent = -1;  // node; -1: the record
   std::uint16_t stream = 0;  // whose slots this node has
   std::uint16_t child_stream = 0;  // of a list
   std::int16_t leaf = -1;          // index among leaves, in file order
   std::int32_t field_id = 0;
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();  // of an integer, timestamp, date or decimal
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
   std::vector<std::uint16_t> children;  // of a struct: in declared order; of a list: its element
+  std::string name;
+  std::string path;                                // "event_params.element.value.string_value": Iceberg's spelling
+  std::string json_path;                           // "event_params[].value.string_value": for messages
+  contract::DecimalShape decimal;                  // of a decimal
+  contract::MomentFormat format;                   // of a timestamp or date
+  std::shared_ptr<const contract::Limits> limits;  // null: `min` and `max` are all
 };
 
 struct Stream {

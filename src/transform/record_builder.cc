@@ -1,10 +1,33 @@
 #include "transform/record_builder.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include <fmt/format.h>
 
 namespace shoplake::transform {
+
+namespace {
+
+// Adds the nodes below a structure. False: what stands there is more than values of columns.
+bool add_nodes_below(const Layout& layout, std::uint16_t structure, std::vector<std::uint16_t>& below) {
+  for (const std::uint16_t child : layout.nodes[structure].children) {
+    const Node& node = layout.nodes[child];
+    const bool is_dropped = node.treatment == contract::Treatment::drop;
+    if (node.kind == Node::Kind::list || (is_dropped && node.role != Role::none))
+      return false;
+    if (is_dropped)
+      continue;
+    if (node.kind == Node::Kind::leaf && node.type == ColumnType::text && node.is_unique)
+      return false;  // it has no dictionary
+    below.push_back(child);
+    if (node.kind == Node::Kind::structure && !add_nodes_below(layout, child, below))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& contract, Supplier supplier,
                              Receiver receiver)
@@ -15,6 +38,7 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
       first_element_(layout.streams.size()),
       element_(layout.streams.size()),
       recent_(layout.leaves.size() * kRecentElements),
+      repeatable_(layout.nodes.size()),
       client_event_id_names_(contract.client_event_id),
       computed_(contract, layout) {
   dictionaries_.resize(layout.leaves.size());
@@ -22,6 +46,19 @@ RecordBuilder::RecordBuilder(const Layout& layout, const contract::Contract& con
     const Node& node = layout.nodes[layout.leaves[leaf]];
     if (node.type == ColumnType::text && !node.is_unique)
       dictionaries_[leaf] = std::make_unique<Dictionary>();
+  }
+  std::vector<bool> is_within(layout.nodes.size());  // a structure that can be repeated
+  for (std::uint16_t index = 0; index < layout.nodes.size(); ++index) {
+    std::vector<std::uint16_t> below;
+    if (layout.nodes[index].kind != Node::Kind::structure || is_within[index] || !add_nodes_below(layout, index, below))
+      continue;
+    Repeatable& repeatable = repeatable_[index];
+    for (const std::uint16_t node : below) {
+      is_within[node] = true;
+      if (layout.nodes[node].role != Role::none)
+        repeatable.of_identity.push_back(repeatable.fields.size());
+      repeatable.fields.emplace_back().node = node;
+    }
   }
   if (contract.duplicate_key == contract::Contract::DuplicateKey::reject) {
     keys_ = std::make_unique<RecordKeys>();
@@ -155,10 +192,14 @@ bool RecordBuilder::finish(const End& end) {
   return true;
 }
 
-void RecordBuilder::reject() { set_->truncate(layout_, set_->rows); }
+void RecordBuilder::reject() {
+  settle_all(*set_);
+  set_->truncate(layout_, set_->rows);
+}
 
 void RecordBuilder::hand_over(std::size_t partition, bool is_last) {
   cost_total_ -= sets_[partition].set->cost_bytes;
+  settle_all(*sets_[partition].set);
   if (set_ == sets_[partition].set.get())
     set_ = nullptr;
   computed_.add_to(
@@ -196,6 +237,123 @@ void RecordBuilder::flush() {
   set_ = nullptr;
 }
 
+bool RecordBuilder::keep(std::uint16_t structure) {
+  bool is_complete = true;
+  for (RepeatableField& field : repeatable_[structure].fields) {
+    const Node& node = layout_.nodes[field.node];
+    const bool is_present = set_->levels[field.node].size() > slots_[node.stream];
+    std::uint64_t bits = 0;
+    if (is_present && node.kind == Node::Kind::leaf) {
+      const LeafValues& leaf = set_->leaves[node.leaf];
+      if (node.type == ColumnType::boolean) {
+        bits = leaf.flags.back();
+      } else if (node.type != ColumnType::text) {
+        bits = leaf.words.back();
+      } else if (!leaf.is_plain) {
+        bits = leaf.ids.back();
+      } else {
+        is_complete = false;
+      }
+    }
+    field.bits.push_back(bits);
+    field.is_present.push_back(is_present ? 1 : 0);
+    field.is_used = field.is_used || is_present;
+  }
+  if (!is_complete) {
+    for (RepeatableField& field : repeatable_[structure].fields) {
+      field.bits.truncate(field.bits.size() - 1);
+      field.is_present.truncate(field.is_present.size() - 1);
+    }
+  }
+  return is_complete;
+}
+
+void RecordBuilder::repeat(std::uint16_t structure, std::uint32_t number) {
+  const Repeatable& repeatable = repeatable_[structure];
+  for (const std::size_t position : repeatable.of_identity) {
+    const RepeatableField& field = repeatable.fields[position];
+    if (field.is_present[number] == 0)
+      continue;
+    const Node& node = layout_.nodes[field.node];
+    const std::uint64_t bits = field.bits[number];
+    if (node.type == ColumnType::text) {
+      identify(node.role, dictionaries_[node.leaf]->received(static_cast<std::uint32_t>(bits)));
+    } else if (node.type == ColumnType::real) {
+      identify(node, std::bit_cast<double>(bits));
+    } else {
+      identify(node.role, static_cast<std::int64_t>(bits));
+    }
+  }
+  Buffer<RepeatedStructure>& repeated = set_->repeated[structure];
+  repeated.push_back({slots_[layout_.nodes[structure].stream], number});
+  if (repeated.size() >= kRepeatedMax)
+    settle(*set_, structure);
+}
+
+void RecordBuilder::forget(std::uint16_t structure) {
+  for (Partition& partition : sets_) {
+    if (partition.set)
+      settle(*partition.set, structure);
+  }
+  for (RepeatableField& field : repeatable_[structure].fields) {
+    field.bits.clear();
+    field.is_present.clear();
+    field.is_used = false;
+  }
+}
+
+void RecordBuilder::settle_all(ColumnSet& set) {
+  for (std::uint16_t structure = 0; structure < repeatable_.size(); ++structure) {
+    if (!set.repeated[structure].empty())
+      settle(set, structure);
+  }
+}
+
+// Column by column: the structures of one record touch as many places in memory as they have fields.
+void RecordBuilder::settle(ColumnSet& set, std::uint16_t structure) {
+  Buffer<RepeatedStructure>& repeated = set.repeated[structure];
+  for (const RepeatableField& field : repeatable_[structure].fields) {
+    if (!field.is_used)
+      continue;
+    const Node& node = layout_.nodes[field.node];
+    Buffer<std::uint8_t>& levels = set.levels[field.node];
+    for (const RepeatedStructure& one : repeated) {
+      if (field.is_present[one.number] == 0)
+        continue;
+      if (levels.size() != one.slot) [[unlikely]]
+        set.fill(layout_, field.node, one.slot);
+      levels.push_back(node.level);
+    }
+    if (node.kind == Node::Kind::structure)
+      continue;
+    // Without a branch: each is written, and stays if it is present.
+    const auto append = [&](auto& values) {
+      auto* const begin = values.extend(repeated.size());
+      auto* end = begin;
+      for (const RepeatedStructure& one : repeated) {
+        *end = static_cast<std::remove_reference_t<decltype(*end)>>(field.bits[one.number]);
+        end += field.is_present[one.number];
+      }
+      values.truncate(values.size() - repeated.size() + static_cast<std::size_t>(end - begin));
+    };
+    LeafValues& leaf = set.leaves[node.leaf];
+    if (node.type == ColumnType::boolean) {
+      append(leaf.flags);
+    } else if (node.type != ColumnType::text) {
+      append(leaf.words);
+    } else if (!leaf.is_plain) {
+      append(leaf.ids);
+    } else {
+      const Dictionary& dictionary = *dictionaries_[node.leaf];
+      for (const RepeatedStructure& one : repeated) {
+        if (field.is_present[one.number] != 0)
+          append_plain(leaf, dictionary.written(static_cast<std::uint32_t>(field.bits[one.number])));
+      }
+    }
+  }
+  repeated.clear();
+}
+
 void RecordBuilder::identify(Role role, std::int64_t value) {
   switch (role) {
     case Role::event_timestamp: identity_.event_timestamp = value; break;
@@ -224,6 +382,16 @@ void RecordBuilder::identify(Role role, std::string_view value) {
     case Role::param_string: parameter().text = value; break;
     case Role::client_event_id: identity_.client_event_id = value; break;
     default: break;
+  }
+}
+
+void RecordBuilder::identify(const Node& node, double value) {
+  if (node.role != Role::param_real)
+    return;
+  if (node.name == "double_value") {
+    parameter().real = value;
+  } else {
+    parameter().legacy_real = value;
   }
 }
 

@@ -127,13 +127,8 @@ class RecordBuilder {
   }
   bool set_real(std::uint16_t node, double value) {
     const Node& description = layout_.nodes[node];
-    if (description.role == Role::param_real) {
-      if (description.name == "double_value") {
-        parameter().real = value;
-      } else {
-        parameter().legacy_real = value;
-      }
-    }
+    if (description.role != Role::none)
+      identify(description, value);
     if (description.treatment == contract::Treatment::drop)
       return true;
     if (!mark(node, description.level))
@@ -202,6 +197,22 @@ class RecordBuilder {
       identity_.parameters.emplace_back();
   }
 
+  // --- structures that say what an earlier one said, for StructureMemo ---
+  // Whether a node's structures can be repeated: they have no lists, and stand in no structure that can be.
+  bool is_repeatable(std::uint16_t structure) const { return !repeatable_[structure].fields.empty(); }
+  // Keeps what the open record has in a structure that has just been read, under the next number from 0. False: it has
+  // a text that is in no dictionary.
+  bool keep(std::uint16_t structure);
+  // Gives the structure, which is open and has nothing yet, what was kept under a number.
+  void repeat(std::uint16_t structure, std::uint32_t number);
+  // Before a structure is given field by field: what was repeated before it takes its place in the columns.
+  void settle(std::uint16_t structure) {
+    if (!set_->repeated[structure].empty())
+      settle(*set_, structure);
+  }
+  // Keeps nothing of a node any longer; numbers begin with 0 again.
+  void forget(std::uint16_t structure);
+
   // A field outside lists has a value in the open record.
   bool has_value(std::uint16_t node) const {
     const Buffer<std::uint8_t>& levels = set_->levels[node];
@@ -226,6 +237,8 @@ class RecordBuilder {
     levels.push_back(level);
     return true;
   }
+  void settle(ColumnSet& set, std::uint16_t structure);
+  void settle_all(ColumnSet& set);
 
   event::ParameterValue& parameter() {
     // Roles of parameters exist only below the list of parameters, where an element is open.
@@ -233,6 +246,7 @@ class RecordBuilder {
   }
   void identify(Role role, std::int64_t value);
   void identify(Role role, std::string_view value);
+  void identify(const Node& node, double value);
 
   void append_text(const Node& node, LeafValues& leaf, std::string_view value) {
     if (!leaf.is_plain) [[likely]] {
@@ -263,6 +277,19 @@ class RecordBuilder {
   // Hands over or shrinks the cold sets. Between records.
   void settle_cold_sets();
 
+  struct RepeatableField {
+    std::uint16_t node = 0;
+    bool is_used = false;  // some structure has it
+    // By number. A column's values are together since columns are written one after the other.
+    Buffer<std::uint64_t> bits;  // of a text: its id in the leaf's dictionary
+    Buffer<std::uint8_t> is_present;
+  };
+  struct Repeatable {
+    std::vector<RepeatableField> fields;   // at any depth
+    std::vector<std::size_t> of_identity;  // the fields that have a role
+  };
+  // So many are settled at once.
+  static constexpr std::size_t kRepeatedMax = 1024;
   struct Partition {
     std::unique_ptr<ColumnSet> set;
     std::uint64_t left_at = 0;  // record_number_ when another partition's record came
@@ -291,6 +318,7 @@ class RecordBuilder {
   std::vector<bool> first_element_;
   std::vector<std::uint32_t> element_;  // by stream: the number of the open element in its list
   std::vector<Recent> recent_;          // by leaf and element
+  std::vector<Repeatable> repeatable_;  // by node
   std::size_t elements_ = 0;
   std::size_t cost_total_ = 0;
   std::size_t open_sets_ = 0;
