@@ -27,6 +27,7 @@ base::Result<int> run(const Options& options, Context& context) {
   replay.from_micros = options.from.empty() ? 0 : SHOPLAKE_TRY(app::parse_moment(options.from));
   replay.to_micros =
       options.to.empty() ? std::numeric_limits<std::int64_t>::max() : SHOPLAKE_TRY(app::parse_moment(options.to));
+  replay.progress = &context.progress();
   replay.stop = context.stop;
   const live::ReplayReport report = SHOPLAKE_TRY(app::replay_stream(*SHOPLAKE_TRY(context.app()), replay));
   if (context.json) {

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/progress.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "engine/session.h"
@@ -132,6 +133,7 @@ struct ReplayOptions {
   std::string stream;
   std::int64_t from_micros = 0;  // objects whose first record was received in [from, to)
   std::int64_t to_micros = 0;
+  base::Progress* progress = nullptr;  // in bytes of objects; may be null
   std::stop_token stop;
 };
 

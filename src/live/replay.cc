@@ -19,7 +19,7 @@ constexpr std::size_t kReadBytes = 1 << 20;
 // A batch has so many bytes of lines, or so many objects: a quiet stream has an object of few lines each minute.
 constexpr std::size_t kBatchBytes = 32 << 20;
 constexpr std::size_t kBatchObjects = 256;
-constexpr int kFoldersDeep = 4;                // year=, month=, day= below the stream's prefix
+constexpr int kFoldersDeep = 4;  // year=, month=, day= below the stream's prefix
 
 // The moment in "<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<first offset>.gz".
 std::optional<std::int64_t> object_micros(std::string_view name, std::string_view stream) {
@@ -51,6 +51,7 @@ std::optional<std::int64_t> object_micros(std::string_view name, std::string_vie
 struct RawObject {
   std::string path;  // below the lake's root
   std::int64_t received_micros = 0;
+  std::uint64_t size_bytes = 0;
 };
 
 Result<void> find_objects(io::Env& env, const std::string& root, const std::string& folder,
@@ -67,7 +68,7 @@ Result<void> find_objects(io::Env& env, const std::string& root, const std::stri
     }
     const auto micros = object_micros(entry.name, options.stream);
     if (micros && *micros >= options.from_micros && *micros < options.to_micros)
-      found.push_back({path, *micros});
+      found.push_back({path, *micros, entry.size_bytes});
   }
   return {};
 }
@@ -172,6 +173,12 @@ Result<ReplayReport> Live::replay(const ReplayOptions& options) {
   std::sort(objects.begin(), objects.end(), [](const RawObject& left, const RawObject& right) {
     return std::tie(left.received_micros, left.path) < std::tie(right.received_micros, right.path);
   });
+  base::Progress& progress = options.progress != nullptr ? *options.progress : base::no_progress();
+  std::uint64_t total_bytes = 0;
+  for (const RawObject& object : objects)
+    total_bytes += object.size_bytes;
+  progress.begin("replay " + options.stream, total_bytes, base::Progress::Unit::bytes);
+  std::uint64_t read_bytes = 0;  // of whole objects
   ReplayReport report;
   Gathered gathered;
   const auto write = [&]() -> Result<void> {
@@ -188,6 +195,7 @@ Result<ReplayReport> Live::replay(const ReplayOptions& options) {
     report.already_there += outcome.duplicates;
     report.rejected += outcome.rejected;
     report.late += outcome.late;
+    progress.update(read_bytes);
     return state.compactor.run(options.stop);
   };
   for (const RawObject& object : objects) {
@@ -195,19 +203,27 @@ Result<ReplayReport> Live::replay(const ReplayOptions& options) {
     Lines lines(*file, object.path);
     std::int64_t line = 1;
     while (true) {
-      std::string text = SHOPLAKE_TRY(lines.next(gathered.room()).within(object.path));
-      if (text.empty())
+      auto text = lines.next(gathered.room()).within(object.path);
+      if (!text.ok()) {
+        // What stands before the damage is brought in all the same.
+        if (!gathered.is_empty())
+          SHOPLAKE_TRY(write());
+        return text.error();
+      }
+      if (text->empty())
         break;
-      gathered.add(object, line, std::move(text));
+      gathered.add(object, line, std::move(text).value());
       line += static_cast<std::int64_t>(gathered.lines_of_last());
       report.records += gathered.lines_of_last();
       if (gathered.is_full())
         SHOPLAKE_TRY(write());
     }
     ++report.objects;
+    read_bytes += object.size_bytes;
   }
   if (!gathered.is_empty())
     SHOPLAKE_TRY(write());
+  progress.end();
   return report;
 }
 

@@ -163,6 +163,17 @@ def test_an_archive_of_many_small_objects_is_replayed_in_few_commits(shoplake, l
     assert shoplake.value("select count(distinct _shoplake_source_object) from processed.events") == 600
     assert shoplake("replay", "events", "--json").json()["already_there"] == 600
 
+    # A damaged object ends the replay and is named; what stands before it is there.
+    whole = gzip.compress(b"".join(line.encode() + b"\n" for _, line in lines[600:1500]))
+    folder.joinpath("events-1-2026-06-29-22-00-00-00000000000000000600.gz").write_bytes(gzip.compress(lines[600][1].encode() + b"\n"))
+    damaged = folder / "events-1-2026-06-29-22-30-00-00000000000000000601.gz"
+    damaged.write_bytes(whole[:-2000])
+    answer = shoplake("replay", "events", check=False)
+    assert answer.returncode != 0 and damaged.name in answer.stderr, answer.stderr
+    assert shoplake.value("select count(*) from processed.events") == 601
+    damaged.write_bytes(whole)
+    assert shoplake("replay", "events", "--json").json()["added"] == 899
+
 
 def test_the_feed_shows_the_last_events(shoplake, lines):
     with serving(shoplake) as served:
