@@ -5,16 +5,12 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <optional>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "io/env.h"
-#include "io/temporary_directory.h"
-#include "transform/parquet_rows.h"
-#include "transform/transform.h"
+#include "transform/transform_case.h"
 
 namespace shoplake::transform {
 namespace {
@@ -60,56 +56,18 @@ fields:
         element: {type: string}
 )";
 
-class StructureMemoTest : public testing::Test {
+class StructureMemoTest : public TransformCase {
  protected:
-  StructureMemoTest() {
-    auto contract = contract::parse_contract(kContract, "visits.yml");
-    EXPECT_TRUE(contract.ok()) << base::to_string(contract.error());
-    contract_ = std::move(contract).value();
-    int id = 0;
-    const FieldIds ids = [&id](std::string_view) { return ++id; };
-    layout_ = make_layout(contract_, ids).value();
-    quarantine_layout_ = make_layout(quarantine_columns(), ids).value();
-  }
+  StructureMemoTest() : TransformCase(kContract) {}
 
-  struct Outcome {
-    std::vector<std::string> rows;  // but what tells the input from another one
-    std::int64_t rejected = 0;
-    std::map<std::string, std::int64_t> reasons;
-  };
-  Outcome read(const std::string& folder, const std::vector<std::string>& texts) {
-    TransformOptions options;
-    options.env = &io::posix_env();
-    options.contract = &contract_;
-    options.layout = &layout_;
-    options.quarantine_layout = &quarantine_layout_;
-    options.data_directory = directory_.file(folder);
-    options.quarantine_directory = directory_.file(folder + "-quarantine");
-    options.source_object = "wal/visits";
-    EXPECT_TRUE(options.env->create_directories(options.data_directory).ok());
-    EXPECT_TRUE(options.env->create_directories(options.quarantine_directory).ok());
+  Result<TransformResult> read(const std::string& folder, const std::vector<std::string>& texts) {
     std::vector<LogRecord> records;
     for (const std::string& text : texts)
       records.push_back({text, static_cast<std::int64_t>(records.size()), 1});
     // Now and then an event is known already: its record is undone after it was read.
-    LogTransform log([](const EventKey& key) { return key.timestamp % 17 != 0; }, options);
-    EXPECT_TRUE(log.add(records).ok());
-    auto result = log.finish();
-    EXPECT_TRUE(result.ok()) << base::to_string(result.error());
-    Outcome outcome;
-    for (const DataFile& file : result->files) {
-      for (std::string& row : rows_of(file.path, "_shoplake_ingested_at"))
-        outcome.rows.push_back(std::move(row));
-    }
-    outcome.rejected = result->rejected;
-    outcome.reasons = {result->rejected_by_reason.begin(), result->rejected_by_reason.end()};
-    return outcome;
+    return run_log(
+        records, [](const EventKey& key) { return key.timestamp % 17 != 0; }, folder);
   }
-
-  io::TemporaryDirectory directory_;
-  contract::Contract contract_;
-  Layout layout_;
-  Layout quarantine_layout_;
 };
 
 // A number as blanks, to stand behind a brace.
@@ -206,15 +164,18 @@ TEST_F(StructureMemoTest, KnownStructuresGiveWhatReadingThemGives) {
     same.push_back(with_blanks(event, ""));
     apart.push_back(with_blanks(event, blanks_of(number)));
   }
-  const Outcome known = read("same", same);
-  const Outcome read_each = read("apart", apart);
-  EXPECT_EQ(known.rejected, read_each.rejected);
-  EXPECT_GT(known.rejected, 600);
-  EXPECT_EQ(known.reasons, read_each.reasons);
-  ASSERT_EQ(known.rows.size(), read_each.rows.size());
-  EXPECT_GT(known.rows.size(), 20'000U);
-  for (std::size_t row = 0; row < known.rows.size(); ++row)
-    ASSERT_EQ(known.rows[row], read_each.rows[row]) << row;
+  const auto known = read("same", same);
+  const auto read_each = read("apart", apart);
+  ASSERT_TRUE(known.ok()) << base::to_string(known.error());
+  ASSERT_TRUE(read_each.ok()) << base::to_string(read_each.error());
+  EXPECT_GT(known->rejected, 600);
+  EXPECT_EQ(known->rejected_by_reason, read_each->rejected_by_reason);
+  const auto known_rows = rows(*known, "_shoplake_ingested_at");
+  const auto read_rows = rows(*read_each, "_shoplake_ingested_at");
+  ASSERT_EQ(known_rows.size(), read_rows.size());
+  EXPECT_GT(known_rows.size(), 20'000U);
+  for (std::size_t row = 0; row < known_rows.size(); ++row)
+    ASSERT_EQ(known_rows[row], read_rows[row]) << row;
 }
 
 // The memo beside a builder, as the JSON reader has it.

@@ -10,8 +10,7 @@
 #include <set>
 
 #include "io/faulty_env.h"
-#include "io/temporary_directory.h"
-#include "transform/parquet_rows.h"
+#include "transform/transform_case.h"
 
 namespace shoplake::transform {
 namespace {
@@ -61,63 +60,18 @@ fields:
   - {name: secret, type: string, pii: direct, treatment: drop}
 )";
 
-class TransformTest : public testing::Test {
+class TransformTest : public TransformCase {
  protected:
-  TransformTest() {
-    auto contract = contract::parse_contract(kContract, "things.yml");
-    EXPECT_TRUE(contract.ok()) << base::to_string(contract.error());
-    contract_ = std::move(contract).value();
-    int id = 0;
-    const FieldIds ids = [&id](std::string_view) { return ++id; };
-    layout_ = make_layout(contract_, ids).value();
-    quarantine_layout_ = make_layout(quarantine_columns(), ids).value();
-  }
+  TransformTest() : TransformCase(kContract) {}
 
   Result<TransformResult> run(const std::string& bytes, const std::string& name = "in.ndjson", io::Env* env = nullptr) {
     std::ofstream(directory_.file(name), std::ios::binary) << bytes;
     io::Env& used = env != nullptr ? *env : io::posix_env();
-    TransformOptions options;
-    options.env = &used;
-    options.contract = &contract_;
-    options.layout = &layout_;
-    options.quarantine_layout = &quarantine_layout_;
-    options.data_directory = directory_.file("data");
-    options.quarantine_directory = directory_.file("quarantine");
-    options.source_object = "raw/things/in";
-    options.ingested_at_micros = 1'700'000'000'000'000;
-    EXPECT_TRUE(used.create_directories(options.data_directory).ok());
-    EXPECT_TRUE(used.create_directories(options.quarantine_directory).ok());
+    const TransformOptions given = options("raw/things/in", "data", used);
     const auto file = used.open_file(directory_.file(name));
     if (!file.ok())
       return file.error();
-    return transform(**file, name, options);
-  }
-
-  Result<TransformResult> run_log(const std::vector<LogRecord>& records, const EventFilter& filter) {
-    TransformOptions options;
-    options.env = &io::posix_env();
-    options.contract = &contract_;
-    options.layout = &layout_;
-    options.quarantine_layout = &quarantine_layout_;
-    options.data_directory = directory_.file("data");
-    options.quarantine_directory = directory_.file("quarantine");
-    options.source_object = "wal/things";
-    options.ingested_at_micros = 1'700'000'000'000'000;
-    EXPECT_TRUE(options.env->create_directories(options.data_directory).ok());
-    EXPECT_TRUE(options.env->create_directories(options.quarantine_directory).ok());
-    LogTransform log(filter, options);
-    SHOPLAKE_TRY(log.add(records));
-    return log.finish();
-  }
-
-  // All rows in order of partition, then of the file.
-  std::vector<std::string> rows(const TransformResult& result, const std::string& first_left_out = "_extra") {
-    std::vector<std::string> all;
-    for (const DataFile& file : result.files) {
-      for (std::string& row : rows_of(file.path, first_left_out))
-        all.push_back(std::move(row));
-    }
-    return all;
+    return transform(**file, name, given);
   }
 
   std::int64_t files_on_disk() {
@@ -128,11 +82,6 @@ class TransformTest : public testing::Test {
     }
     return count;
   }
-
-  io::TemporaryDirectory directory_;
-  contract::Contract contract_;
-  Layout layout_;
-  Layout quarantine_layout_;
 };
 
 std::string event(std::string_view more) {
