@@ -5,10 +5,7 @@
 
 #include <fstream>
 
-#include "io/faulty_env.h"
-#include "io/temporary_directory.h"
-#include "transform/parquet_rows.h"
-#include "transform/transform.h"
+#include "transform/transform_case.h"
 
 namespace shoplake::transform {
 namespace {
@@ -38,45 +35,19 @@ std::string contract_text(std::string_view more) {
          std::string(more) + std::string(kFields);
 }
 
-class CsvTest : public testing::Test {
+class CsvTest : public TransformCase {
  protected:
-  void use(std::string_view more) {
-    auto contract = contract::parse_contract(contract_text(more), "sales.yml");
-    ASSERT_TRUE(contract.ok()) << base::to_string(contract.error());
-    contract_ = std::move(contract).value();
-  }
+  CsvTest() : TransformCase(contract_text("")) {}
+
+  void use(std::string_view more) { TransformCase::use(contract_text(more)); }
 
   Result<TransformResult> run(const std::string& bytes, const std::string& name = "in.csv") {
-    if (contract_.dataset.empty())
-      use("");
-    int id = 0;
-    const FieldIds ids = [&id](std::string_view) { return ++id; };
-    layout_ = make_layout(contract_, ids).value();
-    quarantine_layout_ = make_layout(quarantine_columns(), ids).value();
     std::ofstream(directory_.file(name), std::ios::binary) << bytes;
-    TransformOptions options;
-    options.env = &io::posix_env();
-    options.contract = &contract_;
-    options.layout = &layout_;
-    options.quarantine_layout = &quarantine_layout_;
-    options.data_directory = directory_.file("data");
-    options.quarantine_directory = directory_.file("quarantine");
-    options.source_object = "raw/sales/in";
-    options.ingested_at_micros = 1'700'000'000'000'000;
-    EXPECT_TRUE(options.env->create_directories(options.data_directory).ok());
-    EXPECT_TRUE(options.env->create_directories(options.quarantine_directory).ok());
-    const auto file = options.env->open_file(directory_.file(name));
-    return transform(**file, name, options);
+    const TransformOptions given = options("raw/sales/in");
+    const auto file = given.env->open_file(directory_.file(name));
+    return transform(**file, name, given);
   }
 
-  static std::vector<std::string> all(const std::vector<DataFile>& files, const std::string& first_left_out) {
-    std::vector<std::string> rows;
-    for (const DataFile& file : files) {
-      for (std::string& row : rows_of(file.path, first_left_out))
-        rows.push_back(std::move(row));
-    }
-    return rows;
-  }
   // The rows' own columns, and those of the unknown fields.
   std::vector<std::string> rows(const std::string& bytes, const std::string& name = "in.csv") {
     auto result = run(bytes, name);
@@ -84,7 +55,7 @@ class CsvTest : public testing::Test {
     if (!result.ok())
       return {};
     result_ = std::move(result).value();
-    return all(result_.files, std::string(kSourceObjectColumn));
+    return TransformCase::rows(result_.files, std::string(kSourceObjectColumn));
   }
   // "reason@line+offset: message" of each rejected record.
   std::vector<std::string> rejects() const {
@@ -103,10 +74,6 @@ class CsvTest : public testing::Test {
     return out;
   }
 
-  io::TemporaryDirectory directory_;
-  contract::Contract contract_;
-  Layout layout_;
-  Layout quarantine_layout_;
   TransformResult result_;
 };
 

@@ -18,7 +18,10 @@ namespace shoplake::transform {
 
 class TransformCase : public testing::Test {
  protected:
-  explicit TransformCase(std::string_view contract_text) {
+  explicit TransformCase(std::string_view contract_text) { use(contract_text); }
+
+  // Takes this contract from now on.
+  void use(std::string_view contract_text) {
     auto contract = contract::parse_contract(contract_text, "contract.yml");
     EXPECT_TRUE(contract.ok()) << base::to_string(contract.error());
     contract_ = std::move(contract).value();
@@ -52,14 +55,18 @@ class TransformCase : public testing::Test {
     return log.finish();
   }
 
-  // All rows in order of partition, then of the file.
-  static std::vector<std::string> rows(const TransformResult& result, const std::string& first_left_out = "_extra") {
+  // All rows, file by file.
+  static std::vector<std::string> rows(const std::vector<DataFile>& files, const std::string& first_left_out) {
     std::vector<std::string> all;
-    for (const DataFile& file : result.files) {
+    for (const DataFile& file : files) {
       for (std::string& row : rows_of(file.path, first_left_out))
         all.push_back(std::move(row));
     }
     return all;
+  }
+  // In order of partition, then of the file.
+  static std::vector<std::string> rows(const TransformResult& result, const std::string& first_left_out = "_extra") {
+    return rows(result.files, first_left_out);
   }
 
   io::TemporaryDirectory directory_;
