@@ -14,29 +14,32 @@
 
 namespace shoplake::transform {
 
+// What hashes of texts are made of.
+inline constexpr std::uint64_t kHashMultiplier = 0x9E3779B97F4A7C15ULL;
+inline constexpr std::uint64_t kHashEnd = 0xD6E8FEB86659FD93ULL;
+inline std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+inline std::uint64_t load8(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
 // A cheap hash of short texts; not stable across versions and never stored.
 inline std::uint64_t hash_text(const char* data, std::size_t size) {
-  constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15ULL;
-  const auto mix = [](std::uint64_t a, std::uint64_t b) {
-    const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  };
-  const auto load8 = [](const char* at) {
-    std::uint64_t word;
-    std::memcpy(&word, at, 8);
-    return word;
-  };
   const auto load4 = [](const char* at) {
     std::uint32_t word;
     std::memcpy(&word, at, 4);
     return static_cast<std::uint64_t>(word);
   };
-  std::uint64_t state = size * kMultiplier;
+  std::uint64_t state = size * kHashMultiplier;
   if (size >= 8) {
     std::size_t at = 0;
     for (; at + 8 < size; at += 8)
-      state = mix(state ^ load8(data + at), kMultiplier);
-    return mix(state ^ load8(data + size - 8), 0xD6E8FEB86659FD93ULL);
+      state = mix(state ^ load8(data + at), kHashMultiplier);
+    return mix(state ^ load8(data + size - 8), kHashEnd);
   }
   std::uint64_t word = 0;
   if (size >= 4) {
@@ -46,7 +49,7 @@ inline std::uint64_t hash_text(const char* data, std::size_t size) {
            (static_cast<std::uint64_t>(static_cast<unsigned char>(data[size / 2])) << 8) |
            (static_cast<std::uint64_t>(static_cast<unsigned char>(data[size - 1])) << 16);
   }
-  return mix(state ^ word, 0xD6E8FEB86659FD93ULL);
+  return mix(state ^ word, kHashEnd);
 }
 
 // memcmp() == 0 for short texts, without the call.

@@ -11,27 +11,16 @@ std::uint64_t hash_structure(const char* data, std::size_t size) {
   constexpr std::size_t kStep = 32;
   if (size < kStep)
     return hash_text(data, size);
-  const auto mix = [](std::uint64_t a, std::uint64_t b) {
-    const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  };
-  const auto load8 = [&](std::size_t at) {
-    std::uint64_t word;
-    std::memcpy(&word, data + at, sizeof(word));
-    return word;
-  };
-  constexpr std::uint64_t kLeft = 0x9E3779B97F4A7C15ULL;
-  constexpr std::uint64_t kRight = 0xD6E8FEB86659FD93ULL;
-  std::uint64_t left = size * kLeft;
-  std::uint64_t right = kRight;
-  const auto step = [&](std::size_t at) {
-    left = mix(left ^ load8(at), load8(at + 8) ^ kLeft);
-    right = mix(right ^ load8(at + 16), load8(at + 24) ^ kRight);
+  std::uint64_t left = size * kHashMultiplier;
+  std::uint64_t right = kHashEnd;
+  const auto step = [&](const char* at) {
+    left = mix(left ^ load8(at), load8(at + 8) ^ kHashMultiplier);
+    right = mix(right ^ load8(at + 16), load8(at + 24) ^ kHashEnd);
   };
   for (std::size_t at = 0; at + kStep < size; at += kStep)
-    step(at);
-  step(size - kStep);
-  return mix(left ^ kRight, right ^ kLeft);
+    step(data + at);
+  step(data + size - kStep);
+  return mix(left ^ kHashEnd, right ^ kHashMultiplier);
 }
 
 std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }

@@ -15,7 +15,8 @@
 namespace shoplake::transform {
 namespace {
 
-constexpr std::string_view kContract = R"(
+std::string contract_text() {
+  return R"(
 dataset: visits
 table: processed.visits
 partition_by: event_date
@@ -26,18 +27,8 @@ fields:
   - {name: event_timestamp, type: long, required: true, min: 0}
   - {name: event_name, type: string, required: true}
   - {name: user_pseudo_id, type: string}
-  - name: event_params
-    type: list
-    fields:
-      - {name: key, type: string}
-      - name: value
-        type: struct
-        fields:
-          - {name: string_value, type: string, pii: direct, treatment: mask}
-          - {name: int_value, type: long}
-          - {name: double_value, type: double}
-          - {name: small, type: long, min: -5, max: 5}
-  - name: device
+)" + std::string(kEventParams) +
+         R"(  - name: device
     type: struct
     fields:
       - {name: category, type: string}
@@ -55,10 +46,11 @@ fields:
         type: list
         element: {type: string}
 )";
+}
 
 class StructureMemoTest : public TransformCase {
  protected:
-  StructureMemoTest() : TransformCase(kContract) {}
+  StructureMemoTest() : TransformCase(contract_text()) {}
 
   Result<TransformResult> read(const std::string& folder, const std::vector<std::string>& texts) {
     std::vector<LogRecord> records;

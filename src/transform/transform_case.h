@@ -16,6 +16,20 @@
 
 namespace shoplake::transform {
 
+// A field of contracts: parameters as GA4 has them, one of them masked, one with limits.
+inline constexpr std::string_view kEventParams = R"(  - name: event_params
+    type: list
+    fields:
+      - {name: key, type: string}
+      - name: value
+        type: struct
+        fields:
+          - {name: string_value, type: string, pii: direct, treatment: mask}
+          - {name: int_value, type: long}
+          - {name: double_value, type: double}
+          - {name: small, type: long, min: -5, max: 5}
+)";
+
 class TransformCase : public testing::Test {
  protected:
   explicit TransformCase(std::string_view contract_text) { use(contract_text); }

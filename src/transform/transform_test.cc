@@ -15,7 +15,8 @@
 namespace shoplake::transform {
 namespace {
 
-constexpr std::string_view kContract = R"(
+std::string contract_text() {
+  return R"(
 dataset: things
 table: processed.things
 partition_by: event_date
@@ -28,18 +29,8 @@ fields:
   - {name: event_name, type: string, required: true}
   - {name: user_pseudo_id, type: string}
   - {name: stream_id, type: string}
-  - name: event_params
-    type: list
-    fields:
-      - {name: key, type: string}
-      - name: value
-        type: struct
-        fields:
-          - {name: string_value, type: string, pii: direct, treatment: mask}
-          - {name: int_value, type: long}
-          - {name: double_value, type: double}
-          - {name: small, type: long, min: -5, max: 5}
-  - name: device
+)" + std::string(kEventParams) +
+         R"(  - name: device
     type: struct
     fields:
       - {name: category, type: string}
@@ -59,10 +50,11 @@ fields:
   - {name: is_active, type: boolean}
   - {name: secret, type: string, pii: direct, treatment: drop}
 )";
+}
 
 class TransformTest : public TransformCase {
  protected:
-  TransformTest() : TransformCase(kContract) {}
+  TransformTest() : TransformCase(contract_text()) {}
 
   Result<TransformResult> run(const std::string& bytes, const std::string& name = "in.ndjson", io::Env* env = nullptr) {
     std::ofstream(directory_.file(name), std::ios::binary) << bytes;
